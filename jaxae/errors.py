@@ -1,0 +1,8 @@
+"""The one kind of error that a user can mend."""
+
+
+class UsageError(ValueError):
+    """Something asked for that can't be done: one sentence with the value at fault and the way to mend it.
+
+    Raised at the boundary, before any compilation. The command line prints the sentence alone and exits with 2.
+    """

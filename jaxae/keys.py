@@ -1,0 +1,36 @@
+"""Named randomness: every draw has its own key, found from the root by name and step, whatever else is drawn.
+
+A chain of `jax.random.split` makes each draw depend on how many came before it. Here nothing does: adding a
+consumer, cutting a run into other chunks or resuming it changes no other draw.
+"""
+
+import hashlib
+
+import jax
+
+from jaxae.errors import UsageError
+
+IMPLEMENTATION = "threefry2x32"  # the same values on CPU, GPU and TPU and under vmap; recorded in every manifest
+
+
+def root(seed: int) -> jax.Array:
+    """The key from which everything random in a run of this seed is drawn.
+
+    Raises UsageError unless `seed` is an integer in [0, 2**32).
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise UsageError(f"the seed {seed!r} is not an integer from 0 to 2**32 - 1; choose one, for instance 0")
+    return jax.random.key(seed, impl=IMPLEMENTATION)
+
+
+def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:
+    """The key of the stream `name` at `steps` (any number of integers, traced or not).
+
+    A stream without steps and one with steps never share a key, so `stream(key, "noise")` may be drawn from
+    although `stream(key, "noise", 3)` exists.
+    """
+    digest = hashlib.sha256(f"{name}/{len(steps)}".encode()).digest()
+    key = jax.random.fold_in(key, int.from_bytes(digest[:4], "big"))
+    for step in steps:
+        key = jax.random.fold_in(key, step)
+    return key

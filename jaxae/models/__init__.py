@@ -1,0 +1,1 @@
+"""Autoencoders as Flax (Linen) modules: NHWC, float32, PyTorch's geometry and initialisation by default."""
