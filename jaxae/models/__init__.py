@@ -1,1 +1,16 @@
-"""Autoencoders as Flax (Linen) modules: NHWC, float32, PyTorch's geometry and initialisation by default."""
+"""Models: every autoencoder maps images to an `Output`, and has `encode` and `decode` as methods."""
+
+from jaxae.models import layers
+from jaxae.models.conv import ConvAutoencoder
+from jaxae.models.mlp import MLP, FCAutoencoder, MLPAutoencoder
+from jaxae.models.output import Output, check_images
+
+__all__ = [
+    "MLP",
+    "ConvAutoencoder",
+    "FCAutoencoder",
+    "MLPAutoencoder",
+    "Output",
+    "check_images",
+    "layers",
+]

@@ -1,0 +1,129 @@
+"""Checkpoints through orbax: the latest and the best state of every lane, and the history so far, in one atomic step.
+
+Arrays are saved from the host, so a checkpoint made on one kind of device opens on another.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
+
+from jaxae.errors import UsageError
+from jaxae.train import Progress
+
+STATES = ("state", "best")
+
+logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells every save
+
+
+def save(folder: Path, progress: Progress) -> None:
+    """Save `progress` under its number of steps; the one before is deleted once this one is complete."""
+    tree = jax.tree.map(np.asarray, progress)._asdict()
+    record = {name: value for name, value in tree.items() if name not in STATES}
+    items = {**{name: tree[name] for name in STATES}, "record": record}
+    with _manager(folder) as manager:
+        manager.save(
+            int(progress.done),
+            args=ocp.args.Composite(**{name: ocp.args.StandardSave(item) for name, item in items.items()}),
+            force=True,
+        )
+        manager.wait_until_finished()
+
+
+def restore(folder: Path, like: Progress) -> Progress | None:
+    """The Progress saved in `folder`, or None where there is none.
+
+    `like` gives the structure, shapes and dtypes. Raises UsageError where they differ (orbax would cast in silence)
+    and where the files are damaged.
+    """
+    if not _has_steps(folder):
+        return None
+    wanted = like._asdict()
+    record = {name: value for name, value in wanted.items() if name not in STATES}
+    saved = _read(folder, {"state": like.state, "best": like.best, "record": record})
+    tree = Progress(state=saved["state"], best=saved["best"], **saved["record"])
+    # the history is written in place
+    return tree._replace(**{name: jax.tree.map(np.array, getattr(tree, name)) for name in ("train", "validation")})
+
+
+def variables(run: Path | str, arm: str, *, lane: int = 0, which: str = "best") -> dict[str, Any]:
+    """The variables of a trained lane, as `model.apply` takes them: {"params": ..., "batch_stats": ...}.
+
+    `run` is a run directory, `arm` a name in it, `lane` the place of the seed; `which` is "best" or "state" (the last).
+    Raises UsageError where there is no such run, arm or lane.
+    """
+    folder = Path(run) / "checkpoints" / file_name(arm)
+    if which not in STATES:
+        raise UsageError(f"which={which!r} is not saved; choose one of {', '.join(STATES)}")
+    if not _has_steps(folder):
+        arms = sorted(path.name for path in folder.parent.glob("*"))
+        raise UsageError(f"{run} holds no checkpoint of {arm!r}; it has {', '.join(arms) or 'none'}")
+    saved = _read(folder, {which: None})[which]
+    lanes = int(saved["step"].shape[0])
+    if not 0 <= lane < lanes:
+        raise UsageError(f"{arm!r} in {run} has {lanes} lanes, so no lane {lane}; choose 0 to {lanes - 1}")
+    return jax.tree.map(lambda leaf: leaf[lane], {name: saved.get(name, {}) for name in ("params", "batch_stats")})
+
+
+def file_name(arm: str) -> str:
+    """An arm's name as a folder's name."""
+    return "".join(letter if letter.isalnum() or letter in "-_.=" else "_" for letter in arm)
+
+
+def _manager(folder: Path) -> ocp.CheckpointManager:
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=AnyPreservationPolicy([LatestN(1)]),  # the best states are inside the latest checkpoint
+        enable_async_checkpointing=False,
+        cleanup_tmp_directories=True,
+    )
+    return ocp.CheckpointManager(folder.resolve(), options=options)
+
+
+def _has_steps(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
+
+
+def _read(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
+    """Items of the latest step; those with a pattern are checked against it."""
+    try:
+        with _manager(folder) as manager:
+            step = manager.latest_step()
+            for name, pattern in like.items():
+                if pattern is not None:
+                    _refuse_misfit(folder, name, manager.item_metadata(step)[name].tree, pattern)
+            args = {name: ocp.args.StandardRestore(_on_host(pattern)) for name, pattern in like.items()}
+            return dict(manager.restore(step, args=ocp.args.Composite(**args)).items())
+    except UsageError:
+        raise
+    except (ValueError, FileNotFoundError, KeyError, OSError) as error:
+        raise UsageError(
+            f"the checkpoint in {folder} is damaged ({str(error).splitlines()[0][:120]}); delete that folder to train "
+            "the arm again"
+        ) from error
+
+
+def _on_host(pattern):
+    return None if pattern is None else jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), pattern)
+
+
+def _refuse_misfit(folder, name, saved, pattern):
+    def described(tree):
+        leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+        return {_path(path): (tuple(leaf.shape), np.dtype(leaf.dtype).name) for path, leaf in leaves}
+
+    have, want = described(saved), described(pattern)
+    for path in sorted(have.keys() | want.keys()):
+        if have.get(path) != want.get(path):
+            raise UsageError(
+                f"the checkpoint in {folder} has {have.get(path, 'nothing')} at {name}/{path} and this run needs "
+                f"{want.get(path, 'nothing')}; resume with the flags and the code that made it"
+            )
+
+
+def _path(path) -> str:
+    """A leaf's path, the same for a NamedTuple's field and a dictionary's key."""
+    return "/".join(str(getattr(entry, "name", getattr(entry, "key", getattr(entry, "idx", entry)))) for entry in path)

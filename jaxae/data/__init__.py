@@ -1,0 +1,9 @@
+"""Data: labelled image sets as uint8 arrays, fingerprinted, from TFDS folders or drawn on the spot."""
+
+from jaxae.data import synthetic
+from jaxae.data.dataset import Dataset, fingerprint
+from jaxae.data.folders import PREPARABLE, Prepared, listing
+from jaxae.data.loading import load
+from jaxae.data.preparation import prepare
+
+__all__ = ["PREPARABLE", "Dataset", "Prepared", "fingerprint", "listing", "load", "prepare", "synthetic"]

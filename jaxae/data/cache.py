@@ -1,0 +1,96 @@
+"""Decoded arrays on disk: only the first run of a machine pays for decoding.
+
+    <cache>/arrays/<12 hex digits of the source folder>/<name>/<version>/
+        train.image.npy  train.label.npy  test.image.npy ...  arrays.json
+
+Below the hex digits it is a data folder like any other: `load(name, split, data_dir=<cache>/arrays/<hex>)` reads it on
+any machine, with or without TFDS. `arrays.json` is a stable format: name, version, source, classes, and for each split
+n and sha256 (the Dataset's fingerprint).
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from jaxae.data.dataset import Dataset, create
+from jaxae.data.folders import ARRAYS, Prepared
+
+
+def root() -> Path:
+    """The cache folder: JAXAE_CACHE, else $XDG_CACHE_HOME/jaxae, else ~/.cache/jaxae."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "jaxae")
+    return Path(os.environ.get("JAXAE_CACHE") or default).expanduser()
+
+
+def home(found: Prepared) -> Path:
+    """Where the arrays of a prepared set are kept; elsewhere as soon as one of its files changes size or date."""
+    files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in found.path.iterdir())
+    key = hashlib.sha256(repr((str(found.path.resolve()), files)).encode()).hexdigest()[:12]
+    return root() / "arrays" / key / found.name / found.version
+
+
+def through(folder: Path, split: str, decode: Callable[[], Dataset]) -> Dataset:
+    """The whole `split` kept in `folder`; if it isn't there or is damaged, what `decode` gives, kept from now on.
+
+    A folder that can't be written is no error: the next run decodes again.
+    """
+    kept = read(folder, split)
+    if kept is not None:
+        return kept
+    dataset = decode()
+    with contextlib.suppress(OSError):
+        _write(folder, dataset)
+    return dataset
+
+
+def read(folder: Path, split: str) -> Dataset | None:
+    """The whole `split` kept in `folder`, memory-mapped; None if it isn't there or its SHA-256 has changed."""
+    try:
+        about = json.loads((folder / ARRAYS).read_text())
+        recorded = about["splits"][split]["sha256"]
+        image, label = (np.load(folder / f"{split}.{field}.npy", mmap_mode="r") for field in ("image", "label"))
+        facts = {key: about[key] for key in ("name", "source", "classes", "version")}
+        dataset = create(image, label, split=split, **facts)
+    except (OSError, ValueError, LookupError, TypeError, EOFError):
+        return None
+    return dataset if dataset.fingerprint == recorded else None
+
+
+def _write(folder: Path, dataset: Dataset) -> None:
+    """The arrays first and `arrays.json` last, so that whatever it names is whole.
+
+    Of two processes that add different splits at the same moment, one may drop the other's line: then that split is
+    decoded once more.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / f"{dataset.split}.image.npy", lambda file: np.save(file, dataset.image))
+    _replace(folder / f"{dataset.split}.label.npy", lambda file: np.save(file, dataset.label))
+    facts = {"name": dataset.name, "version": dataset.version, "source": dataset.source, "classes": dataset.classes}
+    entry = {dataset.split: {"n": len(dataset), "sha256": dataset.fingerprint}}
+    text = json.dumps(facts | {"splits": _recorded(folder) | entry}, indent=2)
+    _replace(folder / ARRAYS, lambda file: file.write(text.encode()))
+
+
+def _recorded(folder: Path) -> dict:
+    try:
+        return dict(json.loads((folder / ARRAYS).read_text())["splits"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Put a file in its place whole, whoever reads or writes it at the same time."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with draft.open("xb") as file:
+            write(file)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,269 @@
+"""How each kind of figure is drawn; `plots` holds the kinds themselves and is the door to this.
+
+Imports matplotlib, so nothing imports this before something is drawn.
+"""
+
+import textwrap
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from jaxae.mosaic import draw_images, text_width
+from jaxae.plots import DPI, INK, MUTED, Bars, Curves, Histogram, Line, Mark, Scatter
+
+FAINT = "#e3e6ea"
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")  # Okabe and Ito 2008
+CLASSES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777")
+DASHES = ((0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)), (0, (9, 3)))
+POINTS = "Ds^v"
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#b6bdc5",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "white",
+    "font.size": 10,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "legend.borderaxespad": 0.5,
+    "legend.columnspacing": 1.6,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": "#b6bdc5",
+    "xtick.labelcolor": MUTED,
+    "xtick.labelsize": 9,
+    "ytick.color": "#b6bdc5",
+    "ytick.labelcolor": MUTED,
+    "ytick.labelsize": 9,
+}
+
+
+def styled() -> AbstractContextManager[None]:
+    """Within it, matplotlib draws and saves in our style alone, whatever the user's is."""
+    return style.context(["default", STYLE])
+
+
+def canvas(width: float, height: float, title: str = "") -> Figure:
+    """An empty figure of this many inches, with room kept for the title, at the left."""
+    figure = Figure((width, height), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    FigureCanvasAgg(figure)
+    if title:
+        wrapped = textwrap.fill(title, int(width * 10.5))
+        figure.suptitle(wrapped, x=0.08 / width, ha="left", fontsize=12, fontweight="bold", linespacing=1.3)
+    return figure
+
+
+def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean float[n] of float[seeds, n] and the ends of its 95% interval; values that aren't finite don't count."""
+    from scipy.special import stdtrit
+
+    known = np.isfinite(values)
+    count = known.sum(0)
+    some, several = np.maximum(count, 1), np.maximum(count, 2)
+    mean = np.where(count > 0, np.where(known, values, 0.0).sum(0) / some, np.nan)
+    spread = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(0) / (several - 1))
+    half = np.where(count > 1, stdtrit(several - 1, 0.975) * spread / np.sqrt(several), np.nan)
+    return mean, mean - half, mean + half
+
+
+def seeds_of(values: Any) -> str:
+    """How many seeds stand behind arrays float[seeds, n], in words."""
+    counts = sorted({np.shape(array)[0] for array in values} - {1})
+    return f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+
+
+def legend(figure: Figure, entries: dict[str, Any]) -> None:
+    """Below the axes, never over the data; the figure grows by the legend's height."""
+    if not entries:
+        return
+    width, height = figure.get_size_inches()
+    columns = legend_columns(list(entries), width)
+    figure.set_size_inches(width, height + 0.08 + 0.2 * -(-len(entries) // columns))
+    figure.legend(list(entries.values()), list(entries), loc="outside lower left", ncols=columns, labelcolor=INK)
+
+
+def legend_columns(labels: list[str], width: float) -> int:
+    """As many as fit side by side in so many inches; a legend is filled column by column, evenly."""
+    sizes = [text_width(label, 9.5) / DPI + 0.65 for label in labels]
+    for columns in range(len(labels), 1, -1):
+        parts = np.array_split(sizes, columns)
+        if sum(part.max() for part in parts) < width - 0.2:
+            return columns
+    return 1
+
+
+def grid(count: int) -> tuple[int, int]:
+    """Rows and columns of so many panels: at most four side by side, as even as can be."""
+    rows = -(-count // 4)
+    return rows, -(-count // rows)
+
+
+def band_entry(values: list[Any]) -> dict[str, Any]:
+    """The legend's word for the bands, where there are any."""
+    if all(len(array) < 2 for array in values):
+        return {}
+    return {f"95% interval of the mean, {seeds_of(values)}": Patch(facecolor="#8c959f", alpha=0.35, linewidth=0)}
+
+
+def draw_curves(data: Curves, titled: bool) -> Figure:
+    """Panels of lines, with one legend below them all."""
+    panels = list(dict.fromkeys(line.panel for line in data.lines))
+    rows, columns = grid(len(panels))
+    height = 3.9 if rows == 1 else 0.5 + 2.4 * rows
+    figure = canvas(8.0 if len(panels) == 1 else 10.0, height, data.title if titled else "")
+    axes = figure.subplots(rows, columns, sharey=data.share, squeeze=False).ravel()
+    order = list(dict.fromkeys(line.label for line in data.lines))
+    marks = [Mark(*mark) for mark in data.references]
+    entries: dict[str, Any] = {}
+    for i, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
+        set_axes(ax, data, bottom=i + columns >= len(panels), left=i % columns == 0)
+        ax.set_title(panel)
+        for line in (line for line in data.lines if line.panel == panel):
+            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label)))
+    labels = list(dict.fromkeys(mark.label for mark in marks))
+    for panel, ax in zip(panels, axes, strict=False):
+        here = [mark for mark in marks if mark.panel in (None, panel)]
+        for mark in here:
+            entries.setdefault(mark.label, draw_mark(ax, mark, labels.index(mark.label)))
+    for panel, ax in zip(panels, axes, strict=False):
+        write_values(ax, [mark for mark in marks if mark.panel in (None, panel) and mark.x is None], height / rows)
+    for ax in axes[len(panels) :]:
+        ax.remove()
+    legend(figure, entries | band_entry([line.values for line in data.lines]))
+    return figure
+
+
+def set_axes(ax: Any, data: Curves, *, bottom: bool, left: bool) -> None:
+    """Names and scales."""
+    ax.set_xlabel(data.xlabel if bottom else "")
+    ax.set_ylabel(data.ylabel if left else "")
+    whole = all(np.equal(np.mod(line.x, 1), 0).all() for line in data.lines)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=whole, steps=[1, 2, 5, 10], min_n_ticks=1))
+    if data.log:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_locator(NullLocator())
+
+
+def draw_line(ax: Any, line: Line, index: int) -> Any:
+    """The mean, its band and, when they are few, the seeds themselves."""
+    x, values = np.asarray(line.x, float), np.asarray(line.values, float)
+    values = np.where(np.isfinite(values), values, np.nan)
+    colour = PALETTE[(index if line.colour is None else line.colour) % len(PALETTE)]
+    mean, low, high = interval(values)
+    if ax.get_yscale() == "log":
+        low = np.fmax(low, mean / 4)  # a band that reaches 0 would stretch the axis without end
+    if 1 < len(values) <= 5:
+        ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45)
+    if len(values) > 1:
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+    marker = "o" if len(x) <= 12 else ""
+    return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]
+
+
+def draw_mark(ax: Any, mark: Mark, index: int) -> Any:
+    """A number from elsewhere: a dashed line, or a hollow point."""
+    if mark.x is None:
+        return ax.axhline(mark.y, color=INK, linewidth=1.1, linestyle=DASHES[index % len(DASHES)], zorder=1.5)
+    shape = POINTS[index % len(POINTS)]
+    shown = {"marker": shape, "markersize": 7, "markerfacecolor": "white", "markeredgecolor": INK, "linestyle": ""}
+    return ax.plot([mark.x], [mark.y], zorder=4, **shown)[0]
+
+
+def write_values(ax: Any, marks: list[Mark], height: float) -> None:
+    """The marks' values to the right of the axes, kept apart where the lines are close."""
+    ax.set_ylim(ax.get_ylim())
+    place, gap = -1.0, 0.2 / height
+    to_fraction = (ax.transScale + ax.transLimits).transform
+    for y in sorted({float(mark.y) for mark in marks}):
+        place = max(float(to_fraction((0.0, y))[1]), place + gap)
+        ax.text(1.01, place, f"{y:.4g}", transform=ax.transAxes, va="center", fontsize=8, color=MUTED)
+
+
+def draw_histogram(data: Histogram, titled: bool) -> Figure:
+    """Outlined, lightly filled steps on common bins."""
+    figure, ax = single(data, titled)
+    values = [(label, np.asarray(array, float)) for label, array in data.groups]
+    values = [(label, array[np.isfinite(array)]) for label, array in values]
+    edges = np.histogram_bin_edges(np.concatenate([array for _, array in values]), data.bins)
+    entries = {}
+    for i, (label, array) in enumerate(values):
+        colour, counts = PALETTE[i % len(PALETTE)], np.histogram(array, edges)[0]
+        ax.stairs(counts, edges, fill=True, color=colour, alpha=0.22)
+        ax.stairs(counts, edges, color=colour, linewidth=1.5)
+        entries[label] = Patch(facecolor=colour, alpha=0.6)
+    legend(figure, entries if len(entries) > 1 else {})
+    return figure
+
+
+def draw_bars(data: Bars, titled: bool) -> Figure:
+    """Bars side by side within each category, with the interval of the mean where there are seeds."""
+    figure, ax = single(data, titled)
+    width, at = 0.8 / len(data.groups), np.arange(len(data.categories))
+    entries = {}
+    for i, (label, array) in enumerate(data.groups):
+        values = np.atleast_2d(np.asarray(array, float))
+        mean, low, _ = interval(values)
+        error = np.nan_to_num(mean - low) if len(values) > 1 else None
+        look = {"color": PALETTE[i % len(PALETTE)], "ecolor": INK, "capsize": 2, "error_kw": {"linewidth": 0.9}}
+        entries[label] = ax.bar(at + (i - (len(data.groups) - 1) / 2) * width, mean, width * 0.92, yerr=error, **look)
+    ax.set_xticks(at, data.categories)
+    ax.grid(False, axis="x")
+    seeds = [array for _, array in data.groups if np.ndim(array) == 2]
+    spread = {f"95% interval of the mean, {seeds_of(seeds)}": Line2D([], [], color=INK, marker="|", linestyle="")}
+    legend(figure, (entries if len(entries) > 1 else {}) | (spread if any(len(a) > 1 for a in seeds) else {}))
+    return figure
+
+
+def draw_scatter(data: Scatter, titled: bool) -> Figure:
+    """Points in the order given, so that no class lies on top; each class's name stands at its median too."""
+    figure, ax = single(data, titled, 7.5, 6.0)
+    points, classes = np.asarray(data.points, float), np.asarray(data.classes)
+    present = np.unique(classes)
+    colour = {int(c): CLASSES[i % len(CLASSES)] for i, c in enumerate(present)}
+    size = float(np.clip(30_000 / len(points), 3, 28))
+    ax.scatter(*points.T, s=size, c=[colour[int(c)] for c in classes], alpha=0.75, linewidths=0)
+    entries = {}
+    for c in colour:
+        name = str(data.names[c] if data.names else c)
+        box = {"boxstyle": "circle,pad=0.25" if len(name) < 3 else "round,pad=0.25", "fc": "white", "ec": colour[c]}
+        middle = np.nanmedian(points[classes == c], axis=0)
+        if np.isfinite(middle).all():
+            ax.text(*middle, name, ha="center", va="center", fontsize=8, fontweight="bold", color=INK, bbox=box)
+        entries[name] = Line2D([], [], color=colour[c], marker="o", linestyle="", markersize=6)
+    figure.legend(list(entries.values()), list(entries), loc="outside right center", labelcolor=INK)
+    return figure
+
+
+def single(data: Any, titled: bool, width: float = 8.0, height: float = 3.9) -> tuple[Figure, Any]:
+    """One pair of named axes."""
+    figure = canvas(width, height, data.title if titled else "")
+    ax = figure.subplots()
+    ax.set(xlabel=data.xlabel, ylabel=data.ylabel)
+    return figure, ax
+
+
+DRAW: dict[str, Any] = {
+    "Curves": draw_curves,
+    "Images": draw_images,
+    "Histogram": draw_histogram,
+    "Bars": draw_bars,
+    "Scatter": draw_scatter,
+}

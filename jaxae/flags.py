@@ -1,0 +1,100 @@
+"""The flags that every experiment shares, and what they say about a run."""
+
+import dataclasses
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from jaxae.errors import UsageError
+
+# Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
+LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Flags shared by every experiment; an experiment's Config extends them with its own."""
+
+    seeds: int = 3
+    """How many seeds, each trained from its own key."""
+    seed: int = 0
+    """The first of them; the others follow."""
+    epochs: int = 10
+    """Epochs of training."""
+    batch_size: int = 128
+    """Images per step."""
+    limit: int | None = None
+    """Train on the first N images only."""
+    source: Literal["tfds", "synthetic"] = "tfds"
+    """The real sets, prepared by TFDS, or the embedded synthetic ones."""
+    data_dir: Path | None = None
+    """Folder of the prepared sets (default: $TFDS_DATA_DIR, or ~/tensorflow_datasets)."""
+    lanes: Literal["map", "vmap"] = "map"
+    """Seeds one after another on each device, bitwise equal to solo runs, or side by side (for accelerators)."""
+    devices: int | None = None
+    """Devices to spread the seeds over (default: as many as help)."""
+    out: Path | None = None
+    """The run's folder (default: a new one under runs/)."""
+    resume: bool = False
+    """Go on with the interrupted run in --out."""
+    force: bool = False
+    """Resume although the jax version or the kind of device differs: no longer bitwise."""
+    tensorboard: bool = False
+    """Write TensorBoard events into the run's folder (needs the extra `tensorboard`)."""
+    quiet: bool = False
+    """Print nothing but the result."""
+
+    def __post_init__(self):
+        for name in ("seeds", "epochs", "batch_size", "limit", "devices"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+        if not 0 <= self.seed <= 2**32 - self.seeds:
+            raise UsageError(f"--seed {self.seed} with {self.seeds} seeds leaves the range 0 to 2**32 - 1; choose less")
+        if self.resume and self.out is None:
+            raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
+
+
+def science(config: Flags) -> dict[str, Any]:
+    """The flags that decide the numbers, as JSON values."""
+    values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.name not in LOCAL}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def module_name(config: Flags) -> str:
+    """The experiment's module, as `python -m` takes it."""
+    name = type(config).__module__
+    spec = getattr(sys.modules[name], "__spec__", None)
+    return spec.name if name == "__main__" and spec is not None else name
+
+
+def command(config: Flags, *, local: tuple[str, ...] = ()) -> str:
+    """The shortest command line that gives this run, with those of the `local` flags that were given."""
+    words = ["python", "-m", module_name(config)]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value == field.default or (field.name in LOCAL and field.name not in local):
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        else:
+            words += [flag, *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    return shlex.join(words)
+
+
+def deviations(config: Flags, sizes: dict[str, int]) -> list[str]:
+    """How the run departs from the settings that the report states (the defaults), in words.
+
+    `sizes` is the number of images there are to train on, by data set.
+    """
+    default = {field.name: field.default for field in dataclasses.fields(config)}
+    words = ["synthetic data"] if config.source == "synthetic" else []
+    for name in ("epochs", "batch_size"):
+        if getattr(config, name) != default[name]:
+            words.append(f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}")
+    if config.limit is not None:
+        words += [f"{config.limit:,} of {size:,} training images" for size in sizes.values() if config.limit < size]
+    return words

@@ -1,0 +1,92 @@
+"""Lanes: the same computation for several seeds or settings, in one compiled program.
+
+`map` runs the lanes of a device one after another, each bitwise equal to its solo run. `vmap` runs them side by side:
+far faster on an accelerator, equal to about 1e-7 a step. Both spread over several devices, where there are any.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxae.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """How lanes run: `mode` on each device, and over how many `devices`.
+
+    Raises UsageError for a mode that isn't map or vmap, or more devices than there are.
+    """
+
+    mode: Literal["map", "vmap"] = "map"
+    devices: int = 1
+
+    def __post_init__(self):
+        if self.mode not in ("map", "vmap"):
+            raise UsageError(f"lanes run by map or vmap, not {self.mode!r}; choose one of the two")
+        if not 1 <= self.devices <= jax.device_count():
+            raise UsageError(f"{self.devices} devices were asked for and {jax.device_count()} found; ask for fewer")
+
+    @property
+    def mesh(self) -> Mesh:
+        """The devices in a row, along the axis "lane"."""
+        return jax.make_mesh(
+            (self.devices,), ("lane",), axis_types=(AxisType.Auto,), devices=jax.devices()[: self.devices]
+        )
+
+
+SOLO = Lanes()
+
+
+def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
+    """`function(shared, *lane)` for every lane of `arguments` (leading axes); `shared` is the same for all.
+
+    Where the lanes don't divide among the devices, the last device idles; nothing is computed twice.
+    """
+    count = jax.tree.leaves(arguments)[0].shape[0]
+    if how.devices == 1:
+        return _run(function, how.mode, shared, arguments)
+    each = -(-count // how.devices)
+    slot = jnp.arange(each * how.devices)
+    padded = jax.tree.map(lambda leaf: leaf[jnp.minimum(slot, count - 1)], arguments)
+    guarded = function if each * how.devices == count else _unless_padding(function)
+
+    def here(shared, slot, arguments):
+        lane = (slot < count, *arguments) if guarded is not function else arguments
+        return _run(guarded, how.mode, shared, lane)
+
+    spec = P("lane")
+    mapped = jax.shard_map(here, mesh=how.mesh, in_specs=(P(), spec, spec), out_specs=spec, check_vma=False)
+    return jax.tree.map(lambda leaf: leaf[:count], mapped(shared, slot, padded))
+
+
+def resident(tree: Any, how: Lanes) -> Any:
+    """The arrays of `tree` on every device of `how`."""
+    return jax.device_put(tree, NamedSharding(how.mesh, P()))
+
+
+def stack(trees: list[Any]) -> Any:
+    """A list of equal pytrees of numbers as one pytree with the lanes leading, float32."""
+    return jax.tree.map(lambda *leaves: np.asarray(leaves, np.float32), *trees)
+
+
+def _run(function, mode, shared, arguments):
+    if mode == "vmap":
+        return jax.vmap(lambda lane: function(shared, *lane))(arguments)
+    return lax.map(lambda lane: function(shared, *lane), arguments)
+
+
+def _unless_padding(function):
+    def guarded(shared, real, *lane):
+        shapes = jax.eval_shape(function, shared, *lane)
+        empty = lambda *_: jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)  # noqa: E731
+        return lax.cond(real, function, empty, shared, *lane)
+
+    return guarded

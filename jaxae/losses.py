@@ -1,0 +1,78 @@
+"""What is minimised: one value per example, f32[b], so that whoever reduces says so (training means over the batch).
+
+Reconstruction losses are means over pixels and channels; KL divergences are sums over code dimensions. A weight on
+the KL therefore compares with a weight of `weight * pixels` where the reconstruction is summed instead.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxae.errors import UsageError
+
+
+def mse(image: jax.Array, target: jax.Array) -> jax.Array:
+    """Squared error, mean over pixels and channels: float[b, ...] twice -> float[b].
+
+    Any value range, the same for both; the unit is its square (signed images score four times what unit images do).
+    Raises UsageError unless both have the same shape and are floating.
+    """
+    check_pair(image, target)
+    return _mean_per_example(jnp.square(image - target))
+
+
+def l1(image: jax.Array, target: jax.Array) -> jax.Array:
+    """Absolute error, mean over pixels and channels: float[b, ...] twice -> float[b].
+
+    Any value range, the same for both. Raises UsageError unless both have the same shape and are floating.
+    """
+    check_pair(image, target)
+    return _mean_per_example(jnp.abs(image - target))
+
+
+def bce(logits: jax.Array, target: jax.Array) -> jax.Array:
+    """Binary cross-entropy from logits in nats, mean over pixels and channels: float[b, ...] twice -> float[b].
+
+    Logits are any reals, finite in value and gradient far out; the target is in [0, 1] (outside it the loss has no
+    minimum). A gray target has a floor above 0: its own entropy. Report 003 plots these values beside RMSE.
+    Raises UsageError unless both have the same shape and are floating.
+    """
+    check_pair(logits, target)
+    return _mean_per_example(optax.sigmoid_binary_cross_entropy(logits, target))
+
+
+def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
+    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats, sum over code dimensions: float[b, d] twice -> float[b].
+
+    Kingma and Welling 2014 (arXiv:1312.6114), appendix B. Raises UsageError as `gaussian_kl_per_dimension` does.
+    """
+    return jnp.sum(gaussian_kl_per_dimension(mean, log_variance), axis=-1)
+
+
+def gaussian_kl_per_dimension(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
+    """The summands of `gaussian_kl` in nats: float[b, d] twice -> float[b, d], each at least 0.
+
+    A dimension near 0 on every input has collapsed: the decoder learns nothing from it.
+    Raises UsageError unless both are [b, d], of the same shape and floating.
+    """
+    check_pair(mean, log_variance)
+    if mean.ndim != 2:
+        raise UsageError(f"a posterior of shape {mean.shape} is not [batch, code]; flatten the code's dimensions")
+    # expm1 because exp(v) - 1 - v cancels near v = 0, where a collapsed posterior lies
+    return 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
+
+
+def check_pair(first: jax.Array, second: jax.Array) -> None:
+    """Raise UsageError, while tracing, unless both have the same shape and are floating.
+
+    Otherwise [b, 784] against [b, 28, 28, 1] would broadcast, and uint8 differences would wrap around, in silence.
+    """
+    if first.shape != second.shape:
+        raise UsageError(f"shapes {first.shape} and {second.shape} differ; give both the same shape")
+    for array in (first, second):
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise UsageError(f"values of type {array.dtype} are not floating; convert them, as transforms.to_unit does")
+
+
+def _mean_per_example(values: jax.Array) -> jax.Array:
+    return jnp.mean(values, axis=tuple(range(1, values.ndim)))

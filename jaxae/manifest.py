@@ -1,0 +1,131 @@
+"""What a run was made of: flags, seeds, versions, device, data. A resumed run must be made of the same."""
+
+import datetime
+import inspect
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxae import flags, keys
+from jaxae.data import Dataset
+from jaxae.errors import UsageError
+
+FORMAT = 1
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
+
+
+def new(config: flags.Flags) -> dict[str, Any]:
+    """The manifest of a run that starts now. Keys as in the run directory's documentation."""
+    title, summary = _described(config)
+    return {
+        "format": FORMAT,
+        "experiment": flags.module_name(config).rpartition(".")[2],
+        "title": title,
+        "summary": summary,
+        "command": flags.command(config),
+        "config": flags.science(config),
+        "seeds": list(range(config.seed, config.seed + config.seeds)),
+        "key_implementation": keys.IMPLEMENTATION,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
+        "device": device(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "matmul_precision": str(jax.config.jax_default_matmul_precision or "default"),
+        "data": [],
+        "git_commit": _commit(),
+        "deviations": [],
+        "notes": [],
+        "status": "running",
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "wall_seconds": 0.0,
+        "arms": {},
+    }
+
+
+def device() -> dict[str, Any]:
+    """The platform that computes."""
+    first = jax.devices()[0]
+    kind = _processor() if first.platform == "cpu" else first.device_kind
+    return {"platform": first.platform, "kind": kind, "count": jax.device_count(), "cores": os.cpu_count()}
+
+
+def describe_data(role: str, data: Dataset) -> dict[str, Any]:
+    """The manifest's entry for a data set."""
+    return {
+        "role": role, "name": data.name, "version": data.version, "split": data.split, "source": data.source,
+        "n": len(data), "sha256": data.fingerprint,
+    }  # fmt: skip
+
+
+def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, force: bool) -> None:
+    """Raise UsageError, naming the difference, unless the run `before` can be continued as `now`."""
+    if before.get("experiment") != now["experiment"]:
+        raise UsageError(f"{folder} holds a run of {before.get('experiment')}; choose another --out")
+    for name in before["config"].keys() | now["config"].keys():
+        old, new = before["config"].get(name), now["config"].get(name)
+        if old != new:
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"the run in {folder} has {flag} {old}, not {new}; resume it with {before['command']!r}")
+    if force:
+        return
+    for name, old, new in (
+        ("jax", before["versions"]["jax"], now["versions"]["jax"]),
+        ("jaxlib", before["versions"]["jaxlib"], now["versions"]["jaxlib"]),
+        ("platform", before["device"]["platform"], now["device"]["platform"]),
+    ):
+        if old != new:
+            raise UsageError(
+                f"the run in {folder} was made with {name} {old} and this is {new}, so it can't go on bitwise; "
+                "use the same, or --force"
+            )
+
+
+def refuse_other_data(before: list[dict[str, Any]], entry: dict[str, Any], folder: Path) -> None:
+    """Raise UsageError unless `entry` has the fingerprint of the data set that the run had in this role."""
+    for old in before:
+        if old["role"] == entry["role"] and old["sha256"] != entry["sha256"]:
+            raise UsageError(
+                f"the run in {folder} had {_data_words(old)} as its {old['role']} data and this is "
+                f"{_data_words(entry)}; give the --data-dir that it was started with"
+            )
+
+
+def _data_words(entry):
+    return f"{entry['name']} {entry['split']} (n = {entry['n']:,}, SHA-256 {entry['sha256'][:12]})"
+
+
+def _described(config):
+    """The first line of the experiment's docstring, and the paragraph after it."""
+    text = inspect.getdoc(sys.modules[type(config).__module__]) or type(config).__name__
+    title, _, rest = text.partition("\n\n")
+    return " ".join(title.split()), " ".join(rest.partition("\n\n")[0].split())
+
+
+def _commit() -> str:
+    """The commit of the code that runs, marked where it has changes; empty outside a git checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit + ("+changes" if commit and git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _processor() -> str:
+    """The CPU's name where the system tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,250 @@
+"""Convolution, transposed convolution, upsampling and pooling, each in the form that its backend runs fastest.
+
+Images are NHWC, kernels HWIO, the geometry is PyTorch's. On GPU and TPU these are the plain XLA operations. On CPU,
+XLA brings convolutions into its fast form only at the top level of a program: those that autodiff leaves in the body
+of a `scan` run up to 25 times slower. So there each operation has its gradients written down, in terms of three
+functions that need nothing but convolutions of the fast form (stride, but no reversal and no holes in the image):
+
+    _correlate   y[i] = sum over k of x[s i + k - low] w[k]             a convolution
+    _spread      y[s i + k - low] = sum over i, k of x[i] w[k]          its adjoint, a transposed convolution
+    _taps        w[k] = sum over i of large[s i + k - low] small[i]     the gradient of either for its kernel
+
+Differentiable once and in reverse there (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxae.errors import UsageError
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+_FEW_OUTPUTS = 4  # up to here _spread computes all the taps in one matrix product and adds them up
+_FEW_CHANNELS = 8  # up to here _correlate computes _FOLD neighbouring columns at once
+_FOLD = 4
+
+
+def on_cpu() -> bool:
+    """Whether to use the forms for CPU: asked whenever an operation is traced. Tests replace it."""
+    return jax.default_backend() == "cpu"
+
+
+def conv(x, kernel, *, stride: int = 1, padding: int = 0):
+    """Convolve x (b, h, w, i) with kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv2d.
+
+    h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError if nothing is left of the image.
+    """
+    size = _checked(x, kernel, [(n + 2 * padding - k) // stride + 1 for n, k in _sides(x, kernel)])
+    if on_cpu():
+        return _conv(*_vary_alike(x, kernel), stride, (padding, padding), size)
+    edges = ((padding, padding), (padding, padding))
+    return lax.conv_general_dilated(x, kernel, (stride, stride), edges, dimension_numbers=_LAYOUT)
+
+
+def conv_transpose(x, kernel, *, stride: int = 1, padding: int = 0, output_padding: int = 0):
+    """Spread x (b, h, w, i) by kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv_transpose2d.
+
+    h' = (h - 1) stride - 2 padding + k + output_padding, and w' alike; the kernel is torch's with its axes moved,
+    not reversed. Raises UsageError if nothing is left of the image.
+    """
+    size = [(n - 1) * stride - 2 * padding + k + output_padding for n, k in _sides(x, kernel)]
+    size = _checked(x, kernel, size)
+    if on_cpu():
+        return _conv_transpose(*_vary_alike(x, kernel), stride, (padding, padding), size)
+    edges = tuple((k - 1 - padding, k - 1 - padding + output_padding) for k in kernel.shape[:2])
+    kernel, holes = kernel[::-1, ::-1], (stride, stride)
+    return lax.conv_general_dilated(x, kernel, (1, 1), edges, lhs_dilation=holes, dimension_numbers=_LAYOUT)
+
+
+def upsample(x):
+    """Repeat every pixel in a 2x2 square, nearest-neighbour upsampling: (b, h, w, c) -> (b, 2h, 2w, c)."""
+    return _weave([[x, x], [x, x]])
+
+
+def upsample_conv(x, kernel, *, padding: int = 1):
+    """`conv(upsample(x), kernel, padding=padding)`: (b, h, w, i) -> (b, 2h + 2 padding - k + 1, ..., o)."""
+    if not on_cpu():
+        return conv(upsample(x), kernel, padding=padding)
+    # Upsampling is a transposed convolution by a 2x2 kernel of ones. In one with the convolution, it is a transposed
+    # convolution by the kernel summed over 2x2 shifts: less than half the work, and no large image in between.
+    shifts = [((i, 1 - i), (j, 1 - j), (0, 0), (0, 0)) for i in (0, 1) for j in (0, 1)]
+    summed = sum(jnp.pad(kernel[::-1, ::-1], shift) for shift in shifts)
+    size = _checked(x, kernel, [2 * n + 2 * padding - k + 1 for n, k in _sides(x, kernel)])
+    low = tuple(k - 1 - padding for k in kernel.shape[:2])
+    return _conv_transpose(*_vary_alike(x, lax.optimization_barrier(summed)), 2, low, size)
+
+
+def max_pool(x):
+    """Take the largest of every 2x2 square: (b, h, w, c) -> (b, h // 2, w // 2, c), leaving out an odd last line.
+
+    Of equal maxima the first in reading order gets the gradient, as in PyTorch.
+    """
+    if on_cpu():
+        return _max_pool(x)
+    lowest = jnp.array(-jnp.inf, x.dtype)
+    return lax.reduce_window(x, lowest, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+
+def _sides(x, kernel):
+    """(height of x, height of kernel), (width of x, width of kernel)."""
+    return list(zip(x.shape[1:3], kernel.shape[:2], strict=True))
+
+
+def _checked(x, kernel, size):
+    if min(size) < 1:
+        raise UsageError(f"a kernel of shape {kernel.shape} leaves nothing of images {x.shape}: use larger images")
+    return tuple(size)
+
+
+def _vary_alike(x, kernel):
+    """Give both the mesh axes over which either varies under shard_map, as gradients written by hand must have."""
+    return x + lax.full_like(kernel, 0, shape=()), kernel + lax.full_like(x, 0, shape=())
+
+
+# Gradients. A convolution and a transposed convolution are each other's adjoints.
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _conv(x, kernel, stride, low, size):
+    return _correlate(x, kernel, stride, low, size)
+
+
+def _conv_gradient(stride, low, _, inputs, g):
+    x, kernel = inputs
+    dx = _spread(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
+    return dx, _taps(x, g, stride, low, kernel.shape[:2])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _conv_transpose(x, kernel, stride, low, size):
+    return _spread(x, kernel, stride, low, size)
+
+
+def _conv_transpose_gradient(stride, low, _, inputs, g):
+    x, kernel = inputs
+    dx = _correlate(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
+    return dx, _taps(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
+
+
+_conv.defvjp(lambda x, kernel, *rest: (_conv(x, kernel, *rest), (x, kernel)), _conv_gradient)
+_conv_transpose.defvjp(lambda x, kernel, *rest: (_conv_transpose(x, kernel, *rest), (x, kernel)), _conv_transpose_gradient)
+
+
+@jax.custom_vjp
+def _max_pool(x):
+    return functools.reduce(jnp.maximum, _quarters(x))
+
+
+def _max_pool_gradient(inputs, g):
+    x, y = inputs
+    taken, parts = jnp.full(y.shape, False), []
+    for quarter in _quarters(x):
+        here = (quarter == y) & ~taken
+        taken = taken | here
+        parts.append(jnp.where(here, g, 0))
+    return (_window(_weave([parts[:2], parts[2:]]), (0, 0), x.shape[1:3]),)
+
+
+def _quarters(x):
+    """The pixels at the top left, top right, bottom left and bottom right of every 2x2 square."""
+    h, w = (n // 2 * 2 for n in x.shape[1:3])
+    return [x[:, i:h:2, j:w:2] for i in (0, 1) for j in (0, 1)]
+
+
+_max_pool.defvjp(lambda x: (y := _max_pool(x), (x, y)), _max_pool_gradient)
+
+
+# The three functions, on CPU.
+
+
+def _correlate(x, kernel, stride, low, size):
+    if stride == 1 and kernel.shape[3] <= _FEW_OUTPUTS:
+        low = tuple(k - 1 - b for k, b in zip(kernel.shape[:2], low, strict=True))
+        return _spread(x, kernel[::-1, ::-1], 1, low, size)
+    if stride == 1 and max(kernel.shape[2:]) <= _FEW_CHANNELS:
+        return _correlate_folded(x, kernel, low, size)
+    return _xla(x, kernel, low, size, stride=stride)
+
+
+def _correlate_folded(x, kernel, low, size):
+    """View _FOLD neighbouring columns as channels of one: with few channels the larger product is faster."""
+    (k, l, i, o), (h, w) = kernel.shape, size
+    blocks, overlap = -(-w // _FOLD), -(-(l - 1) // _FOLD)
+    columns = (1 + overlap) * _FOLD
+    # one copy of the kernel for each of the columns that are computed, each one further to the right
+    copies = [jnp.pad(kernel, ((0, 0), (j, columns - l - j), (0, 0), (0, 0))) for j in range(_FOLD)]
+    kernel = jnp.stack(copies, 3).reshape(k, 1 + overlap, _FOLD * i, _FOLD * o)
+    x = _window(x, low, (h + k - 1, (blocks + overlap) * _FOLD))
+    x = x.reshape(*x.shape[:2], blocks + overlap, _FOLD * i)
+    y = _xla(x, kernel, (0, 0), (h, blocks))
+    return y.reshape(*y.shape[:2], blocks * _FOLD, o)[:, :, :w]
+
+
+def _spread(x, kernel, stride, low, size):
+    """Where y is s i + a for a fixed phase a, it is a convolution of x with every s-th tap of the kernel."""
+    form = _phases_by_products if kernel.shape[3] <= _FEW_OUTPUTS else _phases
+    phase = form(x, kernel, stride, low, tuple(-(-n // stride) for n in size))
+    return _window(_weave([[phase(a, b) for b in range(stride)] for a in range(stride)]), (0, 0), size)
+
+
+def _phases(x, kernel, stride, low, grid):
+    def phase(*start):
+        (a, c), (b, d) = (divmod(i + j, stride) for i, j in zip(start, low, strict=True))
+        taps = kernel[c::stride, d::stride][::-1, ::-1]
+        if not taps.size:
+            return jnp.zeros((x.shape[0], *grid, taps.shape[3]), x.dtype)
+        return _correlate(x, taps, 1, (taps.shape[0] - 1 - a, taps.shape[1] - 1 - b), grid)
+
+    return phase
+
+
+def _phases_by_products(x, kernel, stride, low, grid):
+    k, l, _, o = kernel.shape
+    exact = jnp.promote_types(x.dtype, jnp.float32)
+    products = lax.dot_general(x, kernel, (((3,), (2,)), ((), ())), preferred_element_type=exact)
+    products = products.transpose(3, 4, 0, 1, 2, 5)  # (k, l, b, h, w, o)
+
+    def phase(*start):
+        (a, c), (b, d) = (divmod(i + j, stride) for i, j in zip(start, low, strict=True))
+        parts = [
+            _window(products[i, j], (i // stride - a, j // stride - b), grid)
+            for i in range(c, k, stride)
+            for j in range(d, l, stride)
+        ]
+        return sum(parts, jnp.zeros((x.shape[0], *grid, o), exact)).astype(x.dtype)
+
+    return phase
+
+
+def _taps(large, small, stride, low, window):
+    if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
+        low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
+        return _taps(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
+    # a convolution with the images as channels, the channels as images and `small` as the kernel
+    y = _xla(lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3), low, window, dilation=stride)
+    return y.transpose(1, 2, 0, 3)
+
+
+def _xla(x, kernel, low, size, *, stride=1, dilation=1):
+    """XLA's own: y[i] = sum over k of x[stride i + dilation k - low] kernel[k] for i < size."""
+    ends = (stride * (m - 1) + dilation * (k - 1) + 1 for m, k in zip(size, kernel.shape[:2], strict=True))
+    edges = [(b, end - b - n) for b, end, n in zip(low, ends, x.shape[1:3], strict=True)]
+    # without the barrier, XLA would take transpositions and reversals of the kernel into the convolution
+    kernel = lax.optimization_barrier(kernel)
+    strides, holes = (stride, stride), (dilation, dilation)
+    return lax.conv_general_dilated(x, kernel, strides, edges, rhs_dilation=holes, dimension_numbers=_LAYOUT)
+
+
+def _window(x, low, size):
+    """`size` rows and columns of x (b, h, w, c), beginning `low` before the first ones, zero outside of x."""
+    edges = [(b, m - b - n, 0) for b, m, n in zip(low, size, x.shape[1:3], strict=True)]
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+
+
+def _weave(rows):
+    """y[s i + a, s j + b] = rows[a][b][i, j]: s * s images (b, h, w, c) -> (b, s h, s w, c)."""
+    y = jnp.stack([jnp.stack(row, 3) for row in rows], 2)
+    b, h, s, w, _, c = y.shape
+    return y.reshape(b, s * h, s * w, c)

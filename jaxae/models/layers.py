@@ -1,0 +1,131 @@
+"""Dense and convolutional Linen layers: PyTorch's geometry and initialisation, fast on every backend.
+
+Parameters are float32 and named `kernel` and `bias`; images are NHWC. `dtype` is what a layer computes in.
+The functions that do the work, without parameters, are in `convolution`.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxae.models.convolution import conv, conv_transpose, max_pool, upsample, upsample_conv
+
+__all__ = [
+    "Conv", "ConvTranspose", "Dense", "Init", "UpsampleConv", "conv", "conv_transpose", "flax_init", "max_pool",
+    "torch_init", "upsample", "upsample_conv",
+]  # fmt: skip
+
+Initializer = Callable[..., jax.Array]
+Init = Callable[[int], tuple[Initializer, Initializer]]  # fan_in -> the initialisers of kernel and bias
+
+
+def torch_init(fan_in: int) -> tuple[Initializer, Initializer]:
+    """PyTorch's default: kernel and bias uniform within 1/sqrt(fan_in) (`reset_parameters` of Linear and Conv2d)."""
+    bound = 1 / math.sqrt(fan_in)
+
+    def uniform(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return uniform, uniform
+
+
+def flax_init(fan_in: int) -> tuple[Initializer, Initializer]:
+    """Flax's default: kernel normal with variance 1/fan_in (truncated at two deviations), bias zero."""
+    del fan_in  # lecun_normal finds it in the shape
+    return nn.initializers.lecun_normal(), nn.initializers.zeros
+
+
+class Dense(nn.Module):
+    """x (..., i) -> (..., features); kernel (i, features), bias (features,)."""
+
+    features: int
+    initializer: Init = torch_init
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """The layer's output, in `dtype`."""
+        kernel, bias = _parameters(self, (x.shape[-1], self.features), fan_in=x.shape[-1])
+        return _add_bias(x.astype(self.dtype) @ kernel, bias)
+
+
+class Conv(nn.Module):
+    """x (b, h, w, i) -> (b, h', w', features); kernel (k, k, i, features), bias (features,); as torch's Conv2d.
+
+    h' = (h + 2 padding - k) // stride + 1, and w' alike.
+    """
+
+    features: int
+    kernel_size: int = 3
+    stride: int = 1
+    padding: int = 0
+    initializer: Init = torch_init
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """The layer's output, in `dtype`."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]))
+        y = conv(x.astype(self.dtype), kernel, stride=self.stride, padding=self.padding)
+        return _add_bias(y, bias)
+
+
+class ConvTranspose(nn.Module):
+    """x (b, h, w, i) -> (b, h', w', features); kernel (k, k, i, features), bias (features,); as ConvTranspose2d.
+
+    h' = (h - 1) stride - 2 padding + k + output_padding, and w' alike. Its fan_in, in PyTorch, counts the *output*
+    channels: features * k * k.
+    """
+
+    features: int
+    kernel_size: int = 3
+    stride: int = 1
+    padding: int = 0
+    output_padding: int = 0
+    initializer: Init = torch_init
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """The layer's output, in `dtype`."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel, bias = _parameters(self, shape, fan_in=self.features * self.kernel_size**2)
+        geometry = {"stride": self.stride, "padding": self.padding, "output_padding": self.output_padding}
+        return _add_bias(conv_transpose(x.astype(self.dtype), kernel, **geometry), bias)
+
+
+class UpsampleConv(nn.Module):
+    """Nearest upsampling by 2, then a Conv: x (b, h, w, i) -> (b, 2h', 2w', features); parameters as Conv's.
+
+    2h' = 2h + 2 padding - k + 1: twice h with the defaults.
+    """
+
+    features: int
+    kernel_size: int = 3
+    padding: int = 1
+    initializer: Init = torch_init
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """The layer's output, in `dtype`."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]))
+        return _add_bias(upsample_conv(x.astype(self.dtype), kernel, padding=self.padding), bias)
+
+
+def _parameters(layer, shape, fan_in):
+    """The layer's kernel and bias, cast to the dtype that it computes in."""
+    kernel_init, bias_init = layer.initializer(fan_in)
+    kernel = layer.param("kernel", kernel_init, shape, jnp.float32)
+    bias = layer.param("bias", bias_init, shape[-1:], jnp.float32)
+    return kernel.astype(layer.dtype), bias.astype(layer.dtype)
+
+
+def _add_bias(y, bias):
+    return y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)

@@ -1,0 +1,34 @@
+"""What a model returns, and how it refuses an input."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxae.errors import UsageError
+
+
+class Output(NamedTuple):
+    """What an autoencoder returns: float32 arrays, whatever the dtype it computes in; None for what a model lacks.
+
+    Losses take the fields that they need and XLA drops the work behind the others.
+    """
+
+    image: jax.Array  # (b, h, w, c), in the range of the images that the model is for
+    logits: jax.Array | None = None  # (b, h, w, c), the image before its last activation
+    code: jax.Array | None = None  # (b, ...), the latent code that the image was decoded from
+    posterior: Any = None  # the distribution of the code, for models that have one
+
+
+def check_images(model: str, image: jax.Array, shape: tuple[int, int, int]) -> None:
+    """Refuse what isn't a batch of floating-point images of `shape` (h, w, c), with a UsageError."""
+    expected = "(b, " + ", ".join(map(str, shape)) + ")"
+    if image.shape == shape:
+        mend = "add the batch dimension"
+    elif image.ndim != 4 or image.shape[1:] != shape:
+        mend = "resize the images, or give the model another image_shape"
+    elif not jnp.issubdtype(image.dtype, jnp.floating):
+        raise UsageError(f"{model} takes floating-point images; got {image.dtype}: convert and scale them first")
+    else:
+        return
+    raise UsageError(f"{model} takes images of shape {expected}; got {image.shape}: {mend}")

@@ -1,0 +1,186 @@
+"""Reported against reproduced: intervals over seeds, paired differences and verdicts.
+
+A measure is one number per seed. What a report printed is *one* run, so it is held against the interval in which 95% of
+single runs fall (the prediction interval), not against the interval of the mean, which shrinks to nothing as seeds are
+added and would refuse a perfect reproduction. Both are in every row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from jaxae.study import Claim
+
+LEVEL = 0.95
+REPRODUCED, DIFFERS, EXPLAINED, NOT_COMPARABLE = "reproduced", "differs", "explained", "not comparable"
+
+Interval = tuple[float, float]
+Measures = Mapping[str, Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure of one arm, beside the number that the report gives, if it gives one.
+
+    ci95      Student-t interval of the mean over seeds; None for fewer than two
+    pi95      interval in which a single further run falls; None for fewer than two
+    values    one per seed, those of `excluded` seeds left out
+    excluded  seeds left out because they died (constant output); a row with all seeds stands beside it
+    """
+
+    arm: str
+    metric: str
+    mean: float | None
+    ci95: Interval | None
+    pi95: Interval | None
+    n_seeds: int
+    values: tuple[float, ...]
+    reported: float | None = None
+    reading: str = ""
+    source: str = ""
+    exact: bool = False
+    excluded: tuple[int, ...] = ()
+    verdict: str = ""
+    reason: str = ""
+
+
+def interval(values: Sequence[float] | np.ndarray) -> Interval | None:
+    """The 95% Student-t interval of the mean of `values` (one per seed); None for fewer than two."""
+    return _student(values, 1 / np.sqrt(max(len(values), 1)))
+
+
+def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
+    """The interval in which a further single run falls with 95% probability; None for fewer than two values."""
+    return _student(values, np.sqrt(1 + 1 / max(len(values), 1)))
+
+
+def measured(arm: str, metric: str, values: Any, **fields: Any) -> Row:
+    """A row of one value per seed."""
+    values = tuple(float(value) for value in np.asarray(values, np.float64))
+    mean = float(np.mean(values)) if values else None
+    return Row(arm, metric, mean, interval(values), prediction_interval(values), len(values), values, **fields)
+
+
+def difference(measures: Measures, first: str, second: str, metric: str, seeds: Sequence[int], dead: Any) -> list[Row]:
+    """`first` minus `second`, paired by seed: both arms of a seed share initial draws, data order and noise."""
+    paired = np.asarray(measures[first][metric]) - np.asarray(measures[second][metric])
+    either = sorted(set(dead.get(first, ())) | set(dead.get(second, ())))
+    return _with_and_without(f"{first} - {second}", metric, paired, seeds, either)
+
+
+def compare(
+    measures: Measures,
+    claims: Sequence[Claim],
+    *,
+    seeds: Sequence[int],
+    dead: Mapping[str, Sequence[int]] | None = None,
+    deviations: Sequence[str] = (),
+) -> list[Row]:
+    """A row for every claim, with its verdict; where seeds died, a second one without them.
+
+    `measures` is {arm: {metric: one value per seed}}; `dead` the seeds that died, by arm; `deviations` the ways in
+    which this run departs from the reported settings: with any, only exact claims are judged.
+    """
+    rows = []
+    for claim in claims:
+        values = measures.get(claim.arm, {}).get(claim.metric)
+        fields = _fields(claim)
+        if values is None:
+            rows.append(replace(measured(claim.arm, claim.metric, ()), **fields, **_missing(claim)))
+            continue
+        for row in _with_and_without(claim.arm, claim.metric, values, seeds, (dead or {}).get(claim.arm, ())):
+            rows.append(_judge(replace(row, **fields), claim, deviations))
+    return [_explain(row, claims, rows) for row in rows]
+
+
+def tables(measures: Measures, metrics: Sequence[str], *, seeds, dead) -> list[Row]:
+    """Rows of measures that no report gave: each of `metrics` for every arm that has it."""
+    return [
+        row
+        for arm, values in measures.items()
+        for metric in metrics
+        if metric in values
+        for row in _with_and_without(arm, metric, values[metric], seeds, dead.get(arm, ()))
+    ]
+
+
+def to_json(row: Row) -> dict[str, Any]:
+    """A row as results.json holds it."""
+    return asdict(row)
+
+
+def from_json(row: Mapping[str, Any]) -> Row:
+    """A row of results.json."""
+    tuples = {name: tuple(row[name]) if row[name] is not None else None for name in ("ci95", "pi95")}
+    return Row(**{**row, **tuples, "values": tuple(row["values"]), "excluded": tuple(row["excluded"])})
+
+
+def _student(values, factor) -> Interval | None:
+    values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) * factor
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def _with_and_without(arm, metric, values, seeds, dead) -> list[Row]:
+    """A row of all seeds and, where some died, one of the others."""
+    rows = [measured(arm, metric, values)]
+    dead = tuple(seed for seed in seeds if seed in set(dead))
+    if dead:
+        alive = [value for value, seed in zip(np.asarray(values), seeds, strict=True) if seed not in dead]
+        rows.append(measured(arm, metric, alive, excluded=dead))
+    return rows
+
+
+def _fields(claim):
+    return {
+        "reported": claim.reported, "reading": claim.reading, "source": claim.source, "exact": claim.exact,
+    }  # fmt: skip
+
+
+def _missing(claim):
+    return {"verdict": NOT_COMPARABLE, "reason": f"this run has no arm {claim.arm!r} with {claim.metric!r}"}
+
+
+def _judge(row: Row, claim: Claim, deviations: Sequence[str]) -> Row:
+    verdict, reason = _verdict(row, claim, deviations)
+    if row.excluded:
+        reason = f"without the dead seed{'s'[: len(row.excluded) > 1]} {', '.join(map(str, row.excluded))}: {reason}"
+    return replace(row, verdict=verdict, reason=reason)
+
+
+def _verdict(row: Row, claim: Claim, deviations: Sequence[str]) -> tuple[str, str]:
+    reported = claim.reported
+    if claim.exact:
+        same = all(value == reported for value in row.values)
+        return (REPRODUCED, "exactly equal") if same else (DIFFERS, claim.reason or "not equal")
+    if deviations:
+        return NOT_COMPARABLE, "not the report's settings: " + "; ".join(deviations)
+    if row.pi95 is None:
+        return NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
+    low, high = row.pi95[0] - claim.half_digit, row.pi95[1] + claim.half_digit
+    span = f"{_brief(low)} to {_brief(high)}"
+    if low <= reported <= high:
+        return REPRODUCED, f"inside the range of a single run, {span}"
+    side = "above" if reported > high else "below"
+    return DIFFERS, " ".join(filter(None, [f"{side} the range of a single run, {span}.", claim.reason])).rstrip(".")
+
+
+def _explain(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
+    """A number that differs under one reading is explained where the reading it points to reproduces it."""
+    if row.verdict != DIFFERS:
+        return row
+    claim = next(c for c in claims if (c.arm, c.metric, c.reported) == (row.arm, row.metric, row.reported))
+    for other in rows:
+        if claim.explained_by == (other.arm, other.metric) and other.verdict == REPRODUCED:
+            reading = other.reading or f"{other.arm}, {other.metric}"
+            return replace(row, verdict=EXPLAINED, reason=f"{row.reason}; it is reproduced when read as: {reading}")
+    return row
+
+
+def _brief(value: float) -> str:
+    return f"{value:.4g}"

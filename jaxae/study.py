@@ -1,0 +1,99 @@
+"""The records of a study: what is trained, as plain functions; what was reported, as plain numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import optax
+
+from jaxae import metrics
+from jaxae.errors import UsageError
+
+
+class Batch(NamedTuple):
+    """What a step sees. `inputs` goes into the model; `target` and `label` are for the loss and the scores."""
+
+    inputs: Any
+    target: Any
+    label: Any = None
+
+
+class State(NamedTuple):
+    """What training changes. It holds no key: the randomness of a step follows from the root key and `step`."""
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+
+
+def examples(data: Any) -> int:
+    """The number of examples in `data`: the leading axis that all its arrays share.
+
+    Raises UsageError where they differ; such a study says how many it has in `Study.examples`.
+    """
+    sizes = {leaf.shape[0] for leaf in jax.tree.leaves(data)}
+    if len(sizes) != 1:
+        raise UsageError(f"the data's arrays have leading axes of sizes {sorted(sizes)}; give Study(examples=...)")
+    return sizes.pop()
+
+
+@dataclass(frozen=True)
+class Study:
+    """One arm of an experiment: a model, how its batches are made, what it minimises and how.
+
+    batch      (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
+    loss       (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
+    scores     (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
+    optimizer  an optax transformation, or a function of hparams that returns one (so that rates can differ by lane);
+               its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
+    unroll     steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
+    """
+
+    name: str
+    model: nn.Module
+    batch: Callable[[jax.Array, Any, jax.Array], Batch]
+    loss: Callable[[Any, Batch, Any], tuple[jax.Array, dict[str, jax.Array]]]
+    optimizer: optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
+    batch_size: int
+    epochs: int
+    scores: Callable[[Any, Batch], dict[str, jax.Array]] = metrics.reconstruction
+    examples: Callable[[Any], int] = examples
+    unroll: int = 1
+
+    def steps_per_epoch(self, data: Any) -> int:
+        """Complete batches in an epoch; the images left over differ from epoch to epoch.
+
+        Raises UsageError when there are fewer examples than a batch holds.
+        """
+        count = self.examples(data)
+        if not 1 <= self.batch_size <= count:
+            raise UsageError(f"a batch of {self.batch_size} can't be drawn from {count} examples; choose 1 to {count}")
+        return count // self.batch_size
+
+    def transformation(self, hparams: Any) -> optax.GradientTransformationExtraArgs:
+        """The optimizer for these hparams."""
+        made = self.optimizer if isinstance(self.optimizer, optax.GradientTransformation) else self.optimizer(hparams)
+        return optax.with_extra_args_support(made)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number that a report states, and the measure of ours that stands beside it.
+
+    `metric` names one value per seed (`results.summarise` lists them); `reading` says how the report's words are
+    understood; `half_digit` is half of the last printed digit; an `exact` claim is about the design, not the data.
+    `explained_by` names another claim's (arm, metric) that, where it is reproduced, explains why this one isn't.
+    """
+
+    arm: str
+    metric: str
+    reported: float
+    source: str
+    reading: str = ""
+    half_digit: float = 0.0
+    exact: bool = False
+    explained_by: tuple[str, str] | None = None
+    reason: str = ""

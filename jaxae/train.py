@@ -1,0 +1,317 @@
+"""Training: a scan over steps inside one compiled program, a loop over chunks of steps outside.
+
+The inside is pure: `init` and `steps` are functions of (study, key, data) and can be jitted, mapped and
+differentiated. The outside is a generator: between chunks the caller shows progress, saves and stops, none of which
+can change a number.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from jaxae import evaluate, lanes
+from jaxae.errors import UsageError
+from jaxae.keys import stream
+from jaxae.lanes import Lanes
+from jaxae.study import State, Study
+
+Losses = dict[str, Any]
+
+
+# ---- inside: pure functions of one lane
+
+
+def init(study: Study, key: jax.Array, data: Any, hparams: Any = None) -> State:
+    """The state before the first step: parameters from the stream "init"."""
+    inputs = study.batch(stream(key, "init/batch"), data, jnp.zeros((1,), jnp.int32)).inputs
+    rngs = {name: stream(key, f"init/{name}") for name in ("params", "sample", "dropout")}
+    variables = study.model.init(rngs, inputs)
+    params = variables["params"]
+    opt_state = study.transformation(hparams).init(params)
+    return State(jnp.zeros((), jnp.int32), params, variables.get("batch_stats", {}), opt_state)
+
+
+def order(study: Study, key: jax.Array, data: Any, epoch: jax.Array | int) -> jax.Array:
+    """The examples of an epoch's steps, i32[steps, batch]: a fresh permutation, cut into complete batches."""
+    count, rows = study.examples(data), study.steps_per_epoch(data)
+    shuffled = jax.random.permutation(stream(key, "order", epoch), count).astype(jnp.int32)
+    return shuffled[: rows * study.batch_size].reshape(rows, study.batch_size)
+
+
+def step(
+    study: Study, key: jax.Array, state: State, data: Any, index: jax.Array, hparams: Any = None
+) -> tuple[State, Losses]:
+    """One update on the examples `index` (i32[b]). The losses are batch means, taken before the update."""
+    batch = study.batch(stream(key, "train/batch", state.step), data, index)
+    rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
+
+    def objective(params):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        outputs, changed = study.model.apply(variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs)
+        losses, parts = study.loss(outputs, batch, hparams)
+        means = {"loss": losses.mean(), **{name: part.mean() for name, part in parts.items()}}
+        return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
+
+    gradients, (means, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
+    updates, opt_state = study.transformation(hparams).update(
+        gradients, state.opt_state, state.params, value=means["loss"]
+    )
+    params = optax.apply_updates(state.params, updates)
+    return State(state.step + 1, params, batch_stats, opt_state), means
+
+
+def follow(
+    study: Study, key: jax.Array, state: State, data: Any, rows: jax.Array, hparams: Any = None
+) -> tuple[State, Losses]:
+    """One step per row of `rows` (i32[steps, batch]); the losses are f32[steps]."""
+
+    def body(state, index):
+        return step(study, key, state, data, index, hparams)
+
+    return lax.scan(body, state, rows, unroll=study.unroll)
+
+
+def steps(
+    study: Study, key: jax.Array, state: State, data: Any, count: int, hparams: Any = None
+) -> tuple[State, Losses]:
+    """`count` steps from wherever `state` stands: pure, jittable, mappable.
+
+    `steps(a + b)` equals `steps(b)` after `steps(a)`, bitwise. Losses are f32[count].
+    """
+    per_epoch = study.steps_per_epoch(data)
+    first, offset = jnp.divmod(state.step, per_epoch)
+    touched = (count - 1) // per_epoch + 2  # whatever the offset
+    rows = jnp.concatenate([order(study, key, data, first + i) for i in range(touched)])
+    return follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, offset, count), hparams)
+
+
+# ---- outside: lanes, chunks, validation
+
+
+class Progress(NamedTuple):
+    """Everything that training carries, lanes leading; enough to go on from, bitwise.
+
+    state       the latest State of each lane
+    best        the State of the lowest validation loss (the latest where there is no validation)
+    best_loss   that loss, f32[lanes]
+    stale       validations since then, i32[lanes]
+    active      whether the lane still trains, bool[lanes]; early stopping clears it
+    done        steps done by the active lanes
+    train       {name: f32[lanes, steps]}: every step's losses (NaN where not yet, or no longer, trained)
+    validation  {name: f32[lanes, points]}: each validation's losses
+    """
+
+    state: State
+    best: State
+    best_loss: Any
+    stale: Any
+    active: Any
+    done: Any
+    train: Losses
+    validation: Losses
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how often and on what: the arguments of `progress` that are plain numbers.
+
+    epochs           of training
+    validate_every   steps between validations, counted within the epoch; None: once, at its end
+    patience         validations without improvement after which a lane stops; None: never
+    chunk            steps in one compiled call; None: about a tenth of an epoch. No result depends on it
+    """
+
+    epochs: int
+    validate_every: int | None = None
+    patience: int | None = None
+    chunk: int | None = None
+
+    def __post_init__(self):
+        for name in ("epochs", "validate_every", "patience", "chunk"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} is {value}; it must be at least 1")
+
+    def stops(self, per_epoch: int) -> tuple[int, ...]:
+        """The steps of an epoch after which validation happens."""
+        if self.validate_every is None:
+            return (per_epoch,)
+        return tuple(range(self.validate_every, per_epoch + 1, self.validate_every))
+
+
+class NonFiniteLossError(FloatingPointError):
+    """A lane's loss became NaN or infinite at `step` (counted from 1) of `epoch` (counted from 1)."""
+
+    def __init__(self, study: str, lane: int, epoch: int, step: int, value: float):
+        self.study, self.lane, self.epoch, self.step, self.value = study, lane, epoch, step, value
+        super().__init__(f"{study}, lane {lane}: the loss is {value} at step {step} of epoch {epoch}")
+
+
+def begin(study: Study, keys: jax.Array, data: Any, plan: Plan, *, validate=False, hparams=None, how=lanes.SOLO):
+    """The Progress of `keys` ([lanes]) before the first step."""
+    count = keys.shape[0]
+    state = _init(study, keys, data, hparams, how)
+    per_epoch = study.steps_per_epoch(data)
+    shapes = jax.eval_shape(functools.partial(step, study), *_one_lane(study, keys, state, data, hparams))
+    points = plan.epochs * len(plan.stops(per_epoch)) if validate else 0
+
+    def unknown(length):
+        return {name: np.full((count, length), np.nan, np.float32) for name in shapes[1]}
+
+    return Progress(
+        state=state,
+        best=jax.tree.map(jnp.copy, state),
+        best_loss=jnp.full((count,), jnp.inf, jnp.float32),
+        stale=jnp.zeros((count,), jnp.int32),
+        active=jnp.ones((count,), bool),
+        done=np.int32(0),
+        train=unknown(plan.epochs * per_epoch),
+        validation=unknown(points) if validate else {},
+    )
+
+
+def progress(
+    study: Study,
+    keys: jax.Array,
+    data: Any,
+    plan: Plan,
+    *,
+    validation: Any = None,
+    hparams: Any = None,
+    how: Lanes = lanes.SOLO,
+    start: Progress | None = None,
+) -> Iterator[Progress]:
+    """Train the lanes of `keys`, yielding a Progress after every chunk; the last one is the finished training.
+
+    Arguments
+      data, validation   pytrees of arrays as `study.batch` takes them; moved to the device once
+      hparams            a pytree of arrays with the lanes leading, or None
+      how                `map` (each lane bitwise equal to its solo run) or `vmap`, and on which devices
+      start              a Progress to go on from, bitwise (its arrays are consumed)
+
+    Raises NonFiniteLossError at the first loss that is not finite.
+    """
+    per_epoch = study.steps_per_epoch(data)
+    data, validation = lanes.resident(data, how), lanes.resident(validation, how)
+    now = start or begin(study, keys, data, plan, validate=validation is not None, hparams=hparams, how=how)
+    stops = plan.stops(per_epoch)
+    chunk = plan.chunk or _chunk_length(per_epoch, keys.shape[0])
+    rows, rows_epoch = None, -1
+    while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
+        epoch, at = divmod(int(now.done), per_epoch)
+        if epoch != rows_epoch:
+            rows, rows_epoch = _orders(study, keys, data, epoch, how), epoch
+        until = min([stop for stop in stops if stop > at] or [per_epoch])
+        count = min(chunk, until - at)
+        state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, how)
+        now = now._replace(state=state, done=np.int32(now.done + count))
+        _record(study, now, losses, count, per_epoch)
+        if validation is not None and at + count in stops:
+            point = epoch * len(stops) + stops.index(at + count)
+            now = _validate(study, keys, now, validation, point, hparams, plan.patience, how)
+        elif validation is None and int(now.done) == plan.epochs * per_epoch:
+            now = now._replace(best=jax.tree.map(jnp.copy, now.state))
+        yield now
+
+
+def fit(study: Study, keys: jax.Array, data: Any, *, epochs: int | None = None, **options: Any) -> Progress:
+    """Train to the end: `progress` without the view. `options` are those of `progress`, and of `Plan`."""
+    fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
+    plan = Plan(epochs or study.epochs, **fields)
+    now = options.get("start")
+    for now in progress(study, keys, data, plan, **options):  # noqa: B007  the last one is what is wanted
+        pass
+    assert now is not None
+    return now
+
+
+def _one_lane(study, keys, state, data, hparams):
+    first = functools.partial(jax.tree.map, lambda leaf: leaf[0])
+    return keys[0], first(state), data, jnp.zeros((study.batch_size,), jnp.int32), first(hparams)
+
+
+def _chunk_length(per_epoch: int, count: int) -> int:
+    """About a tenth of an epoch, and a divisor of it where one is near: another length is another compilation."""
+    target = max(per_epoch // 10, min(per_epoch, 20))
+    near = [length for length in range(target, target // 2, -1) if per_epoch % length == 0]
+    return near[0] if near else target
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _init(study, keys, data, hparams, how):
+    return lanes.apply(lambda data, key, h: init(study, key, data, h), how, data, keys, hparams)
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _orders(study, keys, data, epoch, how):
+    return lanes.apply(lambda shared, key: order(study, key, *shared), how, (data, epoch), keys)
+
+
+@functools.partial(jax.jit, static_argnames=("study", "count", "how"), donate_argnames=("state",))
+def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
+    """`count` steps of every active lane, from row `at` on; the losses of the others are NaN."""
+
+    def train(shared, key, state, rows, h):
+        data, at = shared
+        return follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h)
+
+    def rest(shared, key, state, rows, h):
+        shapes = jax.eval_shape(train, shared, key, state, rows, h)[1]
+        return state, jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
+
+    def lane(shared, active, *lane):
+        return lax.cond(active, train, rest, shared, *lane)
+
+    return lanes.apply(lane, how, (data, at), active, keys, state, rows, hparams)
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _losses(study, keys, state, data, hparams, how):
+    def lane(data, key, state, h):
+        return evaluate.losses(study, key, state, data, h)
+
+    return lanes.apply(lane, how, data, keys, state, hparams)
+
+
+@functools.partial(jax.jit, static_argnames=("patience",), donate_argnames=("best",))
+def _keep_best(state, best, best_loss, stale, active, loss, patience):
+    """The better state of each active lane, and whether it goes on."""
+    better = active & (loss < best_loss)
+
+    def choose(new, old):
+        return jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+    stale = jnp.where(better, 0, stale + active)
+    going = active if patience is None else active & (stale < patience)
+    return jax.tree.map(choose, state, best), jnp.where(better, loss, best_loss), stale, going
+
+
+def _validate(study, keys, now, data, point, hparams, patience, how):
+    losses = _losses(study, keys, now.state, data, hparams, how)
+    best, best_loss, stale, active = _keep_best(
+        now.state, now.best, now.best_loss, now.stale, now.active, losses["loss"], patience
+    )
+    was_active = np.asarray(now.active)
+    for name, values in losses.items():
+        now.validation[name][was_active, point] = np.asarray(values)[was_active]
+    return now._replace(best=best, best_loss=best_loss, stale=stale, active=active)
+
+
+def _record(study, now, losses, count, per_epoch):
+    """Write a chunk's losses into the history; stop at the first that is not finite."""
+    first = int(now.done) - count
+    for name, values in losses.items():
+        now.train[name][:, first : first + count] = np.asarray(values)
+    bad = ~np.isfinite(np.asarray(losses["loss"])) & np.asarray(now.active)[:, None]
+    if bad.any():
+        at = int(bad.any(axis=0).argmax())
+        lane = int(bad[:, at].argmax())
+        epoch, within = divmod(first + at, per_epoch)
+        raise NonFiniteLossError(study.name, lane, epoch + 1, within + 1, float(losses["loss"][lane, at]))

@@ -1,0 +1,152 @@
+"""From stored images to a network's inputs and back: pure functions of arrays, with the key first where one is random.
+
+Images are [..., h, w, c]: uint8 as stored, then floating, in [0, 1] ("unit") or [-1, 1] ("signed"). What can't be
+done raises UsageError while tracing.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from jaxae.errors import UsageError
+
+MNIST_MEAN = 0.1307  # of the training set's unit images; the digits that most PyTorch code has
+MNIST_DEVIATION = 0.3081
+
+Statistic = float | Sequence[float] | jax.Array  # one for all channels, or one for each
+
+
+def to_unit(image: jax.Array) -> jax.Array:
+    """Stored images to [0, 1]: uint8[...] -> f32[...]. Raises UsageError for another type."""
+    if image.dtype != jnp.uint8:
+        raise UsageError(f"images of type {image.dtype} are not uint8; only stored images are scaled to [0, 1]")
+    return jnp.asarray(image, jnp.float32) / 255
+
+
+def to_signed(image: jax.Array) -> jax.Array:
+    """Stored images to [-1, 1]: uint8[...] -> f32[...]. Raises UsageError for another type."""
+    return unit_to_signed(to_unit(image))
+
+
+def unit_to_signed(image: jax.Array) -> jax.Array:
+    """[0, 1] to [-1, 1]: float[...] -> float[...]."""
+    return 2 * image - 1
+
+
+def signed_to_unit(image: jax.Array) -> jax.Array:
+    """[-1, 1] to [0, 1]: float[...] -> float[...]. Nothing is clipped."""
+    return (image + 1) / 2
+
+
+def standardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.Array:
+    """(image - mean) / deviation, in deviations: float[..., c] -> float[..., c].
+
+    Each statistic is one number or one for each channel, of images in the same range. With MNIST's the background is
+    -0.42 and ink 2.82 (report 004). Raises UsageError for another number of channels.
+    """
+    return (image - _per_channel(mean, image)) / _per_channel(deviation, image)
+
+
+def unstandardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.Array:
+    """The inverse of `standardise` for the same statistics: float[..., c] -> float[..., c]. Nothing is clipped."""
+    return image * _per_channel(deviation, image) + _per_channel(mean, image)
+
+
+def add_gaussian_noise(
+    key: jax.Array,
+    image: jax.Array,
+    deviation: jax.Array | float,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> jax.Array:
+    """The image plus independent N(0, deviation^2) in every value, then clipped to [low, high] where given.
+
+    float[...] -> float[...]. The deviation is in the image's unit: report 001's 0.1 is of signed images, the same as
+    0.05 of unit ones. Raises UsageError unless the image is floating.
+    """
+    _check_floating(image)
+    noise = jax.random.normal(key, image.shape, image.dtype)
+    return jnp.clip(image + deviation * noise, low, high)
+
+
+def resize(image: jax.Array, size: int | tuple[int, int]) -> jax.Array:
+    """Bilinear, antialiased when shrinking, as torchvision on tensors: float[..., h, w, c] -> float[..., *size, c].
+
+    `size` is (height, width), or one number for a square. Raises UsageError unless the image is floating.
+    """
+    _check_floating(image)
+    height, width = (size, size) if isinstance(size, int) else size
+    return jax.image.resize(image, (*image.shape[:-3], height, width, image.shape[-1]), "linear", antialias=True)
+
+
+def to_rgb(image: jax.Array) -> jax.Array:
+    """Gray images repeated to three equal channels, RGB ones as they are: [..., 1 or 3] -> [..., 3].
+
+    Raises UsageError for another number of channels.
+    """
+    if image.shape[-1] == 3:
+        return image
+    if image.shape[-1] != 1:
+        raise UsageError(f"images of shape {image.shape} have neither 1 nor 3 channels; put the channels last")
+    return jnp.repeat(image, 3, axis=-1)
+
+
+def mix(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The mean of two images, channel by channel (report 000): float[...] twice -> float[...].
+
+    Raises UsageError unless both have the same shape and are floating.
+    """
+    _check_pair(a, b)
+    return (a + b) / 2
+
+
+def unmix(mean: jax.Array, a: jax.Array) -> jax.Array:
+    """The other image of the mean, 2 * mean - a (report 000's formula): float[...] twice -> float[...].
+
+    Every error in `a` comes back with the opposite sign. Nothing is clipped. Raises UsageError as `mix` does.
+    """
+    _check_pair(mean, a)
+    return 2 * mean - a
+
+
+def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
+    """Each image moved by its own whole offsets, uniform in -pixels..pixels down and across: [b, h, w, c] -> the same.
+
+    What moves out is lost and zeros move in, so zero should be the background: shift before standardising.
+    Raises UsageError unless the shape is [b, h, w, c] and 0 <= pixels < min(h, w).
+    """
+    if image.ndim != 4:
+        raise UsageError(f"images of shape {image.shape} are not [batch, height, width, channels]; reshape them")
+    if not 0 <= pixels < min(image.shape[1:3]):
+        raise UsageError(f"a shift of {pixels} pixels is not from 0 to under the side of images of shape {image.shape}")
+    offsets = jax.random.randint(key, (image.shape[0], 2), 0, 2 * pixels + 1)
+    padded = jnp.pad(image, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
+
+    def crop(picture: jax.Array, offset: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice(picture, (offset[0], offset[1], 0), image.shape[1:])
+
+    return jax.vmap(crop)(padded, offsets)
+
+
+def _per_channel(statistic: Statistic, image: jax.Array) -> jax.Array:
+    """The statistic in a shape and type that combine with the image's."""
+    values = jnp.asarray(statistic, image.dtype)
+    if values.ndim == 0:
+        return values
+    if values.shape != image.shape[-1:]:
+        raise UsageError(f"statistics of shape {values.shape} don't fit images of shape {image.shape}; one a channel")
+    return values.reshape((1,) * (image.ndim - 1) + values.shape)
+
+
+def _check_floating(image: jax.Array) -> None:
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise UsageError(f"images of type {image.dtype} are not floating; convert them first, as to_unit does")
+
+
+def _check_pair(a: jax.Array, b: jax.Array) -> None:
+    if a.shape != b.shape:
+        raise UsageError(f"images of shapes {a.shape} and {b.shape} differ; resize or to_rgb the smaller")
+    _check_floating(a)
+    _check_floating(b)

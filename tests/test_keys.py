@@ -1,0 +1,53 @@
+"""Named streams: the same values for ever, whatever else is drawn."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxae import keys
+from jaxae.errors import UsageError
+
+
+def data(key: jax.Array) -> list[int]:
+    return jax.random.key_data(key).tolist()
+
+
+def test_pinned_values():
+    """A change here changes every published number."""
+    root = keys.root(0)
+    assert str(jax.random.key_impl(root)) == keys.IMPLEMENTATION == "threefry2x32"
+    assert data(root) == [0, 0]
+    assert data(keys.root(2**32 - 1)) == [0, 4294967295]
+    assert data(keys.stream(root, "noise")) == [3684177633, 1287765441]
+    assert data(keys.stream(root, "noise", 3)) == [3539817890, 2731218736]
+    assert data(keys.stream(root, "noise", 3, 4)) == [783654247, 4033813974]
+    assert jax.random.bits(keys.stream(root, "noise", 3), (2,)).tolist() == [3422369863, 2092278595]
+
+
+def test_another_stream_changes_no_other_draw():
+    def draws(names):
+        return {name: jax.random.bits(keys.stream(keys.root(7), name, 0)).item() for name in names}
+
+    few, many = draws(["init", "noise"]), draws(["augment", "noise", "init"])
+    assert {name: many[name] for name in few} == few
+
+
+def test_streams_differ_by_seed_name_step_and_number_of_steps():
+    roots = [keys.root(seed) for seed in (0, 1)]
+    steps = [(), (0,), (1,), (0, 0), (0, 1), (1, 0)]
+    streams = [tuple(data(keys.stream(root, name, *at))) for root in roots for name in ("a", "a/1") for at in steps]
+    assert len(set(streams)) == 2 * 2 * 6
+
+
+def test_traced_steps_are_python_integers():
+    root = keys.root(3)
+    expected = [data(keys.stream(root, "epoch", step, 5)) for step in range(4)]
+    _, scanned = jax.lax.scan(lambda _, step: (None, keys.stream(root, "epoch", step, 5)), None, jnp.arange(4))
+    mapped = jax.jit(jax.vmap(lambda step: keys.stream(root, "epoch", step, 5)))(jnp.arange(4))
+    assert data(scanned) == data(mapped) == expected
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, True, "0", None])
+def test_seeds_that_are_not_32_bit_integers_are_refused(seed):
+    with pytest.raises(UsageError, match=r"the seed .* choose one"):
+        keys.root(seed)

@@ -1,0 +1,178 @@
+"""Figures: saved and drawn again without a difference, and refused in one sentence where they don't fit together."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from io import BytesIO
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxae import plots, results
+from jaxae.errors import UsageError
+
+EPOCHS = np.arange(1, 6)
+LOSSES = np.stack([1 / EPOCHS, 1.1 / EPOCHS, 1.3 / EPOCHS]).astype(np.float32)
+DIGITS = np.linspace(0, 1, 14 * 6 * 6, dtype=np.float32).reshape(14, 6, 6, 1)
+COLOURED = np.broadcast_to(DIGITS, (14, 6, 6, 3))
+
+
+def figures():
+    stopped = LOSSES.copy()
+    stopped[0, 3:], stopped[:, 4] = np.nan, np.nan
+    lines = (
+        plots.Line("train", jnp.asarray(EPOCHS), jnp.asarray(LOSSES), "fc"),
+        plots.Line("validation", EPOCHS / 2, stopped, "fc", style="dashed"),
+        plots.Line("train", EPOCHS[:1], LOSSES[:1, :1], "conv $_x$", colour=4),
+    )
+    marks = (("floor", 0.1), ("reported", np.float32(0.11)), plots.Mark("reported, step 100", 0.5, 1.5, "fc"))
+    normal = np.random.default_rng(0).normal(size=(2, 200))
+    return {
+        "curves": plots.Curves("A loss falls.", "epoch", "loss", lines, marks, log=True, note="Seed 0 stopped."),
+        "images": plots.Images(
+            "Digits.", [("original", DIGITS), ("colour", COLOURED)], [str(i) for i in range(14)],
+            low=-1.0, captions=((), ["28.1 dB"] * 14), columns=7,
+        ),
+        "histogram": plots.Histogram("Scores.", "PSNR in dB", "images", (("fc", normal[0]), ("conv", normal[1])), 12),
+        "bars": plots.Bars("Sums.", "sum", "share", ("0", "1"), (("all", np.ones((3, 2))), ("balanced", [0.4, 0.6]))),
+        "scatter": plots.Scatter("Codes.", "1", "2", normal.T, np.arange(200) % 3, ("zero", "one", "two")),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", figures())
+def test_saved_and_drawn_again(kind, tmp_path):
+    figure = figures()[kind]
+    picture = plots.save(figure, tmp_path / "figures", kind)
+    assert picture == tmp_path / "figures" / f"{kind}.png"
+    again = plots.load(picture.with_suffix(".npz"))
+    assert type(again) is type(figure)
+    assert (again.title, again.note) == (figure.title, figure.note)
+    second = plots.save(again, tmp_path, kind)
+    assert second.read_bytes() == picture.read_bytes()
+    assert second.with_suffix(".npz").read_bytes() == picture.with_suffix(".npz").read_bytes()
+    assert set(Image.open(BytesIO(second.read_bytes())).info) == {"dpi"}
+
+
+def test_values_survive(tmp_path):
+    figure = figures()["curves"]
+    plots.save(figure, tmp_path, "curves")
+    again = plots.load(tmp_path / "curves.npz")
+    np.testing.assert_array_equal(again.lines[0].values, LOSSES)
+    assert again.lines[0].values.dtype == np.float32
+    assert [line.label for line in again.lines] == ["train", "validation", "train"]
+    assert again.references[1] == ("reported", pytest.approx(0.11))
+    assert plots.Mark(*again.references[2]) == figure.references[2]
+
+
+def test_interval_is_the_one_of_the_tables():
+    from jaxae.drawing import interval
+
+    values = np.array([[1.0, 1.0, np.nan], [2.0, np.nan, np.nan], [4.0, np.inf, np.nan]])
+    mean, low, high = interval(values)
+    np.testing.assert_array_equal(mean, [7 / 3, 1, np.nan])
+    assert (low[0], high[0]) == pytest.approx(results.interval([1, 2, 4]))
+    assert np.isnan(low[1:]).all()
+
+
+def test_pixels_are_whole_and_on_one_scale():
+    """Every pixel of an image is a square of one gray; integers count as 255ths."""
+    image = np.array([[0, 51], [102, 255]], np.uint8).reshape(1, 2, 2, 1)
+    figure = plots.Images("", (("", image), ("", image.astype(np.float32) / 255)), low=0.0, high=0.8)
+    pixels = np.asarray(Image.open(BytesIO(plots.png(figure))).convert("L"))
+    values, counts = np.unique(pixels, return_counts=True)
+    shown = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    assert shown[0] == shown[64] == shown[128] == 2 * 75 * 75
+    assert shown.keys() == {0, 64, 128, 204, 255}  # 204: the hairline around each image
+
+
+def test_twenty_images_wrap_into_two_blocks():
+    from jaxae.mosaic import lay_out
+
+    rows = [(label, np.zeros((20, 28, 28, 3), np.float32)) for label in ("original", "fc", "conv")]
+    plan = lay_out(plots.Images("", rows), rows, titled=False)
+    assert (plan.columns, plan.zoom) == (10, 4)
+    assert plan.corner(0, 10)[0] == plan.corner(0, 0)[0]
+    assert plan.corner(0, 10)[1] > plan.corner(2, 0)[1] + plan.tile[0]
+    assert plan.width <= 1500
+
+
+def test_the_legend_is_below_the_axes():
+    drawn = plots.draw(figures()["curves"])
+    drawn.draw_without_rendering()
+    boxes = [ax.get_tightbbox() for ax in drawn.axes]
+    assert boxes
+    assert all(box and box.y0 >= drawn.legends[0].get_window_extent().y1 for box in boxes)
+
+
+def test_users_style_changes_nothing():
+    import matplotlib as mpl
+
+    expected = plots.png(figures()["bars"])
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.facecolor": "blue"}):
+        assert plots.png(figures()["bars"]) == expected
+
+
+def test_importing_draws_nothing_in():
+    code = "import sys, jaxae.plots, jaxae.report; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_per_class():
+    labels = [3, 0, 3, 0, 0, 3]
+    assert plots.per_class(np.zeros((6, 2)), labels, 2).tolist() == [1, 3, 0, 2]
+    with pytest.raises(UsageError, match="class 0, 3 has fewer than 4 images"):
+        plots.per_class(np.zeros((6, 2)), labels, 4)
+    with pytest.raises(UsageError, match="5 images need as many labels"):
+        plots.per_class(np.zeros((5, 2)), labels, 1)
+
+
+def broken():
+    good = figures()
+    line = good["curves"].lines[0]
+    return {
+        "a dict is no figure": {},
+        "it has no lines": replace(good["curves"], lines=()),
+        r"values \[5\]; give \[n\] and \[seeds, n\]": replace(good["curves"], lines=[replace(line, values=EPOCHS)]),
+        "reference 'floor' is nan": replace(good["curves"], references=[("floor", float("nan"))]),
+        r"its rows have shapes \[\[14, 6, 6, 1\], \[2, 6": replace(
+            good["images"], rows=[("a", DIGITS), ("b", DIGITS[:2])]
+        ),
+        "13 column labels for 14 images": replace(good["images"], column_labels=["x"] * 13),
+        "its captions don't match": replace(good["images"], captions=(["x"],)),
+        "must be below white": replace(good["images"], low=1.0),
+        "group 'a' has shape": replace(good["histogram"], groups=[("a", np.full(3, np.nan))]),
+        "give 2 heights": replace(good["bars"], groups=[("a", np.ones((2, 3)))]),
+        "name every class": replace(good["scatter"], names=("zero", "one")),
+    }
+
+
+@pytest.mark.parametrize("words", broken())
+def test_a_figure_that_does_not_fit(words, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        plots.save(broken()[words], tmp_path, "figure")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "a b"])
+def test_names_are_file_names(name, tmp_path):
+    with pytest.raises(UsageError, match="is no file name"):
+        plots.save(figures()["bars"], tmp_path, name)
+
+
+def test_files_that_hold_no_figure(tmp_path):
+    path = tmp_path / "a.npz"
+    with pytest.raises(UsageError, match="does not exist"):
+        plots.load(path)
+    for content in (b"", b"PK\x03\x04", b"text"):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="holds no figure"):
+            plots.load(path)
+    np.savez(path, header='{"format": 1, "figure": {"kind": "Pie"}}')
+    with pytest.raises(UsageError, match="holds no figure"):
+        plots.load(path)
+    np.savez(path, header='{"format": 2}')
+    with pytest.raises(UsageError, match="figure format 2 is unknown"):
+        plots.load(path)
