@@ -20,6 +20,12 @@ def outputs(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
     return study.model.apply(variables, batch.inputs, rngs={"sample": stream(key, "evaluate/sample")})
 
 
+def sample(study: Study, key: jax.Array, state: State, data: Any, index: Any) -> tuple[Any, Batch]:
+    """The outputs for the examples `index` (i32[b]), and the batch they were given: for figures."""
+    batch = study.batch(stream(key, "evaluate/sample/batch"), data, jnp.asarray(index, jnp.int32))
+    return outputs(study, key, state, batch), batch
+
+
 def over(
     study: Study,
     key: jax.Array,

@@ -92,9 +92,8 @@ def deviations(config: Flags, sizes: dict[str, int]) -> list[str]:
     """
     default = {field.name: field.default for field in dataclasses.fields(config)}
     words = ["synthetic data"] if config.source == "synthetic" else []
-    for name in ("epochs", "batch_size"):
-        if getattr(config, name) != default[name]:
-            words.append(f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}")
+    changed = [name for name in ("epochs", "batch_size") if getattr(config, name) != default[name]]
+    words += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]
     if config.limit is not None:
         words += [f"{config.limit:,} of {size:,} training images" for size in sizes.values() if config.limit < size]
     return words

@@ -17,7 +17,7 @@ from jaxae.data import Dataset
 from jaxae.errors import UsageError
 
 FORMAT = 1
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy")
 
 
 def new(config: flags.Flags) -> dict[str, Any]:

@@ -112,16 +112,18 @@ def quantise(image: jax.Array) -> jax.Array:
     return jnp.round(255 * jnp.clip(image, 0, 1))
 
 
-def is_constant(image: jax.Array) -> jax.Array:
-    """Whether a batch of outputs is one picture whatever the input, a dead autoencoder: float[b, ...] -> bool[].
+def is_constant(image: jax.Array, target: jax.Array) -> jax.Array:
+    """Whether a batch of outputs is one picture whatever the input, a dead autoencoder: float[b, ...] twice -> bool[].
 
-    True when no pixel is 0.001 or more away from the first image's. That is a quarter of an 8-bit level, so nobody
-    could see a difference, and a thousand times the rounding errors that a dead network's outputs may differ by.
-    NaN is never constant. Raises UsageError for fewer than two images, which can't tell.
+    True when the outputs' variance over the batch, mean over pixels, is under a thousandth of the targets': the
+    output then explains nothing of what distinguishes the images. A network whose rectifiers died still lets traces
+    of some inputs through (a few 8-bit levels in a few pixels), so exact equality would miss it. NaN is never
+    constant. Raises UsageError for fewer than two images, which can't tell.
     """
+    check_pair(image, target)
     if image.shape[0] < 2:
         raise UsageError(f"a batch of {image.shape[0]} can't show that outputs are constant; give two images or more")
-    return jnp.max(jnp.abs(image - image[:1])) < 1e-3
+    return jnp.var(image, axis=0).mean() < 1e-3 * jnp.var(target, axis=0).mean()
 
 
 def _check_images(image: jax.Array, target: jax.Array, smallest: int = 1) -> None:

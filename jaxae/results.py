@@ -91,19 +91,18 @@ def compare(
         if values is None:
             rows.append(replace(measured(claim.arm, claim.metric, ()), **fields, **_missing(claim)))
             continue
-        for row in _with_and_without(claim.arm, claim.metric, values, seeds, (dead or {}).get(claim.arm, ())):
-            rows.append(_judge(replace(row, **fields), claim, deviations))
+        found = _with_and_without(claim.arm, claim.metric, values, seeds, (dead or {}).get(claim.arm, ()))
+        rows += [_judge(replace(row, **fields), claim, deviations) for row in found]
     return [_explain(row, claims, rows) for row in rows]
 
 
-def tables(measures: Measures, metrics: Sequence[str], *, seeds, dead) -> list[Row]:
-    """Rows of measures that no report gave: each of `metrics` for every arm that has it."""
+def tables(measures: Measures, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
+    """A row for every measure; where seeds died, a second one without them."""
     return [
         row
         for arm, values in measures.items()
-        for metric in metrics
-        if metric in values
-        for row in _with_and_without(arm, metric, values[metric], seeds, dead.get(arm, ()))
+        for metric, numbers in values.items()
+        for row in _with_and_without(arm, metric, numbers, seeds, dead.get(arm, ()))
     ]
 
 

@@ -202,7 +202,7 @@ def progress(
     data, validation = lanes.resident(data, how), lanes.resident(validation, how)
     now = start or begin(study, keys, data, plan, validate=validation is not None, hparams=hparams, how=how)
     stops = plan.stops(per_epoch)
-    chunk = plan.chunk or _chunk_length(per_epoch, keys.shape[0])
+    chunk = plan.chunk or _chunk_length(per_epoch)
     rows, rows_epoch = None, -1
     while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
         epoch, at = divmod(int(now.done), per_epoch)
@@ -237,9 +237,11 @@ def _one_lane(study, keys, state, data, hparams):
     return keys[0], first(state), data, jnp.zeros((study.batch_size,), jnp.int32), first(hparams)
 
 
-def _chunk_length(per_epoch: int, count: int) -> int:
+def _chunk_length(per_epoch: int) -> int:
     """About a tenth of an epoch, and a divisor of it where one is near: another length is another compilation."""
-    target = max(per_epoch // 10, min(per_epoch, 20))
+    if per_epoch <= 50:
+        return per_epoch
+    target = max(per_epoch // 10, 20)
     near = [length for length in range(target, target // 2, -1) if per_epoch % length == 0]
     return near[0] if near else target
 

@@ -109,10 +109,11 @@ def test_what_has_no_score_is_refused():
 
 
 def test_constant_outputs_are_one_picture_for_every_input():
+    target = jax.random.uniform(jax.random.key(0), (3, 28, 28, 1))
     picture = jnp.tile(jnp.linspace(0, 1, 784).reshape(1, 28, 28, 1), (3, 1, 1, 1))
-    assert metrics.is_constant(picture)
-    assert metrics.is_constant(picture.at[2, 5, 5, 0].add(5e-4))
-    assert not metrics.is_constant(picture.at[2, 5, 5, 0].add(2e-3))
-    assert not metrics.is_constant(picture.at[2, 5, 5, 0].set(jnp.nan))
+    assert metrics.is_constant(picture, target)
+    assert metrics.is_constant(picture.at[2, 5, 5, 0].add(0.05), target)  # a trace of one input
+    assert not metrics.is_constant(picture + 0.1 * target, target)  # blurred, but alive
+    assert not metrics.is_constant(picture.at[2, 5, 5, 0].set(jnp.nan), target)
     with pytest.raises(UsageError, match="two images"):
-        metrics.is_constant(picture[:1])
+        metrics.is_constant(picture[:1], target[:1])

@@ -71,3 +71,64 @@ class ConvAutoencoder(nn.Module):
         """Code (b, h/4, w/4, widths[-1]) -> Output with image and logits."""
         logits = self.decoder(code).astype(jnp.float32)
         return Output(image=nn.sigmoid(logits), logits=logits)
+
+
+class DenoiseAutoencoder(nn.Module):
+    """Images (b, *image_shape) in [-1, 1] through 3x3 convolutions without padding to a code, and back through tanh.
+
+    The network of report 001: Conv 8, Conv 8; ConvTranspose 8, ConvTranspose 3, with ReLU between: 1,611 parameters.
+    Nothing pools, so that the code (b, h - 4, w - 4, 8) is larger than the image. `widths` are the channels of the
+    encoder, mirrored in the decoder: longer for more layers. `batch_norm` normalises before every ReLU (momentum 0.9,
+    PyTorch's 0.1): the variables then have a collection `batch_stats`, mutable in training.
+    Raises UsageError for images of another shape or of integers.
+    """
+
+    widths: tuple[int, ...] = (8, 8)
+    batch_norm: bool = False
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+    initializer: layers.Init = layers.torch_init
+    dtype: Any = jnp.float32
+
+    def setup(self):
+        """Build the encoder and the decoder."""
+        widths = (*self.widths[-2::-1], self.image_shape[2])
+        options = (self.batch_norm, self.initializer, self.dtype)
+        self.encoder = _Stack(layers.Conv, self.widths, *options, final=True)
+        self.decoder = _Stack(layers.ConvTranspose, widths, *options, final=False)
+
+    def __call__(self, image, *, train: bool = False) -> Output:
+        """Image (b, h, w, c) -> Output with image, logits and code."""
+        code = self.encode(image, train=train)
+        return self.decode(code, train=train)._replace(code=code)
+
+    def encode(self, image, *, train: bool = False) -> jax.Array:
+        """Image (b, h, w, c) -> code (b, h - 2 layers, w - 2 layers, widths[-1])."""
+        check_images(type(self).__name__, image, self.image_shape)
+        return self.encoder(image, train).astype(jnp.float32)
+
+    def decode(self, code, *, train: bool = False) -> Output:
+        """Code (b, h - 2 layers, w - 2 layers, widths[-1]) -> Output with image and logits."""
+        logits = self.decoder(code, train).astype(jnp.float32)
+        return Output(image=jnp.tanh(logits), logits=logits)
+
+
+class _Stack(nn.Module):
+    """Layers of the given widths, each normalised if wanted and through ReLU, the last one too if `final`."""
+
+    layer: type[nn.Module]
+    widths: tuple[int, ...]
+    batch_norm: bool
+    initializer: layers.Init
+    dtype: Any
+    final: bool
+
+    @nn.compact
+    def __call__(self, x, train):
+        for depth, width in enumerate(self.widths, 1):
+            x = self.layer(width, initializer=self.initializer, dtype=self.dtype)(x)
+            if depth < len(self.widths) or self.final:
+                x = nn.relu(self._normalise(x, train) if self.batch_norm else x)
+        return x
+
+    def _normalise(self, x, train):
+        return nn.BatchNorm(not train, momentum=0.9, epsilon=1e-5)(x.astype(jnp.float32))

@@ -100,7 +100,8 @@ def _checked(x, kernel, size):
 
 def _vary_alike(x, kernel):
     """Give both the mesh axes over which either varies under shard_map, as gradients written by hand must have."""
-    return x + lax.full_like(kernel, 0, shape=()), kernel + lax.full_like(x, 0, shape=())
+    x, kernel = x + lax.full_like(kernel, 0, shape=()), kernel + lax.full_like(x, 0, shape=())
+    return lax.optimization_barrier(x), kernel
 
 
 # Gradients. A convolution and a transposed convolution are each other's adjoints.
@@ -128,8 +129,12 @@ def _conv_transpose_gradient(stride, low, _, inputs, g):
     return dx, _taps(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
 
 
-_conv.defvjp(lambda x, kernel, *rest: (_conv(x, kernel, *rest), (x, kernel)), _conv_gradient)
-_conv_transpose.defvjp(lambda x, kernel, *rest: (_conv_transpose(x, kernel, *rest), (x, kernel)), _conv_transpose_gradient)
+def _keep_inputs(operation):
+    return lambda x, kernel, *geometry: (operation(x, kernel, *geometry), (x, kernel))
+
+
+_conv.defvjp(_keep_inputs(_conv), _conv_gradient)
+_conv_transpose.defvjp(_keep_inputs(_conv_transpose), _conv_transpose_gradient)
 
 
 @jax.custom_vjp
@@ -160,7 +165,7 @@ _max_pool.defvjp(lambda x: (y := _max_pool(x), (x, y)), _max_pool_gradient)
 
 
 def _correlate(x, kernel, stride, low, size):
-    if stride == 1 and kernel.shape[3] <= _FEW_OUTPUTS:
+    if stride == 1 and _few_outputs(kernel):
         low = tuple(k - 1 - b for k, b in zip(kernel.shape[:2], low, strict=True))
         return _spread(x, kernel[::-1, ::-1], 1, low, size)
     if stride == 1 and max(kernel.shape[2:]) <= _FEW_CHANNELS:
@@ -170,13 +175,13 @@ def _correlate(x, kernel, stride, low, size):
 
 def _correlate_folded(x, kernel, low, size):
     """View _FOLD neighbouring columns as channels of one: with few channels the larger product is faster."""
-    (k, l, i, o), (h, w) = kernel.shape, size
-    blocks, overlap = -(-w // _FOLD), -(-(l - 1) // _FOLD)
+    (kh, kw, i, o), (h, w) = kernel.shape, size
+    blocks, overlap = -(-w // _FOLD), -(-(kw - 1) // _FOLD)
     columns = (1 + overlap) * _FOLD
-    # one copy of the kernel for each of the columns that are computed, each one further to the right
-    copies = [jnp.pad(kernel, ((0, 0), (j, columns - l - j), (0, 0), (0, 0))) for j in range(_FOLD)]
-    kernel = jnp.stack(copies, 3).reshape(k, 1 + overlap, _FOLD * i, _FOLD * o)
-    x = _window(x, low, (h + k - 1, (blocks + overlap) * _FOLD))
+    # a copy of the kernel for each of the columns that are computed, each one further to the right
+    copies = [jnp.pad(kernel, ((0, 0), (j, columns - kw - j), (0, 0), (0, 0))) for j in range(_FOLD)]
+    kernel = jnp.stack(copies, 3).reshape(kh, 1 + overlap, _FOLD * i, _FOLD * o)
+    x = _window(x, low, (h + kh - 1, (blocks + overlap) * _FOLD))
     x = x.reshape(*x.shape[:2], blocks + overlap, _FOLD * i)
     y = _xla(x, kernel, (0, 0), (h, blocks))
     return y.reshape(*y.shape[:2], blocks * _FOLD, o)[:, :, :w]
@@ -184,9 +189,13 @@ def _correlate_folded(x, kernel, low, size):
 
 def _spread(x, kernel, stride, low, size):
     """Where y is s i + a for a fixed phase a, it is a convolution of x with every s-th tap of the kernel."""
-    form = _phases_by_products if kernel.shape[3] <= _FEW_OUTPUTS else _phases
+    form = _phases_by_products if _few_outputs(kernel) else _phases
     phase = form(x, kernel, stride, low, tuple(-(-n // stride) for n in size))
     return _window(_weave([[phase(a, b) for b in range(stride)] for a in range(stride)]), (0, 0), size)
+
+
+def _few_outputs(kernel):
+    return kernel.shape[3] <= _FEW_OUTPUTS and kernel.shape[2] > _FEW_CHANNELS
 
 
 def _phases(x, kernel, stride, low, grid):
@@ -201,17 +210,17 @@ def _phases(x, kernel, stride, low, grid):
 
 
 def _phases_by_products(x, kernel, stride, low, grid):
-    k, l, _, o = kernel.shape
-    exact = jnp.promote_types(x.dtype, jnp.float32)
+    kh, kw, _, o = kernel.shape
+    exact = jnp.float32 if x.dtype.itemsize < 4 else x.dtype  # what sums of products are kept in
     products = lax.dot_general(x, kernel, (((3,), (2,)), ((), ())), preferred_element_type=exact)
-    products = products.transpose(3, 4, 0, 1, 2, 5)  # (k, l, b, h, w, o)
+    products = products.transpose(3, 4, 0, 1, 2, 5)  # (kh, kw, b, h, w, o)
 
     def phase(*start):
         (a, c), (b, d) = (divmod(i + j, stride) for i, j in zip(start, low, strict=True))
         parts = [
             _window(products[i, j], (i // stride - a, j // stride - b), grid)
-            for i in range(c, k, stride)
-            for j in range(d, l, stride)
+            for i in range(c, kh, stride)
+            for j in range(d, kw, stride)
         ]
         return sum(parts, jnp.zeros((x.shape[0], *grid, o), exact)).astype(x.dtype)
 
@@ -223,8 +232,8 @@ def _taps(large, small, stride, low, window):
         low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
         return _taps(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
     # a convolution with the images as channels, the channels as images and `small` as the kernel
-    y = _xla(lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3), low, window, dilation=stride)
-    return y.transpose(1, 2, 0, 3)
+    large, small = lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3)
+    return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
 
 
 def _xla(x, kernel, low, size, *, stride=1, dilation=1):

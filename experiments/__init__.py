@@ -1,0 +1,1 @@
+"""The studies, one file each: `python -m experiments.NAME`."""

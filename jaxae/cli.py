@@ -1,0 +1,70 @@
+"""The command line: flags to a Config, errors to one sentence, signals to an exit status."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import tyro
+
+from jaxae.errors import UsageError
+from jaxae.flags import Flags
+from jaxae.run import Interrupted
+
+C = TypeVar("C", bound=Flags)
+
+
+def cli(main: Callable[[C], Any], config_type: type[C], args: list[str] | None = None) -> None:
+    """Run `main` on the Config that the command line gives: the last line of every experiment.
+
+    Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 after Ctrl-C or SIGTERM, with the
+    command that resumes.
+    """
+    with_errors(lambda: main(parse(config_type, args)))
+
+
+def parse(config_type: type[C], args: list[str] | None = None) -> C:
+    """The Config of a command line, and JAX set up for it."""
+    text = inspect.getdoc(sys.modules[config_type.__module__]) or ""
+    config = tyro.cli(config_type, args=args, description=text, config=(tyro.conf.OmitSubcommandPrefixes,))
+    set_up(config)
+    return config
+
+
+def set_up(config: Flags) -> None:
+    """JAX as every experiment has it: float32 products (no TF32), a CPU device per seed, deterministic GPU kernels.
+
+    Only what is not set by the user's own variables; nothing where JAX is running already.
+    """
+    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
+        jax.config.update("jax_default_matmul_precision", "float32")
+    if "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true").strip()
+    try:
+        jax.config.update("jax_num_cpu_devices", config.devices or min(os.cpu_count() or 1, 16))
+    except RuntimeError:  # the backend runs already: its devices are those there are
+        return
+
+
+def with_errors(action: Callable[[], Any]) -> None:
+    """Run `action` as a program: one sentence on the error stream and an exit status in place of a traceback."""
+    try:
+        action()
+    except UsageError as error:
+        _say(f"error: {error}")
+        sys.exit(2)
+    except Interrupted as stop:
+        _say(str(stop))
+        sys.exit(128 + stop.number)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,381 @@
+"""A run: its directory, its training with checkpoints, its numbers and its report.
+
+    with Run(config, claims) as run:
+        train, test = run.data("mnist", "train"), run.data("mnist", "test")
+        trained = run.train(study, train, validation=test, test=test)
+
+When the block ends, the run directory is complete: manifest, history, scores, results, figures, report. The numbers
+come from `train`, `evaluate` and `results`; nothing here can change one.
+"""
+
+import functools
+import json
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from jaxae import checkpoint, data, display, evaluate, flags, keys, lanes, manifest, metrics, plots, report, results
+from jaxae import train as training
+from jaxae.errors import UsageError
+from jaxae.study import Batch, Claim, State, Study
+
+UNLISTED = ("/first", "/best", " over epochs", "parameters")  # measures that are rows only where a claim names them
+SAVE_EVERY = 30.0  # seconds between checkpoints within an arm; every first epoch and every end are saved too
+
+
+class Interrupted(Exception):  # noqa: N818  not an error
+    """Ctrl-C or SIGTERM came; everything is saved, and `command` goes on."""
+
+    def __init__(self, number: int, command: str):
+        self.number, self.command = number, command
+        super().__init__(f"interrupted and saved; go on with: {command}")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An arm after training: a lane for every seed.
+
+    state    the states that were scored (the last, or the best by validation), lanes leading
+    train    {name: f32[seeds, steps]}; `validation` {name: f32[seeds, points]}; `scores` {name: f32[seeds, images]}
+    """
+
+    name: str
+    study: Study
+    keys: jax.Array
+    state: State
+    train: Mapping[str, np.ndarray]
+    validation: Mapping[str, np.ndarray]
+    scores: Mapping[str, np.ndarray]
+
+    def sample(self, data: Any, index: Any, *, lane: int = 0) -> tuple[Any, Batch]:
+        """Outputs and batch for the examples `index` of `data`, by the model of one seed."""
+        state = jax.tree.map(lambda leaf: leaf[lane], self.state)
+        return _sample(self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
+
+
+class Run:
+    """The run directory of one experiment, open for writing; a context manager."""
+
+    def __init__(self, config: flags.Flags, claims: Sequence[Claim] = ()):
+        self.config, self.claims = config, tuple(claims)
+        self.manifest = manifest.new(config)
+        self.seeds = self.manifest["seeds"]
+        self.folder = config.out or _new_folder(self.manifest["experiment"])
+        self.console = Console()
+        self.measures: dict[str, dict[str, np.ndarray]] = {}
+        self.dead: dict[str, list[int]] = {}
+        self.history: dict[str, Any] = {}
+        self.scores: dict[str, np.ndarray] = {}
+        self.differences: list[tuple[str, str, str]] = []
+        self.sizes: dict[str, int] = {}
+        self.before: dict[str, Any] | None = None
+        self.signal = 0
+        self.began = time.perf_counter()
+
+    # ---- opening and closing
+
+    def __enter__(self) -> "Run":
+        if self.config.resume:
+            self.before = _read_manifest(self.folder)
+            manifest.refuse_other(self.before, self.manifest, self.folder, self.config.force)
+        elif self.folder.exists():
+            raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out, or add --resume")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.writer = display.tensorboard_writer(self.folder) if self.config.tensorboard else None
+        self._write_manifest("running")
+        self._say(f"{self.manifest['title']}\n{self.manifest['command']}\ninto {self.folder}")
+        self._handlers = self._catch_signals()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        if kind is None:
+            self._finish()
+        else:
+            self._write_manifest("interrupted" if issubclass(kind, Interrupted) else "failed")
+
+    def _finish(self) -> None:
+        """Write the numbers, draw the report, print the table."""
+        rows = self.rows()
+        _write_json(self.folder / "history.json", self.history)
+        _write_json(self.folder / "results.json", [results.to_json(row) for row in rows])
+        np.savez_compressed(self.folder / "scores.npz", **self.scores)
+        self._write_manifest("complete")
+        page = report.write(self.folder)
+        self.console.print(report.console(rows, self.manifest))
+        self.console.print(f"report: {page}", soft_wrap=True, highlight=False)
+
+    # ---- what an experiment calls
+
+    def data(self, name: str, split: str) -> data.Dataset:
+        """The data set of this run's source; of a training split, the first --limit images."""
+        loaded = data.load(name, split, source=self.config.source, data_dir=self.config.data_dir)
+        role = f"{name} {split}"
+        if split.startswith("train") and self.config.limit is not None:
+            self.sizes[role] = len(loaded)
+            loaded = loaded.head(self.config.limit) if self.config.limit < len(loaded) else loaded
+        entry = manifest.describe_data(role, loaded)
+        manifest.refuse_other_data((self.before or {}).get("data", []), entry, self.folder)
+        self.manifest["data"].append(entry)
+        self.manifest["deviations"] = flags.deviations(self.config, self.sizes)
+        return loaded
+
+    def train(self, study: Study, data: Any, *, test: Any = None, best: bool = False, **options: Any) -> Trained:
+        """Train an arm, a lane for every seed, and score it on `test`.
+
+        `best` scores the state of lowest validation loss in place of the last one. `options` are those of
+        `train.progress` and `train.Plan`: validation, validate_every, patience, chunk.
+        """
+        return self.train_settings(study, data, {"": None}, test=test, best=best, **options)[0]
+
+    def train_settings(
+        self, study: Study, data: Any, settings: Mapping[str, Any], *, test: Any = None, best: bool = False, **options
+    ) -> list[Trained]:
+        """Train an arm for every setting, all settings and seeds in one compiled program.
+
+        `settings` maps a name to its hparams, a pytree of numbers; the arm is called "study name". A seed has the same
+        initial parameters, data order and noise in every setting, so settings are compared in pairs.
+        """
+        roots = jnp.stack([keys.root(seed) for seed in self.seeds] * len(settings))
+        table = [hparams for hparams in settings.values() for _ in self.seeds]
+        hparams = None if all(row is None for row in table) else lanes.stack(table)
+        how = self._lanes(len(table))
+        now = self._fit(study, roots, data, hparams, how, options)
+        state = now.best if best else now.state
+        scores = {} if test is None else jax.device_get(_scores(study, roots, state, lanes.resident(test, how), how))
+        trained = []
+        for place, setting in enumerate(settings):
+            part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))
+            cut = functools.partial(jax.tree.map, lambda leaf, part=part: leaf[part])
+            name = f"{study.name} {setting}".strip()
+            arm = Trained(name, study, roots[part], cut(state), cut(now.train), cut(now.validation), cut(scores))
+            self._note_arm(arm, data, test, options)
+            trained.append(arm)
+        return trained
+
+    def measure(self, arm: str, metric: str, values: Any) -> None:
+        """Add a measure of an arm: one number per seed, or one number that is the same for all."""
+        values = np.broadcast_to(np.asarray(values, np.float64), (len(self.seeds),))
+        self.measures.setdefault(arm, {})[metric] = values
+
+    def compare(self, first: str, second: str, *names: str) -> None:
+        """Add the paired difference of two arms in each of these measures to the results."""
+        self.differences += [(first, second, name) for name in names]
+
+    def figure(self, name: str, figure: Any) -> None:
+        """Save a figure (a record of `plots`) under figures/NAME, as arrays and as a picture."""
+        plots.save(figure, self.folder / "figures", name)
+
+    def note(self, text: str) -> None:
+        """Add a paragraph to the report."""
+        self.manifest["notes"].append(" ".join(text.split()))
+
+    def rows(self) -> list[results.Row]:
+        """The results so far: a row for every claim, then the other measures, then the paired differences."""
+        common = {"seeds": self.seeds, "dead": self.dead}
+        rows = results.compare(self.measures, self.claims, deviations=self.manifest["deviations"], **common)
+        claimed = {(row.arm, row.metric) for row in rows}
+        shown = results.tables(self.measures, **common)
+        rows += [row for row in shown if (row.arm, row.metric) not in claimed and not row.metric.endswith(UNLISTED)]
+        for first, second, name in self.differences:
+            rows += results.difference(self.measures, first, second, name, **common)
+        return rows
+
+    # ---- training with checkpoints
+
+    def _fit(self, study, roots, data, hparams, how, options) -> training.Progress:
+        options = dict(options)
+        fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
+        plan = training.Plan(study.epochs, **fields)
+        per_epoch = study.steps_per_epoch(data)
+        folder = self.folder / "checkpoints" / checkpoint.file_name(study.name)
+        validate = options.get("validation") is not None
+        now = training.begin(study, roots, data, plan, validate=validate, hparams=hparams, how=how)
+        now = (checkpoint.restore(folder, now) if self.before else None) or now
+        clock = display.Clock(study.batch_size, int(now.done))
+        steps = training.progress(study, roots, data, plan, hparams=hparams, how=how, start=now, **options)
+        with display.Bar(
+            study.name, plan.epochs, per_epoch, int(now.done), self.console, quiet=self.config.quiet
+        ) as bar:
+            try:
+                for now in steps:
+                    clock.tick(now)
+                    bar.update(now, clock.rate)
+                    self._events(study.name, now, per_epoch)
+                    self._keep(folder, now, clock, per_epoch, plan.epochs)
+            except training.NonFiniteLossError as error:
+                raise self._non_finite(study, error, folder) from error
+        if clock.rates:  # else it was complete before
+            self.manifest["arms"][study.name] = {"parameters": _parameters(now.state), **clock.summary()}
+            self._write_manifest("running")
+        return now
+
+    def _keep(self, folder, now, clock, per_epoch, epochs) -> None:
+        """Save where it is due; stop where a signal asked for it."""
+        done = int(now.done)
+        due = done in (per_epoch, epochs * per_epoch) or time.perf_counter() - clock.saved > SAVE_EVERY
+        if due or self.signal or not np.any(now.active):
+            checkpoint.save(folder, now)
+            clock.saved = time.perf_counter()
+        if self.signal:
+            again = {**vars(self.config), "out": self.folder, "resume": True}
+            local = ("data_dir", "devices", "out", "resume", "tensorboard")
+            raise Interrupted(self.signal, flags.command(type(self.config)(**again), local=local))
+
+    def _events(self, arm, now, per_epoch) -> None:
+        """TensorBoard: the epoch's losses of every lane."""
+        epoch, rest = divmod(int(now.done), per_epoch)
+        if self.writer is None or rest:
+            return
+        for name, losses in now.train.items():
+            for lane, values in enumerate(losses[:, (epoch - 1) * per_epoch : epoch * per_epoch]):
+                self.writer.add_scalar(f"{arm}/lane {lane}/train/{name}", values.mean(), epoch)
+        for name, losses in now.validation.items():
+            for lane, values in enumerate(losses):
+                for value in values[~np.isnan(values)][-1:]:
+                    self.writer.add_scalar(f"{arm}/lane {lane}/validation/{name}", value, epoch)
+        self.writer.flush()
+
+    def _non_finite(self, study, error, folder) -> UsageError:
+        seed = self.seeds[error.lane % len(self.seeds)]
+        steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
+        kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
+        return UsageError(
+            f"{study.name}, seed {seed}: the loss is {error.value} at step {error.step} of epoch {error.epoch}; lower "
+            f"the learning rate ({kept} in {folder})"
+        )
+
+    def _lanes(self, count: int) -> lanes.Lanes:
+        devices = self.config.devices or min(count, jax.device_count())
+        return lanes.Lanes(self.config.lanes, devices)
+
+    # ---- the numbers of an arm
+
+    def _note_arm(self, arm: Trained, data, test, options) -> None:
+        """Measures, history, scores, and whether a seed died."""
+        per_epoch = arm.study.steps_per_epoch(data)
+        epochs = {name: _epoch_means(losses, per_epoch) for name, losses in arm.train.items()}
+        self.measure(arm.name, "parameters", _parameters(arm.state))
+        for split, losses in (("train", epochs), ("validation", arm.validation)):
+            for name, values in losses.items():
+                for summary, value in _summaries(values).items():
+                    self.measure(arm.name, f"{split}/{name}/{summary}", value)
+        for name, values in arm.scores.items():
+            self.measure(arm.name, f"test/{name}", np.asarray(values, np.float64).mean(1))
+            self.scores[f"{arm.name}/{name}"] = np.asarray(values)
+        self.dead[arm.name] = [] if test is None else self._find_dead(arm, test)
+        stops = [stop / per_epoch for stop in training.Plan(1, options.get("validate_every")).stops(per_epoch)]
+        points = next(iter(arm.validation.values())).shape[1] if arm.validation else 0
+        self.history[arm.name] = {
+            "seeds": self.seeds,
+            "train": _json_arrays(epochs),
+            "validation": _json_arrays(arm.validation),
+            "validation_epochs": [epoch + stop for epoch in range(points // len(stops)) for stop in stops],
+            "dead": self.dead[arm.name],
+            "stopped": {},
+        }
+
+    def _find_dead(self, arm: Trained, test) -> list[int]:
+        """The seeds whose model shows the same picture whatever it is given."""
+        index = np.arange(min(200, arm.study.examples(test)))
+        samples = [arm.sample(test, index, lane=lane) for lane in range(len(self.seeds))]
+        dead = [bool(metrics.is_constant(outputs.image, batch.target)) for outputs, batch in samples]
+        return [seed for seed, died in zip(self.seeds, dead, strict=True) if died]
+
+    # ---- small things
+
+    def _catch_signals(self) -> dict[int, Any]:
+        """Note the first Ctrl-C or SIGTERM, to stop between chunks; a second Ctrl-C stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+
+        def note(number, _frame):
+            if self.signal and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self.signal = number
+            self._say("stopping after this chunk ... (Ctrl-C again: at once, back to the last checkpoint)")
+
+        return {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _write_manifest(self, status: str) -> None:
+        self.manifest["status"] = status
+        spent = (self.before or {}).get("wall_seconds", 0.0) + time.perf_counter() - self.began
+        before = (self.before or {}).get("arms", {})
+        self.manifest["wall_seconds"] = round(spent, 1)
+        self.manifest["arms"] = {**before, **self.manifest["arms"]}
+        _write_json(self.folder / "manifest.json", self.manifest)
+
+    def _say(self, text: str) -> None:
+        if not self.config.quiet:
+            self.console.print(text, soft_wrap=True, highlight=False)
+
+
+# ---- functions
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _scores(study, keys, state, data, how):
+    return lanes.apply(lambda data, key, state: evaluate.scores(study, key, state, data), how, data, keys, state)
+
+
+@functools.partial(jax.jit, static_argnames=("study",))
+def _sample(study, key, state, data, index):
+    return evaluate.sample(study, key, state, data, index)
+
+
+def _parameters(state: State) -> int:
+    """Parameters of one lane."""
+    return sum(leaf[0].size for leaf in jax.tree.leaves(state.params))
+
+
+def _epoch_means(losses: np.ndarray, per_epoch: int) -> np.ndarray:
+    """f32[seeds, steps] -> f64[seeds, epochs]: the mean over each epoch's steps, as they were trained."""
+    return np.asarray(losses, np.float64).reshape(len(losses), -1, per_epoch).mean(2)
+
+
+def _summaries(values: np.ndarray) -> dict[str, np.ndarray]:
+    """One number per seed from f[seeds, points]; points after an early stop are NaN and left out."""
+    values = np.asarray(values, np.float64)
+    last = np.maximum((~np.isnan(values)).sum(1) - 1, 0)
+    return {
+        "first": values[:, 0],
+        "last": np.take_along_axis(values, last[:, None], 1)[:, 0],
+        "best": np.nanmin(values, 1),
+        "mean over epochs": np.nanmean(values, 1),
+        "sum over epochs": np.nansum(values, 1),
+    }
+
+
+def _json_arrays(tree: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """{name: [[number or null]]}: JSON has no NaN."""
+    return {
+        name: [[None if np.isnan(value) else float(value) for value in row] for row in values]
+        for name, values in tree.items()
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    plots.write(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _new_folder(experiment: str) -> Path:
+    return Path("runs") / f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "manifest.json").read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds no run to resume; leave out --resume to start one there") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder}/manifest.json can't be read ({error}); start again with another --out") from None
