@@ -22,9 +22,9 @@ from jaxae import (
     train,
     transforms,
 )
-from jaxae.cli import cli
 from jaxae.errors import UsageError
 from jaxae.flags import Flags
+from jaxae.program import cli
 from jaxae.run import Run, Trained
 from jaxae.study import Batch, Claim, State, Study
 

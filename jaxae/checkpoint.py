@@ -16,6 +16,7 @@ from jaxae.errors import UsageError
 from jaxae.train import Progress
 
 STATES = ("state", "best")
+ITEMS = (*STATES, "record")
 
 logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells every save
 
@@ -80,7 +81,8 @@ def _manager(folder: Path) -> ocp.CheckpointManager:
         enable_async_checkpointing=False,
         cleanup_tmp_directories=True,
     )
-    return ocp.CheckpointManager(folder.resolve(), options=options)
+    handlers = {name: ocp.StandardCheckpointHandler() for name in ITEMS}  # else a fresh manager finds no metadata
+    return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=handlers)
 
 
 def _has_steps(folder: Path) -> bool:

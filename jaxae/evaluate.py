@@ -22,7 +22,8 @@ def outputs(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
 
 def sample(study: Study, key: jax.Array, state: State, data: Any, index: Any) -> tuple[Any, Batch]:
     """The outputs for the examples `index` (i32[b]), and the batch they were given: for figures."""
-    batch = study.batch(stream(key, "evaluate/sample/batch"), data, jnp.asarray(index, jnp.int32))
+    data, index = jax.tree.map(jnp.asarray, data), jnp.asarray(index, jnp.int32)
+    batch = study.batch(stream(key, "evaluate/sample/batch"), data, index)
     return outputs(study, key, state, batch), batch
 
 
@@ -38,7 +39,7 @@ def over(
     Random inputs (noise, pairs) are drawn from the stream "evaluate", the same at every call: two states of one seed,
     or two arms, are compared on the same inputs.
     """
-    count = study.examples(data)
+    data, count = jax.tree.map(jnp.asarray, data), study.examples(data)
     size = min(CHUNK, count)
     chunks = -(-count // size)
 

@@ -30,6 +30,7 @@ Losses = dict[str, Any]
 
 def init(study: Study, key: jax.Array, data: Any, hparams: Any = None) -> State:
     """The state before the first step: parameters from the stream "init"."""
+    data = jax.tree.map(jnp.asarray, data)
     inputs = study.batch(stream(key, "init/batch"), data, jnp.zeros((1,), jnp.int32)).inputs
     rngs = {name: stream(key, f"init/{name}") for name in ("params", "sample", "dropout")}
     variables = study.model.init(rngs, inputs)
@@ -60,9 +61,10 @@ def step(
         return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
 
     gradients, (means, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
-    updates, opt_state = study.transformation(hparams).update(
-        gradients, state.opt_state, state.params, value=means["loss"]
-    )
+    with jax.numpy_dtype_promotion("standard"):  # optax's Adam mixes dtypes, which a strict user would be refused
+        updates, opt_state = study.transformation(hparams).update(
+            gradients, state.opt_state, state.params, value=means["loss"]
+        )
     params = optax.apply_updates(state.params, updates)
     return State(state.step + 1, params, batch_stats, opt_state), means
 
@@ -83,9 +85,10 @@ def steps(
 ) -> tuple[State, Losses]:
     """`count` steps from wherever `state` stands: pure, jittable, mappable.
 
-    `steps(a + b)` equals `steps(b)` after `steps(a)`, bitwise. Losses are f32[count].
+    `steps(a + b)` equals `steps(b)` after `steps(a)`, bitwise (where a is a multiple of `study.unroll`). Losses are
+    f32[count].
     """
-    per_epoch = study.steps_per_epoch(data)
+    data, per_epoch = jax.tree.map(jnp.asarray, data), study.steps_per_epoch(data)
     first, offset = jnp.divmod(state.step, per_epoch)
     touched = (count - 1) // per_epoch + 2  # whatever the offset
     rows = jnp.concatenate([order(study, key, data, first + i) for i in range(touched)])
@@ -202,7 +205,7 @@ def progress(
     data, validation = lanes.resident(data, how), lanes.resident(validation, how)
     now = start or begin(study, keys, data, plan, validate=validation is not None, hparams=hparams, how=how)
     stops = plan.stops(per_epoch)
-    chunk = plan.chunk or _chunk_length(per_epoch)
+    chunk = _multiple(plan.chunk or _chunk_length(per_epoch), study.unroll)
     rows, rows_epoch = None, -1
     while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
         epoch, at = divmod(int(now.done), per_epoch)
@@ -244,6 +247,11 @@ def _chunk_length(per_epoch: int) -> int:
     target = max(per_epoch // 10, 20)
     near = [length for length in range(target, target // 2, -1) if per_epoch % length == 0]
     return near[0] if near else target
+
+
+def _multiple(count: int, unroll: int) -> int:
+    """`count` rounded up: XLA fuses unrolled steps, so each must keep its place among them to keep its bits."""
+    return -(-count // unroll) * unroll
 
 
 @functools.partial(jax.jit, static_argnames=("study", "how"))
@@ -290,7 +298,7 @@ def _keep_best(state, best, best_loss, stale, active, loss, patience):
     def choose(new, old):
         return jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
-    stale = jnp.where(better, 0, stale + active)
+    stale = jnp.where(better, 0, stale + active.astype(jnp.int32))
     going = active if patience is None else active & (stale < patience)
     return jax.tree.map(choose, state, best), jnp.where(better, loss, best_loss), stale, going
 

@@ -6,6 +6,7 @@ import pathlib
 import jax
 import pytest
 
+jax.config.update("jax_num_cpu_devices", 2)  # so that lanes over devices are tested everywhere
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

@@ -22,8 +22,7 @@ from jaxae.errors import UsageError
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here _spread computes all the taps in one matrix product and adds them up
-_FEW_CHANNELS = 8  # up to here _correlate computes _FOLD neighbouring columns at once
-_FOLD = 4
+_FEW_CHANNELS = 8  # up to here _correlate computes neighbouring columns at once
 
 
 def on_cpu() -> bool:
@@ -60,7 +59,8 @@ def conv_transpose(x, kernel, *, stride: int = 1, padding: int = 0, output_paddi
 
 def upsample(x):
     """Repeat every pixel in a 2x2 square, nearest-neighbour upsampling: (b, h, w, c) -> (b, 2h, 2w, c)."""
-    return _weave([[x, x], [x, x]])
+    b, h, w, c = x.shape
+    return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
 
 
 def upsample_conv(x, kernel, *, padding: int = 1):
@@ -73,7 +73,7 @@ def upsample_conv(x, kernel, *, padding: int = 1):
     summed = sum(jnp.pad(kernel[::-1, ::-1], shift) for shift in shifts)
     size = _checked(x, kernel, [2 * n + 2 * padding - k + 1 for n, k in _sides(x, kernel)])
     low = tuple(k - 1 - padding for k in kernel.shape[:2])
-    return _conv_transpose(*_vary_alike(x, lax.optimization_barrier(summed)), 2, low, size)
+    return _conv_transpose(*_vary_alike(x, summed), 2, low, size)
 
 
 def max_pool(x):
@@ -100,8 +100,7 @@ def _checked(x, kernel, size):
 
 def _vary_alike(x, kernel):
     """Give both the mesh axes over which either varies under shard_map, as gradients written by hand must have."""
-    x, kernel = x + lax.full_like(kernel, 0, shape=()), kernel + lax.full_like(x, 0, shape=())
-    return lax.optimization_barrier(x), kernel
+    return x + lax.full_like(kernel, 0, shape=()), kernel + lax.full_like(x, 0, shape=())
 
 
 # Gradients. A convolution and a transposed convolution are each other's adjoints.
@@ -165,6 +164,7 @@ _max_pool.defvjp(lambda x: (y := _max_pool(x), (x, y)), _max_pool_gradient)
 
 
 def _correlate(x, kernel, stride, low, size):
+    """In the form that the numbers of channels ask for: products shorter than a vector register waste most of it."""
     if stride == 1 and _few_outputs(kernel):
         low = tuple(k - 1 - b for k, b in zip(kernel.shape[:2], low, strict=True))
         return _spread(x, kernel[::-1, ::-1], 1, low, size)
@@ -174,21 +174,21 @@ def _correlate(x, kernel, stride, low, size):
 
 
 def _correlate_folded(x, kernel, low, size):
-    """View _FOLD neighbouring columns as channels of one: with few channels the larger product is faster."""
+    """View neighbouring columns as channels of one: with few channels the larger product is faster."""
     (kh, kw, i, o), (h, w) = kernel.shape, size
-    blocks, overlap = -(-w // _FOLD), -(-(kw - 1) // _FOLD)
-    columns = (1 + overlap) * _FOLD
-    # a copy of the kernel for each of the columns that are computed, each one further to the right
-    copies = [jnp.pad(kernel, ((0, 0), (j, columns - kw - j), (0, 0), (0, 0))) for j in range(_FOLD)]
-    kernel = jnp.stack(copies, 3).reshape(kh, 1 + overlap, _FOLD * i, _FOLD * o)
-    x = _window(x, low, (h + kh - 1, (blocks + overlap) * _FOLD))
-    x = x.reshape(*x.shape[:2], blocks + overlap, _FOLD * i)
-    y = _xla(x, kernel, (0, 0), (h, blocks))
-    return y.reshape(*y.shape[:2], blocks * _FOLD, o)[:, :, :w]
+    fold = 4 if i <= _FEW_CHANNELS // 2 else 2
+    before, rest = divmod(low[1], fold)
+    blocks, overlap = -(-w // fold), -(-(kw - 1) // fold)
+    # a copy of the kernel for each of the columns that are computed at once, each one further to the right
+    shifts = [((0, 0), (j, (1 + overlap) * fold - kw - j), (0, 0), (0, 0)) for j in range(fold)]
+    kernel = jnp.stack([jnp.pad(kernel, shift) for shift in shifts], 3).reshape(kh, 1 + overlap, fold * i, fold * o)
+    x = _window(x, (0, rest), (x.shape[1], -(-(x.shape[2] + rest) // fold) * fold))  # whole blocks
+    y = _xla(x.reshape(*x.shape[:2], -1, fold * i), kernel, (low[0], before), (h, blocks))
+    return y.reshape(*y.shape[:2], blocks * fold, o)[:, :, :w]
 
 
 def _spread(x, kernel, stride, low, size):
-    """Where y is s i + a for a fixed phase a, it is a convolution of x with every s-th tap of the kernel."""
+    """The rows s m + a of y, for one phase a, are a convolution of x with every s-th tap of the kernel."""
     form = _phases_by_products if _few_outputs(kernel) else _phases
     phase = form(x, kernel, stride, low, tuple(-(-n // stride) for n in size))
     return _window(_weave([[phase(a, b) for b in range(stride)] for a in range(stride)]), (0, 0), size)
@@ -228,10 +228,10 @@ def _phases_by_products(x, kernel, stride, low, grid):
 
 
 def _taps(large, small, stride, low, window):
+    """A convolution too, of as many images as `large` has channels, with the batch as its channels."""
     if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
         low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
         return _taps(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
-    # a convolution with the images as channels, the channels as images and `small` as the kernel
     large, small = lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3)
     return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
 

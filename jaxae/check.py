@@ -1,0 +1,91 @@
+"""Run a committed result again and compare: bitwise on the platform that made it, by interval on another."""
+
+import importlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxae import manifest, program
+from jaxae.errors import UsageError
+from jaxae.results import Row, from_json
+
+SAME = ("key_implementation", "xla_flags", "matmul_precision")  # with device and versions: what bitwise takes
+
+
+def read(path: Path) -> tuple[dict[str, Any], list[Row]]:
+    """Manifest and rows of a saved result: {"manifest", "rows"}, or a run's results.json beside its manifest.json.
+
+    Raises UsageError where the file isn't one of these.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if isinstance(content, list):
+            content = {"manifest": json.loads((path.parent / "manifest.json").read_text()), "rows": content}
+        return content["manifest"], [from_json(row) for row in content["rows"]]
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {error.filename}; give a results file that a run has written") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not a results file of jaxae ({error}); give one that a run has written") from None
+
+
+def again(before: Mapping[str, Any], local: Sequence[str]) -> Path:
+    """Run the experiment of a manifest again, with the `local` flags (--out, --data-dir, ...); its folder."""
+    words = shlex.split(before["command"])
+    module = importlib.import_module(words[2])
+    config = program.parse(module.Config, [*words[3:], *local])
+    module.main(config)
+    return config.out
+
+
+def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether equal bits are to be expected."""
+    versions = all(before["versions"].get(name) == now["versions"].get(name) for name in ("jax", "jaxlib"))
+    devices = all(before["device"].get(name) == now["device"].get(name) for name in ("platform", "kind", "cores"))
+    return versions and devices and all(before[name] == now[name] for name in SAME)
+
+
+def compare(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list[str]:
+    """What differs, a sentence each; empty where the result holds."""
+    found = {_key(row): row for row in now}
+    problems = []
+    for row in before:
+        other = found.get(_key(row))
+        where = f"{row.arm}, {row.metric}"
+        if other is None:
+            problems.append(f"{where}: no such row now")
+        elif bitwise and row.values != other.values:
+            problems.append(f"{where}: {list(other.values)} in place of {list(row.values)}")
+        elif not bitwise and not _agree(row, other):
+            problems.append(f"{where}: {other.mean} with interval {other.ci95} in place of {row.mean} with {row.ci95}")
+        elif row.verdict != other.verdict:
+            problems.append(f"{where}: {other.verdict!r} in place of {row.verdict!r}")
+    return problems
+
+
+def check(path: Path, local: Sequence[str], out: Path) -> tuple[bool, list[str]]:
+    """Run the result in `path` again into `out`; whether it was compared bitwise, and what differs.
+
+    Raises UsageError for what is no results file, and where the data now is not what it was.
+    """
+    before, rows = read(path)
+    folder = again(before, [*local, "--out", str(out)])
+    now, rows_now = read(folder / "results.json")
+    for entry in now["data"]:
+        manifest.refuse_other_data(before["data"], entry, path)
+    bitwise = same_platform(before, now)
+    return bitwise, compare(rows, rows_now, bitwise=bitwise)
+
+
+def _key(row: Row):
+    return row.arm, row.metric, row.reported, bool(row.excluded)
+
+
+def _agree(row: Row, other: Row) -> bool:
+    """The intervals of the means overlap; without intervals, means within a thousandth."""
+    if row.mean is None or other.mean is None:
+        return row.mean == other.mean
+    if row.ci95 is None or other.ci95 is None or row.exact:
+        return abs(row.mean - other.mean) <= 1e-3 * abs(row.mean)
+    return row.ci95[0] <= other.ci95[1] and other.ci95[0] <= row.ci95[1]

@@ -1,0 +1,66 @@
+"""What a checkpoint refuses, and what users read from it. (Bitwise resume: test_train, test_run.)"""
+
+import shutil
+
+import numpy as np
+import pytest
+from tiny import DATA, HELD_OUT, Tiny, assert_same_bits, lane, roots, study
+
+from jaxae import checkpoint, train
+from jaxae.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    run = tmp_path_factory.mktemp("run")
+    done = train.fit(study(), roots(2), DATA, validation=HELD_OUT)
+    checkpoint.save(run / "checkpoints" / "tiny", done)
+    return run, done
+
+
+def begin(count=2, **changes):
+    return train.begin(study(**changes), roots(count), DATA, train.Plan(3), validate=True)
+
+
+def test_variables_are_those_of_the_lane_as_apply_takes_them(saved):
+    run, done = saved
+    best = checkpoint.variables(run, "tiny", lane=1)
+    assert_same_bits(best, {"params": lane(done.best.params, 1), "batch_stats": lane(done.best.batch_stats, 1)})
+    assert Tiny().apply(best, DATA).image.shape == DATA.shape
+
+
+def test_nothing_saved_is_none(tmp_path):
+    assert checkpoint.restore(tmp_path / "none", begin()) is None
+
+
+def test_another_shape_or_dtype_is_refused_and_named(saved):
+    folder = saved[0] / "checkpoints" / "tiny"
+    with pytest.raises(UsageError, match=r"\(2, 4\).*at state/.*needs.*\(3, 4\)"):
+        checkpoint.restore(folder, begin(count=3))
+    wrong = begin()
+    wrong = wrong._replace(best_loss=np.asarray(wrong.best_loss, np.float16))
+    with pytest.raises(UsageError, match=r"best_loss.*float16"):
+        checkpoint.restore(folder, wrong)
+
+
+def test_damage_is_one_sentence(saved, tmp_path):
+    folder = tmp_path / "tiny"
+    shutil.copytree(saved[0] / "checkpoints" / "tiny", folder)
+    for path in folder.rglob("*"):
+        if path.is_file() and "state" in path.parts and path.suffix not in (".json",):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UsageError, match="damaged"):
+        checkpoint.restore(folder, begin())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"arm": "other"}, "no checkpoint of 'other'; it has tiny"),
+        ({"lane": 2}, "no lane 2; choose 0 to 1"),
+        ({"which": "latest"}, "choose one of state, best"),
+    ],
+)
+def test_what_is_not_there_is_named(saved, arguments, words):
+    with pytest.raises(UsageError, match=words):
+        checkpoint.variables(saved[0], **{"arm": "tiny", **arguments})

@@ -1,0 +1,77 @@
+"""Intervals against hand-computed values, verdicts, dead seeds."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jaxae import results
+from jaxae.study import Claim
+
+CLAIM = Claim("fc", "loss", 0.5, "Results", reading="the mean")
+SEEDS = [0, 1, 2]
+
+
+def row(values, claim=CLAIM, **options):
+    return results.compare({"fc": {"loss": np.array(values)}}, [claim], seeds=SEEDS[: len(values)], **options)
+
+
+def test_intervals_are_students():
+    # mean 2, deviation 1, t(0.975, 2) = 4.302653: 4.302653 / sqrt(3) = 2.484138 and 4.302653 * sqrt(4/3) = 4.968276
+    assert results.interval([1, 2, 3]) == pytest.approx((2 - 2.484138, 2 + 2.484138), abs=1e-6)
+    assert results.prediction_interval([1, 2, 3]) == pytest.approx((2 - 4.968276, 2 + 4.968276), abs=1e-6)
+    assert results.interval([1]) is None
+
+
+def test_a_number_is_reproduced_inside_the_range_of_a_single_run():
+    assert row([0.49, 0.50, 0.52])[0].verdict == "reproduced"
+    assert row([0.60, 0.61, 0.62])[0].verdict == "differs"
+    assert "below the range" in row([0.60, 0.61, 0.62])[0].reason
+    edge = results.prediction_interval([0.60, 0.61, 0.62])
+    assert edge is not None
+    near = replace(CLAIM, reported=edge[0] - 0.004)
+    assert row([0.60, 0.61, 0.62], near)[0].verdict == "differs"
+    assert row([0.60, 0.61, 0.62], replace(near, half_digit=0.005))[0].verdict == "reproduced"
+
+
+def test_one_seed_other_settings_or_a_missing_arm_decide_nothing():
+    assert row([0.5])[0].verdict == "not comparable"
+    assert row([0.49, 0.50, 0.52], deviations=["synthetic data"])[0].reason.endswith("synthetic data")
+    missing = results.compare({}, [CLAIM], seeds=SEEDS)[0]
+    assert (missing.verdict, missing.n_seeds, missing.mean) == ("not comparable", 0, None)
+
+
+def test_exact_claims_are_judged_on_any_data():
+    claim = Claim("fc", "loss", 468_368, "Results", exact=True)
+    assert row([468_368.0] * 3, claim, deviations=["synthetic data"])[0].verdict == "reproduced"
+    assert row([468_369.0] * 3, claim)[0].verdict == "differs"
+
+
+def test_a_dead_seed_is_named_and_never_silently_averaged():
+    both = row([0.50, 1.00, 0.51], dead={"fc": [1]})
+    assert [(r.n_seeds, r.excluded) for r in both] == [(3, ()), (2, (1,))]
+    assert both[0].mean == pytest.approx(0.67)
+    assert both[1].mean == pytest.approx(0.505)
+    assert "dead seed 1" in both[1].reason
+
+
+def test_another_reading_that_reproduces_explains():
+    measures = {"fc": {"loss": np.array([0.2, 0.21, 0.22]), "sum": np.array([0.49, 0.5, 0.51])}}
+    claims = [replace(CLAIM, explained_by=("fc", "sum")), replace(CLAIM, metric="sum", reading="the sum")]
+    first, second = results.compare(measures, claims, seeds=SEEDS)
+    assert (first.verdict, second.verdict) == ("explained", "reproduced")
+    assert "the sum" in first.reason
+
+
+def test_differences_are_paired_by_seed():
+    measures = {"a": {"m": np.array([1.0, 2.0, 9.0])}, "b": {"m": np.array([0.0, 1.0, 8.0])}}
+    (paired,) = results.difference(measures, "a", "b", "m", seeds=SEEDS, dead={})
+    assert (paired.arm, paired.mean, paired.ci95) == ("a - b", 1.0, (1.0, 1.0))
+    every, alive = results.difference(measures, "a", "b", "m", seeds=SEEDS, dead={"b": [2]})
+    assert (every.n_seeds, alive.n_seeds, alive.excluded) == (3, 2, (2,))
+
+
+def test_rows_survive_json():
+    for kept in [*row([0.49, 0.50, 0.52]), *row([0.5])]:
+        assert results.from_json(json.loads(json.dumps(results.to_json(kept)))) == kept

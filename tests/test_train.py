@@ -1,0 +1,163 @@
+"""The contracts of training: no chunking, lane, interruption or consumer changes a number."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiny import DATA, HELD_OUT, assert_same_bits, by_rate, lane, roots, study
+
+from jaxae import checkpoint, evaluate, keys, train
+from jaxae.errors import UsageError
+from jaxae.lanes import Lanes
+
+RESULT = ("state", "best", "train", "validation")
+
+
+def result(progress):
+    return [getattr(progress, name) for name in RESULT]
+
+
+def test_steps_in_two_parts_equal_steps_in_one_across_epochs():
+    tiny, key = study(), keys.root(3)
+    start = train.init(tiny, key, DATA)
+    run = jax.jit(train.steps, static_argnames=("study", "count"))
+    whole, losses = run(tiny, key, start, DATA, 9)
+    middle, first = run(tiny, key, start, DATA, 3)
+    end, second = run(tiny, key, middle, DATA, 6)
+    assert_same_bits(whole, end)
+    assert_same_bits(losses["loss"], jnp.concatenate([first["loss"], second["loss"]]))
+
+
+@pytest.mark.parametrize(("unroll", "chunks"), [(1, (1, 4)), (3, (1, 11))])
+def test_no_chunk_length_changes_a_number(unroll, chunks):
+    tiny = study(unroll=unroll, batch_size=5 if unroll == 1 else 2)  # 4 steps an epoch, or 11
+    one, whole = (train.fit(tiny, roots(1), DATA, validation=HELD_OUT, chunk=chunk) for chunk in chunks)
+    assert_same_bits(result(one), result(whole))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_mapped_lane_equals_its_solo_run_bitwise(devices):
+    three = train.fit(study(), roots(3), DATA, validation=HELD_OUT, how=Lanes("map", devices))
+    for seed in range(3):
+        solo = train.fit(study(), roots(3)[seed : seed + 1], DATA, validation=HELD_OUT)
+        assert_same_bits(lane(result(three), seed), lane(result(solo), 0))
+
+
+def test_vmapped_lanes_equal_mapped_ones_to_rounding():
+    # SGD: Adam blows the rounding error of a gradient that is 0 up to a full step
+    rates = {"rate": np.full(3, 0.1, np.float32)}
+    options = {"hparams": rates, "validation": HELD_OUT}
+    tiny = study(optimizer=by_rate)
+    mapped, side_by_side = (train.fit(tiny, roots(3), DATA, how=Lanes(mode), **options) for mode in ("map", "vmap"))
+    for a, b in zip(jax.tree.leaves(mapped.state), jax.tree.leaves(side_by_side.state), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-5)
+
+
+def test_fit_takes_the_steps_of_steps():
+    fitted = train.fit(study(), roots(1), DATA)
+    key = roots(1)[0]
+    state, losses = jax.jit(lambda s: train.steps(study(), key, s, DATA, 12))(train.init(study(), key, DATA))
+    np.testing.assert_allclose(fitted.train["loss"][0], losses["loss"], rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(fitted.state.step), [state.step])
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7])
+def test_going_on_from_a_saved_checkpoint_equals_never_stopping(tmp_path, stop):
+    options = {"validation": HELD_OUT, "how": Lanes("map", 2)}
+    plan = train.Plan(3, chunk=1)
+    *_, whole = train.progress(study(), roots(3), DATA, plan, **options)
+    for number, now in enumerate(train.progress(study(), roots(3), DATA, plan, **options), 1):
+        if number == stop:
+            checkpoint.save(tmp_path / "tiny", now)
+            break
+    like = train.begin(study(), roots(3), DATA, plan, validate=True)
+    saved = checkpoint.restore(tmp_path / "tiny", like)
+    assert saved is not None
+    assert int(saved.done) == stop
+    *_, resumed = train.progress(study(), roots(3), DATA, plan, start=saved, **options)
+    assert_same_bits(result(whole), result(resumed))
+
+
+def test_an_epoch_shows_every_example_at_most_once_and_none_is_favoured():
+    orders = np.stack([np.asarray(train.order(study(), keys.root(0), DATA, epoch)) for epoch in range(400)])
+    assert orders.shape == (400, 4, 5)
+    assert all(len(set(epoch.ravel())) == 20 for epoch in orders)
+    seen = np.bincount(orders.ravel(), minlength=22)  # each is left out of 2 epochs in 22: 364 +- 6 are expected
+    assert seen.min() > 330
+    assert seen.max() < 395
+
+
+def test_another_consumer_of_randomness_changes_no_other_draw():
+    def curious(key, data, index):
+        jax.random.normal(keys.stream(key, "more"), (3,))
+        return study().batch(key, data, index)
+
+    assert_same_bits(train.fit(study(), roots(1), DATA).state, train.fit(study(batch=curious), roots(1), DATA).state)
+
+
+def test_training_changes_batch_statistics_and_evaluation_does_not_depend_on_the_batch():
+    state = lane(train.fit(study(), roots(1), DATA).state, 0)
+    assert not np.allclose(state.batch_stats["BatchNorm_0"]["mean"], 0)
+    quiet = study(batch=lambda key, data, index: study().batch(key, data, index)._replace(inputs=data[index]))
+    few, many = (evaluate.scores(quiet, keys.root(0), state, data)["mse"] for data in (DATA[:3], DATA))
+    np.testing.assert_allclose(few, many[:3], rtol=1e-5)
+    assert many.shape == (22,)
+
+
+def test_evaluation_keeps_the_remainder_of_the_last_chunk(monkeypatch):
+    quiet = study(batch=lambda key, data, index: study().batch(key, data, index)._replace(inputs=data[index]))
+    state = train.init(quiet, keys.root(0), DATA)
+    whole = evaluate.scores(quiet, keys.root(0), state, DATA)["mse"]
+    monkeypatch.setattr(evaluate, "CHUNK", 8)
+    np.testing.assert_allclose(evaluate.scores(quiet, keys.root(0), state, DATA)["mse"], whole, rtol=1e-5)
+
+
+def test_the_first_loss_that_is_not_finite_is_named():
+    rates = {"rate": np.array([0.01, 1e38], np.float32)}
+    fragile = study(optimizer=by_rate)
+    with pytest.raises(train.NonFiniteLossError) as caught:
+        train.fit(fragile, roots(2), DATA, hparams=rates)
+    hot = {"rate": jnp.float32(1e38)}
+    start = train.init(fragile, roots(2)[1], DATA, hot)
+    losses = train.steps(fragile, roots(2)[1], start, DATA, 4, hot)[1]["loss"]
+    first = 1 + int(np.argmax(~np.isfinite(np.asarray(losses))))
+    assert (caught.value.lane, caught.value.epoch, caught.value.step) == (1, 1, first)
+
+
+def test_lanes_stop_early_one_by_one_and_keep_their_best():
+    # at rate 0 dropout alone changes nothing: validation never improves after the first
+    rates = {"rate": np.array([0.0, 0.05], np.float32)}
+    still = study(optimizer=by_rate, epochs=6)
+    done = train.fit(still, roots(2), DATA, validation=HELD_OUT, hparams=rates, patience=2)
+    # batch statistics move at rate 0 too, so the best is wherever validation was lowest
+    points = done.validation["loss"]
+    best = np.nanargmin(points, 1)
+    np.testing.assert_allclose(np.asarray(done.best_loss), points[[0, 1], best])
+    np.testing.assert_array_equal(np.asarray(done.best.step), 4 * (best + 1))
+    trained = (~np.isnan(points)).sum(1)
+    for row, count in zip(points, trained, strict=True):
+        assert count == 6 or count - 1 - np.nanargmin(row) == 2
+    assert (~np.isnan(done.train["loss"])).sum(1).tolist() == (4 * trained).tolist()
+
+
+def test_validation_happens_where_it_is_asked_for():
+    done = train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=3)
+    assert done.validation["loss"].shape == (1, 3)  # after step 3 of each of three epochs of 4
+    assert set(done.validation) == {"loss", "l1"}
+    assert np.isfinite(done.validation["l1"]).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: train.fit(study(batch_size=23), roots(1), DATA), "batch of 23.*22 examples"),
+        (lambda: train.Plan(0), "epochs is 0"),
+        (lambda: train.Plan(1, patience=0), "patience is 0"),
+        (lambda: Lanes("pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
+        (lambda: Lanes("map", 99), "99 devices"),
+        (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(call, words):
+    with pytest.raises(UsageError, match=words):
+        call()
