@@ -16,6 +16,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxae.errors import UsageError
@@ -30,7 +31,7 @@ def on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def conv(x, kernel, *, stride: int = 1, padding: int = 0):
+def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) -> jax.Array:
     """Convolve x (b, h, w, i) with kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv2d.
 
     h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError if nothing is left of the image.
@@ -42,7 +43,9 @@ def conv(x, kernel, *, stride: int = 1, padding: int = 0):
     return lax.conv_general_dilated(x, kernel, (stride, stride), edges, dimension_numbers=_LAYOUT)
 
 
-def conv_transpose(x, kernel, *, stride: int = 1, padding: int = 0, output_padding: int = 0):
+def conv_transpose(
+    x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> jax.Array:
     """Spread x (b, h, w, i) by kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv_transpose2d.
 
     h' = (h - 1) stride - 2 padding + k + output_padding, and w' alike; the kernel is torch's with its axes moved,
@@ -57,13 +60,13 @@ def conv_transpose(x, kernel, *, stride: int = 1, padding: int = 0, output_paddi
     return lax.conv_general_dilated(x, kernel, (1, 1), edges, lhs_dilation=holes, dimension_numbers=_LAYOUT)
 
 
-def upsample(x):
+def upsample(x: jax.Array) -> jax.Array:
     """Repeat every pixel in a 2x2 square, nearest-neighbour upsampling: (b, h, w, c) -> (b, 2h, 2w, c)."""
     b, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
 
 
-def upsample_conv(x, kernel, *, padding: int = 1):
+def upsample_conv(x: jax.Array, kernel: jax.Array, *, padding: int = 1) -> jax.Array:
     """`conv(upsample(x), kernel, padding=padding)`: (b, h, w, i) -> (b, 2h + 2 padding - k + 1, ..., o)."""
     if not on_cpu():
         return conv(upsample(x), kernel, padding=padding)
@@ -76,14 +79,14 @@ def upsample_conv(x, kernel, *, padding: int = 1):
     return _conv_transpose(*_vary_alike(x, summed), 2, low, size)
 
 
-def max_pool(x):
+def max_pool(x: jax.Array) -> jax.Array:
     """Take the largest of every 2x2 square: (b, h, w, c) -> (b, h // 2, w // 2, c), leaving out an odd last line.
 
     Of equal maxima the first in reading order gets the gradient, as in PyTorch.
     """
     if on_cpu():
         return _max_pool(x)
-    lowest = jnp.array(-jnp.inf, x.dtype)
+    lowest = np.array(-np.inf, x.dtype)  # of numpy, or autodiff doesn't recognise the maximum
     return lax.reduce_window(x, lowest, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
@@ -165,12 +168,22 @@ _max_pool.defvjp(lambda x: (y := _max_pool(x), (x, y)), _max_pool_gradient)
 
 def _correlate(x, kernel, stride, low, size):
     """In the form that the numbers of channels ask for: products shorter than a vector register waste most of it."""
+    kernel, low = _meeting(kernel, x.shape[1:3], stride, low, size)
+    if not kernel.size:
+        return jnp.zeros((x.shape[0], *size, kernel.shape[3]), x.dtype)
     if stride == 1 and _few_outputs(kernel):
         low = tuple(k - 1 - b for k, b in zip(kernel.shape[:2], low, strict=True))
         return _spread(x, kernel[::-1, ::-1], 1, low, size)
     if stride == 1 and max(kernel.shape[2:]) <= _FEW_CHANNELS:
         return _correlate_folded(x, kernel, low, size)
     return _xla(x, kernel, low, size, stride=stride)
+
+
+def _meeting(kernel, image, stride, low, size):
+    """The taps that meet the image and not only its padding, and `low` for them: of 1x1 images, the middle one."""
+    first = [max(0, b - stride * (m - 1)) for b, m in zip(low, size, strict=True)]
+    last = [max(0, b + n) for b, n in zip(low, image, strict=True)]
+    return kernel[first[0] : last[0], first[1] : last[1]], tuple(b - a for a, b in zip(first, low, strict=True))
 
 
 def _correlate_folded(x, kernel, low, size):
@@ -202,8 +215,6 @@ def _phases(x, kernel, stride, low, grid):
     def phase(*start):
         (a, c), (b, d) = (divmod(i + j, stride) for i, j in zip(start, low, strict=True))
         taps = kernel[c::stride, d::stride][::-1, ::-1]
-        if not taps.size:
-            return jnp.zeros((x.shape[0], *grid, taps.shape[3]), x.dtype)
         return _correlate(x, taps, 1, (taps.shape[0] - 1 - a, taps.shape[1] - 1 - b), grid)
 
     return phase
@@ -238,7 +249,10 @@ def _taps(large, small, stride, low, window):
 
 def _xla(x, kernel, low, size, *, stride=1, dilation=1):
     """XLA's own: y[i] = sum over k of x[stride i + dilation k - low] kernel[k] for i < size."""
-    ends = (stride * (m - 1) + dilation * (k - 1) + 1 for m, k in zip(size, kernel.shape[:2], strict=True))
+    reach = [dilation * (k - 1) + 1 for k in kernel.shape[:2]]
+    ends = [stride * (m - 1) + r for m, r in zip(size, reach, strict=True)]
+    if any(r > n for r, n in zip(reach, x.shape[1:3], strict=True)):  # XLA's own padding is 20 times slower there
+        x, low = lax.optimization_barrier(_window(x, low, ends)), (0, 0)
     edges = [(b, end - b - n) for b, end, n in zip(low, ends, x.shape[1:3], strict=True)]
     # without the barrier, XLA would take transpositions and reversals of the kernel into the convolution
     kernel = lax.optimization_barrier(kernel)

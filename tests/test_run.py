@@ -1,0 +1,216 @@
+"""A run as a user has it: the folder it leaves, what it refuses, and real processes stopped and resumed."""
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import fc_vs_conv, tables
+from jaxae import __main__ as tool
+from jaxae import check, flags, program, report
+from jaxae.errors import UsageError
+
+ROOT = Path(__file__).parents[1]
+QUICK = fc_vs_conv.Config(
+    arms=("fc",), targets=("standardised",), source="synthetic", limit=200, epochs=2, seeds=2, quiet=True
+)
+SAME = ("history.json", "results.json", "report.md", "report.html", "figures/loss_curves.png")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    os.environ["JAXAE_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
+    folder = tmp_path_factory.mktemp("runs") / "done"
+    fc_vs_conv.main(dataclasses.replace(QUICK, out=folder))
+    return folder
+
+
+def at(folder, **changes):
+    return dataclasses.replace(QUICK, out=folder, **changes)
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text())
+
+
+def copy(done, tmp_path):
+    return Path(shutil.copytree(done, tmp_path / "copy"))
+
+
+def test_the_folder_holds_everything(done):
+    manifest, history, rows = (read(done, f"{name}.json") for name in ("manifest", "history", "results"))
+    assert manifest["status"] == "complete"
+    assert manifest["command"] == (
+        "python -m experiments.fc_vs_conv --seeds 2 --epochs 2 --limit 200 --source synthetic --arms fc "
+        "--targets standardised"
+    )
+    assert [(entry["name"], entry["n"]) for entry in manifest["data"]] == [
+        ("synthetic_digits", 200),
+        ("synthetic_digits", 2000),
+    ]
+    losses = history["fc standardised"]["train"]["loss"]
+    assert np.shape(losses) == (2, 2)
+    scores = np.load(done / "scores.npz")
+    assert scores["fc standardised/psnr"].shape == (2, 2000)
+    claimed = {(row["arm"], row["metric"]): row for row in rows if row["reported"] is not None}
+    row = claimed["fc standardised", "train/loss/mean over epochs"]
+    assert row["values"] == pytest.approx(np.mean(losses, 1), rel=1e-12)
+    assert row["verdict"] == "not comparable"
+    assert "synthetic" in row["reason"]
+    assert {"2", "3"} <= {path.name for path in (done / "figures").parent.iterdir()} | {"2", "3"}
+    assert "SYNTHETIC" in (done / "report.html").read_text().upper()
+    assert (done / "figures" / "reconstructions.png").stat().st_size > 10_000
+
+
+def test_parameters_are_exactly_the_reports(done):
+    rows = check.read(done / "results.json")[1]
+    fc = next(row for row in rows if (row.arm, row.metric) == ("fc standardised", "test/mse"))
+    assert fc.n_seeds == 2
+    manifest = read(done, "manifest.json")
+    assert manifest["arms"]["fc standardised"]["parameters"] == 468_368
+
+
+def test_a_report_is_rendered_again_from_the_saved_arrays_alone(done, tmp_path):
+    folder = copy(done, tmp_path)
+    shutil.rmtree(folder / "checkpoints")
+    for name in ("report.md", "report.html", "figures/loss_curves.png", "figures/reconstructions.png"):
+        (folder / name).unlink()
+    report.write(folder)
+    for name in SAME:
+        assert (folder / name).read_bytes() == (done / name).read_bytes(), name
+
+
+def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp_path, capsys):
+    saved = tmp_path / "saved.json"
+    tool.main(["report", str(done), "--save", str(saved)])
+    tool.main(["check", str(saved), "--out", str(tmp_path / "again")])
+    assert "compared bitwise: 0 differences" in capsys.readouterr().out
+    manifest, rows = check.read(saved)
+    forged = [dataclasses.replace(row, values=tuple(value + 1e-12 for value in row.values)) for row in rows]
+    assert len(check.compare(forged, rows, bitwise=True)) == len(rows)
+    shifted = [dataclasses.replace(row, ci95=(98.0, 99.0), mean=98.5) for row in rows]
+    assert len(check.compare(shifted, rows, bitwise=False)) == len(rows)
+    assert check.compare(rows, rows, bitwise=False) == []
+    assert not check.same_platform({**manifest, "matmul_precision": "tensorfloat32"}, manifest)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 3}, r"--epochs 2, not 3"),
+        ({"learning_rates": (0.5,)}, r"--learning-rates \[1.0\], not \[0.5\]"),
+        ({"seed": 7}, r"--seed 0, not 7"),
+    ],
+)
+def test_resuming_with_other_flags_is_refused_and_named(done, changes, words):
+    with pytest.raises(UsageError, match=words):
+        fc_vs_conv.main(at(done, resume=True, **changes))
+
+
+def test_resuming_on_other_data_or_versions_is_refused(done, tmp_path):
+    folder = copy(done, tmp_path)
+    manifest = read(folder, "manifest.json")
+    forged = [{**entry, "sha256": "0" * 64} for entry in manifest["data"]]
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "data": forged}))
+    with pytest.raises(UsageError, match="SHA-256 000000000000.* and this is synthetic_digits"):
+        fc_vs_conv.main(at(folder, resume=True))
+    versions = {**manifest["versions"], "jax": "0.9.9"}
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "versions": versions}))
+    with pytest.raises(UsageError, match=r"jax 0\.9\.9 and this is .*--force"):
+        fc_vs_conv.main(at(folder, resume=True))
+
+
+def test_resuming_what_is_complete_changes_nothing(done, tmp_path):
+    folder = copy(done, tmp_path)
+    fc_vs_conv.main(at(folder, resume=True))
+    for name in SAME:
+        assert (folder / name).read_bytes() == (done / name).read_bytes(), name
+
+
+def test_an_existing_folder_is_never_overwritten(done):
+    before = (done / "results.json").read_bytes()
+    with pytest.raises(UsageError, match="exists and is not overwritten"):
+        fc_vs_conv.main(at(done))
+    assert (done / "results.json").read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_stops_with_arm_seed_epoch_and_step(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"fc standardised rate 1e\+38, seed 0: the loss is nan at step \d+ of epoch 1"
+    ):
+        fc_vs_conv.main(at(tmp_path / "hot", learning_rates=(1e38,)))
+    assert read(tmp_path / "hot", "manifest.json")["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seeds": 0}, "--seeds is 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"limit": -5}, "--limit is -5"),
+        ({"resume": True, "out": None}, "--resume needs --out"),
+    ],
+)
+def test_bad_flags_are_refused(changes, words):
+    with pytest.raises(UsageError, match=words):
+        dataclasses.replace(QUICK, **changes)
+
+
+def test_errors_are_one_sentence_and_a_status(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        program.cli(fc_vs_conv.main, fc_vs_conv.Config, ["--data-dir", "/no/such/folder", "--quiet"])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    shutil.rmtree("runs", ignore_errors=True)
+
+
+def test_the_command_line_gives_its_config_back():
+    config = dataclasses.replace(QUICK, learning_rates=(1.0, 0.1), out=Path("a b"))
+    words = shlex.split(flags.command(config, local=("out", "quiet")))
+    assert words[:3] == ["python", "-m", "experiments.fc_vs_conv"]
+    assert program.parse(fc_vs_conv.Config, words[3:]) == config
+
+
+def start(*words):
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_process_resumes_to_the_bits_of_one_never_stopped(tmp_path, number):
+    flags = "-m experiments.fc_vs_conv --arms fc --targets unit --source synthetic --limit 3000 --epochs 6 --seeds 2"
+    whole = start(*flags.split(), "--out", str(tmp_path / "whole"))
+    process = start(*flags.split(), "--out", str(tmp_path / "stopped"))
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "epoch 1/6" in line:
+            process.send_signal(number)
+            break
+    said = process.communicate()[1]
+    assert process.returncode == 128 + number, said
+    assert read(tmp_path / "stopped", "manifest.json")["status"] == "interrupted"
+    again = re.search(r"go on with: python (.*)", said)
+    assert again, said
+    assert start(*shlex.split(again[1])).wait() == 0
+    assert whole.wait() == 0
+    for name in (*SAME, "figures/reconstructions.png"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    before, after = (np.load(tmp_path / name / "scores.npz") for name in ("whole", "stopped"))
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+def test_the_readme_shows_the_committed_results():
+    text = tables.README.read_text()
+    assert tables.rendered(text) == text, "run: python -m experiments.tables"
