@@ -14,9 +14,9 @@ _compilations: list[float] = []  # seconds of every XLA compilation of this proc
 
 
 @jax.monitoring.register_event_duration_secs_listener
-def _note_compilation(event: str, seconds: float, **_: Any) -> None:
+def _note_compilation(event: str, duration_secs: float, **_: Any) -> None:
     if event == "/jax/core/compile/backend_compile_duration":
-        _compilations.append(seconds)
+        _compilations.append(duration_secs)
 
 
 class Clock:

@@ -35,7 +35,7 @@ def new(config: flags.Flags) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "device": device(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "matmul_precision": str(jax.config.jax_default_matmul_precision or "default"),
+        "matmul_precision": str(jax.config.values["jax_default_matmul_precision"] or "default"),
         "data": [],
         "git_commit": _commit(),
         "deviations": [],

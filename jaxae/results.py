@@ -89,10 +89,11 @@ def compare(
         values = measures.get(claim.arm, {}).get(claim.metric)
         fields = _fields(claim)
         if values is None:
-            rows.append(replace(measured(claim.arm, claim.metric, ()), **fields, **_missing(claim)))
+            rows.append(replace(measured(claim.arm, claim.metric, ()), **fields, **_missing()))
             continue
-        found = _with_and_without(claim.arm, claim.metric, values, seeds, (dead or {}).get(claim.arm, ()))
-        rows += [_judge(replace(row, **fields), claim, deviations) for row in found]
+        died = (dead or {}).get(claim.arm, ())
+        found = _with_and_without(claim.arm, claim.metric, values, seeds, died)
+        rows += [_judge(replace(row, **fields), claim, deviations, died) for row in found]
     return [_explain(row, claims, rows) for row in rows]
 
 
@@ -141,14 +142,17 @@ def _fields(claim):
     }  # fmt: skip
 
 
-def _missing(claim):
-    return {"verdict": NOT_COMPARABLE, "reason": f"this run has no arm {claim.arm!r} with {claim.metric!r}"}
+def _missing():
+    return {"verdict": NOT_COMPARABLE, "reason": "not part of this run"}
 
 
-def _judge(row: Row, claim: Claim, deviations: Sequence[str]) -> Row:
+def _judge(row: Row, claim: Claim, deviations: Sequence[str], died: Sequence[int]) -> Row:
     verdict, reason = _verdict(row, claim, deviations)
+    words = f"dead seed{'s'[: len(died) > 1]} {', '.join(map(str, died))}"
     if row.excluded:
-        reason = f"without the dead seed{'s'[: len(row.excluded) > 1]} {', '.join(map(str, row.excluded))}: {reason}"
+        reason = f"without the {words}: {reason}"
+    elif died and not claim.exact:  # an interval over the living and the dead is wide enough to hold any number
+        verdict, reason = NOT_COMPARABLE, f"with the {words}: two outcomes, not one distribution"
     return replace(row, verdict=verdict, reason=reason)
 
 
@@ -175,7 +179,7 @@ def _explain(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
         return row
     claim = next(c for c in claims if (c.arm, c.metric, c.reported) == (row.arm, row.metric, row.reported))
     for other in rows:
-        if claim.explained_by == (other.arm, other.metric) and other.verdict == REPRODUCED:
+        if (other.arm, other.metric) in claim.explained_by and other.verdict == REPRODUCED:
             reading = other.reading or f"{other.arm}, {other.metric}"
             return replace(row, verdict=EXPLAINED, reason=f"{row.reason}; it is reproduced when read as: {reading}")
     return row

@@ -109,7 +109,7 @@ class Run:
         rows = self.rows()
         _write_json(self.folder / "history.json", self.history)
         _write_json(self.folder / "results.json", [results.to_json(row) for row in rows])
-        np.savez_compressed(self.folder / "scores.npz", **self.scores)
+        np.savez_compressed(self.folder / "scores.npz", **self.scores)  # pyright: ignore[reportArgumentType]
         self._write_manifest("complete")
         page = report.write(self.folder)
         self.console.print(report.console(rows, self.manifest))
@@ -150,14 +150,17 @@ class Run:
         table = [hparams for hparams in settings.values() for _ in self.seeds]
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = self._lanes(len(table))
-        now = self._fit(study, roots, data, hparams, how, options)
+        names = [f"{study.name} {setting}".strip() for setting in settings]
+        try:
+            now = self._fit(study, roots, data, hparams, how, options)
+        except training.NonFiniteLossError as error:
+            raise self._non_finite(study, names, error) from error
         state = now.best if best else now.state
         scores = {} if test is None else jax.device_get(_scores(study, roots, state, lanes.resident(test, how), how))
         trained = []
-        for place, setting in enumerate(settings):
+        for place, name in enumerate(names):
             part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))
             cut = functools.partial(jax.tree.map, lambda leaf, part=part: leaf[part])
-            name = f"{study.name} {setting}".strip()
             arm = Trained(name, study, roots[part], cut(state), cut(now.train), cut(now.validation), cut(scores))
             self._note_arm(arm, data, test, options)
             trained.append(arm)
@@ -198,7 +201,7 @@ class Run:
         fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
         plan = training.Plan(study.epochs, **fields)
         per_epoch = study.steps_per_epoch(data)
-        folder = self.folder / "checkpoints" / checkpoint.file_name(study.name)
+        folder = self._checkpoints(study)
         validate = options.get("validation") is not None
         now = training.begin(study, roots, data, plan, validate=validate, hparams=hparams, how=how)
         now = (checkpoint.restore(folder, now) if self.before else None) or now
@@ -207,14 +210,11 @@ class Run:
         with display.Bar(
             study.name, plan.epochs, per_epoch, int(now.done), self.console, quiet=self.config.quiet
         ) as bar:
-            try:
-                for now in steps:
-                    clock.tick(now)
-                    bar.update(now, clock.rate)
-                    self._events(study.name, now, per_epoch)
-                    self._keep(folder, now, clock, per_epoch, plan.epochs)
-            except training.NonFiniteLossError as error:
-                raise self._non_finite(study, error, folder) from error
+            for now in steps:
+                clock.tick(now)
+                bar.update(now, clock.rate)
+                self._events(study.name, now, per_epoch)
+                self._keep(folder, now, clock, per_epoch, plan.epochs)
         if clock.rates:  # else it was complete before
             self.manifest["arms"][study.name] = {"parameters": _parameters(now.state), **clock.summary()}
             self._write_manifest("running")
@@ -246,12 +246,16 @@ class Run:
                     self.writer.add_scalar(f"{arm}/lane {lane}/validation/{name}", value, epoch)
         self.writer.flush()
 
-    def _non_finite(self, study, error, folder) -> UsageError:
-        seed = self.seeds[error.lane % len(self.seeds)]
+    def _checkpoints(self, study) -> Path:
+        return self.folder / "checkpoints" / checkpoint.file_name(study.name)
+
+    def _non_finite(self, study, names, error) -> UsageError:
+        place, seed = divmod(error.lane, len(self.seeds))
+        folder = self._checkpoints(study)
         steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
         kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
         return UsageError(
-            f"{study.name}, seed {seed}: the loss is {error.value} at step {error.step} of epoch {error.epoch}; lower "
+            f"{names[place]}, seed {self.seeds[seed]}: the loss is {error.value} at step {error.step} of epoch {error.epoch}; lower "
             f"the learning rate ({kept} in {folder})"
         )
 

@@ -85,7 +85,7 @@ class Claim:
 
     `metric` names one value per seed (`results.summarise` lists them); `reading` says how the report's words are
     understood; `half_digit` is half of the last printed digit; an `exact` claim is about the design, not the data.
-    `explained_by` names another claim's (arm, metric) that, where it is reproduced, explains why this one isn't.
+    `explained_by` names the (arm, metric) of other claims: where one is reproduced, it explains why this one isn't.
     """
 
     arm: str
@@ -95,5 +95,5 @@ class Claim:
     reading: str = ""
     half_digit: float = 0.0
     exact: bool = False
-    explained_by: tuple[str, str] | None = None
+    explained_by: tuple[tuple[str, str], ...] = ()
     reason: str = ""

@@ -31,21 +31,11 @@ def table(rows: Sequence[Row | Mapping[str, Any]]) -> str:
 
 
 def console(rows: Sequence[Row | Mapping[str, Any]], manifest: Mapping[str, Any]) -> RenderableType:
-    """The same for the terminal, then the other measures and why verdicts are what they are; for 100 columns."""
+    """The same for the terminal, then why verdicts are what they are and the other measures; for 80 columns."""
     rows = known(rows)
-    shown = rich_table.Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    for name, right in (("arm", 0), ("measure", 0), ("reported", 1), ("reproduced", 1), ("n", 1), ("verdict", 0)):
-        shown.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name in ("n", "verdict"))
-    for claimed in (True, False):
-        for row in (row for row in rows if (row.reported is not None) == claimed):
-            style = COLOURS.get(row.verdict, "")
-            measure = "\n".join(filter(None, [_broken(row.metric), without(row)]))
-            verdict = Words(f"{VERDICTS.get(row.verdict, '')} {row.verdict}".strip(), style)
-            shown.add_row(row.arm, measure, printed(row), reproduced(row), str(row.n_seeds), verdict)
-        shown.add_section()
     alarms = [Words(SYNTHETIC, "bold red")] if is_synthetic(manifest) else []
     alarms += [Words(f"Not the report's settings: {text}", "yellow") for text in manifest.get("deviations", ())]
-    return Group(*alarms, shown, *_reasons(rows))
+    return Group(*_console_others(rows), *alarms, *_console_claims(rows), *_reasons(rows))
 
 
 def number(value: float | None) -> str:
@@ -107,9 +97,35 @@ def claims(rows: Sequence[Row]) -> page.Table:
     return page.Table(CLAIMS, cells)
 
 
-def _broken(metric: str, width: int = 26) -> str:
-    """A long name on two lines, parted where it has a slash."""
-    return metric if len(metric) <= width else metric.replace("/", "/\n", 1)
+def _console_claims(rows: Sequence[Row]) -> list[RenderableType]:
+    shown = [row for row in rows if row.reported is not None]
+    columns = ("arm", "left"), ("measure", "left"), ("reported", "right"), ("reproduced", "right"), ("verdict", "left")
+    cells = [
+        (row.arm, _measure(row), number(row.reported) if not row.exact else printed(row), reproduced(row),
+         Words(f"{VERDICTS.get(row.verdict, '')} {row.verdict}".strip(), COLOURS.get(row.verdict, "")))
+        for row in shown
+    ]  # fmt: skip
+    return _console_table(columns, cells)
+
+
+def _console_others(rows: Sequence[Row]) -> list[RenderableType]:
+    shown = [row for row in rows if row.reported is None]
+    columns = ("arm", "left"), ("measure", "left"), ("mean", "right"), ("n", "right")
+    return _console_table(columns, [(row.arm, _measure(row), reproduced(row), str(row.n_seeds)) for row in shown])
+
+
+def _console_table(columns: Sequence[tuple[str, Any]], cells: Sequence[Sequence[Any]]) -> list[RenderableType]:
+    shown = rich_table.Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for name, justify in columns:
+        shown.add_column(name, justify=justify, no_wrap=name in ("n", "reported", "verdict"))
+    for row in cells:
+        shown.add_row(*row)
+    return [shown, Words()] if cells else []
+
+
+def _measure(row: Row) -> str:
+    """The measure's name in words, which wrap, and the seeds that it leaves out."""
+    return "\n".join(filter(None, [row.metric.replace("/", " "), without(row)]))
 
 
 def _arm(row: Row) -> str:

@@ -6,7 +6,10 @@ import pathlib
 import jax
 import pytest
 
-jax.config.update("jax_num_cpu_devices", 2)  # so that lanes over devices are tested everywhere
+from jaxae import program
+from jaxae.flags import Flags
+
+program.set_up(Flags(devices=2))  # as experiments have it; two devices, so that lanes over devices are tested
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

@@ -53,12 +53,15 @@ def test_a_dead_seed_is_named_and_never_silently_averaged():
     assert [(r.n_seeds, r.excluded) for r in both] == [(3, ()), (2, (1,))]
     assert both[0].mean == pytest.approx(0.67)
     assert both[1].mean == pytest.approx(0.505)
+    assert [r.verdict for r in both] == ["not comparable", "reproduced"]  # the interval with it would hold any number
     assert "dead seed 1" in both[1].reason
+    (every, none) = row([1.0, 1.0], dead={"fc": [0, 1]})
+    assert (every.verdict, none.verdict, none.n_seeds, none.mean) == ("not comparable", "not comparable", 0, None)
 
 
 def test_another_reading_that_reproduces_explains():
     measures = {"fc": {"loss": np.array([0.2, 0.21, 0.22]), "sum": np.array([0.49, 0.5, 0.51])}}
-    claims = [replace(CLAIM, explained_by=("fc", "sum")), replace(CLAIM, metric="sum", reading="the sum")]
+    claims = [replace(CLAIM, explained_by=(("fc", "sum"),)), replace(CLAIM, metric="sum", reading="the sum")]
     first, second = results.compare(measures, claims, seeds=SEEDS)
     assert (first.verdict, second.verdict) == ("explained", "reproduced")
     assert "the sum" in first.reason

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -66,7 +65,6 @@ def test_the_folder_holds_everything(done):
     assert row["values"] == pytest.approx(np.mean(losses, 1), rel=1e-12)
     assert row["verdict"] == "not comparable"
     assert "synthetic" in row["reason"]
-    assert {"2", "3"} <= {path.name for path in (done / "figures").parent.iterdir()} | {"2", "3"}
     assert "SYNTHETIC" in (done / "report.html").read_text().upper()
     assert (done / "figures" / "reconstructions.png").stat().st_size > 10_000
 
@@ -95,10 +93,11 @@ def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp
     tool.main(["check", str(saved), "--out", str(tmp_path / "again")])
     assert "compared bitwise: 0 differences" in capsys.readouterr().out
     manifest, rows = check.read(saved)
-    forged = [dataclasses.replace(row, values=tuple(value + 1e-12 for value in row.values)) for row in rows]
-    assert len(check.compare(forged, rows, bitwise=True)) == len(rows)
-    shifted = [dataclasses.replace(row, ci95=(98.0, 99.0), mean=98.5) for row in rows]
-    assert len(check.compare(shifted, rows, bitwise=False)) == len(rows)
+    measured = [row for row in rows if row.values]
+    forged = [dataclasses.replace(row, values=tuple(value + 1e-12 for value in row.values)) for row in measured]
+    assert len(check.compare(forged, rows, bitwise=True)) == len(measured)
+    shifted = [dataclasses.replace(row, ci95=(98.0, 99.0), mean=98.5) for row in measured]
+    assert len(check.compare(shifted, rows, bitwise=False)) == len(measured)
     assert check.compare(rows, rows, bitwise=False) == []
     assert not check.same_platform({**manifest, "matmul_precision": "tensorfloat32"}, manifest)
 
@@ -121,7 +120,7 @@ def test_resuming_on_other_data_or_versions_is_refused(done, tmp_path):
     manifest = read(folder, "manifest.json")
     forged = [{**entry, "sha256": "0" * 64} for entry in manifest["data"]]
     (folder / "manifest.json").write_text(json.dumps({**manifest, "data": forged}))
-    with pytest.raises(UsageError, match="SHA-256 000000000000.* and this is synthetic_digits"):
+    with pytest.raises(UsageError, match=r"SHA-256 000000000000.* and this is synthetic_digits"):
         fc_vs_conv.main(at(folder, resume=True))
     versions = {**manifest["versions"], "jax": "0.9.9"}
     (folder / "manifest.json").write_text(json.dumps({**manifest, "versions": versions}))
@@ -182,32 +181,30 @@ def test_the_command_line_gives_its_config_back():
     assert program.parse(fc_vs_conv.Config, words[3:]) == config
 
 
-def start(*words):
-    return subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing stopped, long enough to be stopped after its first epoch."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    config = dataclasses.replace(QUICK, targets=("unit",), limit=3000, epochs=6, out=folder, quiet=False)
+    fc_vs_conv.main(config)
+    return folder, shlex.split(flags.command(config))[1:]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_process_resumes_to_the_bits_of_one_never_stopped(tmp_path, number):
-    flags = "-m experiments.fc_vs_conv --arms fc --targets unit --source synthetic --limit 3000 --epochs 6 --seeds 2"
-    whole = start(*flags.split(), "--out", str(tmp_path / "whole"))
-    process = start(*flags.split(), "--out", str(tmp_path / "stopped"))
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "epoch 1/6" in line:
+def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole, tmp_path):
+    folder, words = whole
+    again = [*words, "--out", str(tmp_path / "stopped")]
+    for number, epoch in ((signal.SIGTERM, 1), (signal.SIGINT, 3)):
+        with subprocess.Popen([sys.executable, *again], cwd=ROOT, stdout=-1, stderr=-1, text=True) as process:
+            next(line for line in process.stdout or () if f"epoch {epoch}/6" in line)
             process.send_signal(number)
-            break
-    said = process.communicate()[1]
-    assert process.returncode == 128 + number, said
-    assert read(tmp_path / "stopped", "manifest.json")["status"] == "interrupted"
-    again = re.search(r"go on with: python (.*)", said)
-    assert again, said
-    assert start(*shlex.split(again[1])).wait() == 0
-    assert whole.wait() == 0
+            said = process.communicate()[1]
+        assert process.returncode == 128 + number, said
+        assert read(tmp_path / "stopped", "manifest.json")["status"] == "interrupted"
+        again = shlex.split(said.partition("go on with: python ")[2])
+    subprocess.run([sys.executable, *again], cwd=ROOT, check=True, capture_output=True)
     for name in (*SAME, "figures/reconstructions.png"):
-        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    before, after = (np.load(tmp_path / name / "scores.npz") for name in ("whole", "stopped"))
+        assert (tmp_path / "stopped" / name).read_bytes() == (folder / name).read_bytes(), name
+    before, after = np.load(folder / "scores.npz"), np.load(tmp_path / "stopped" / "scores.npz")
     assert all(np.array_equal(before[key], after[key]) for key in before)
 
 
