@@ -11,6 +11,7 @@ Run       python -m experiments.fc_vs_conv --seeds 3
 Also      --learning-rates 1.0 0.5 0.1 (the report found 0.1 too slow); --arms conv; --source synthetic
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,20 +54,16 @@ def setting(rate: float) -> str:
 
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers under each reading; which learning rate it printed them for, it doesn't say."""
-    sizes = [
+    found = [
         ae.Claim("fc unit", "parameters", 468_368, "Results, 1", exact=True),
         ae.Claim("conv unit", "parameters", 74_497, "Results, 2", exact=True),
     ]
-    readings = []
-    for arm, number in REPORTED.items():
-        for rate in config.learning_rates:
-            found = [(f"{arm} {targets}{setting(rate)}", metric, reading) for targets, metric, reading in READINGS]
-            others = tuple((name, metric) for name, metric, _ in found)
-            readings += [
-                ae.Claim(name, metric, number, "Results", reading, explained_by=others)
-                for name, metric, reading in found
-            ]
-    return sizes + readings
+    for (arm, number), rate in itertools.product(REPORTED.items(), config.learning_rates):
+        names = [f"{arm} {targets}{setting(rate)}" for targets, _, _ in READINGS]
+        others = tuple((name, metric) for name, (_, metric, _) in zip(names, READINGS, strict=True))
+        for name, (_, metric, reading) in zip(names, READINGS, strict=True):
+            found.append(ae.Claim(name, metric, number, "Results", reading, explained_by=others))
+    return found
 
 
 def study(arm: str, targets: str, config: Config) -> ae.Study:

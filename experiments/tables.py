@@ -31,8 +31,8 @@ def rendered(text: str) -> str:
     comment, _, rest = rest.partition("\n")
     after = rest.partition(END)[2]
     sections = [section(path) for path in sorted((HERE / "results").glob("*.json"))]
-    body = "\n\n".join(section.strip() for section in sections)
-    return f"{before}{START}{comment}\n\n{body}\n\n{END}{after}"
+    body = "".join(f"{section.strip()}\n\n" for section in sections)
+    return f"{before}{START}{comment}\n\n{body}{END}{after}"
 
 
 def main() -> None:

@@ -255,8 +255,8 @@ class Run:
         steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
         kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
         return UsageError(
-            f"{names[place]}, seed {self.seeds[seed]}: the loss is {error.value} at step {error.step} of epoch {error.epoch}; lower "
-            f"the learning rate ({kept} in {folder})"
+            f"{names[place]}, seed {self.seeds[seed]}: the loss is {error.value} at step {error.step} of epoch "
+            f"{error.epoch}; lower the learning rate ({kept} in {folder})"
         )
 
     def _lanes(self, count: int) -> lanes.Lanes:

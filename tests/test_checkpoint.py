@@ -1,6 +1,7 @@
 """What a checkpoint refuses, and what users read from it. (Bitwise resume: test_train, test_run.)"""
 
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ def test_variables_are_those_of_the_lane_as_apply_takes_them(saved):
     run, done = saved
     best = checkpoint.variables(run, "tiny", lane=1)
     assert_same_bits(best, {"params": lane(done.best.params, 1), "batch_stats": lane(done.best.batch_stats, 1)})
-    assert Tiny().apply(best, DATA).image.shape == DATA.shape
+    outputs: Any = Tiny().apply(best, DATA)
+    assert outputs.image.shape == DATA.shape
 
 
 def test_nothing_saved_is_none(tmp_path):
