@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shlex
 import shutil
 import signal
@@ -27,7 +26,6 @@ SAME = ("history.json", "results.json", "report.md", "report.html", "figures/los
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    os.environ["JAXAE_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
     folder = tmp_path_factory.mktemp("runs") / "done"
     fc_vs_conv.main(dataclasses.replace(QUICK, out=folder))
     return folder
