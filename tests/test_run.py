@@ -206,6 +206,15 @@ def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole,
     assert all(np.array_equal(before[key], after[key]) for key in before)
 
 
+def test_importing_draws_nothing_in_and_starts_no_device():
+    code = (
+        "import sys, jaxae, experiments.fc_vs_conv; from jax._src import xla_bridge; "
+        "print('matplotlib' in sys.modules, 'tensorflow_datasets' in sys.modules, xla_bridge.backends_are_initialized())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False False False\n"
+
+
 def test_the_readme_shows_the_committed_results():
     text = tables.README.read_text()
     assert tables.rendered(text) == text, "run: python -m experiments.tables"
