@@ -208,8 +208,8 @@ def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole,
 
 def test_importing_draws_nothing_in_and_starts_no_device():
     code = (
-        "import sys, jaxae, experiments.fc_vs_conv; from jax._src import xla_bridge; "
-        "print('matplotlib' in sys.modules, 'tensorflow_datasets' in sys.modules, xla_bridge.backends_are_initialized())"
+        "import sys, jaxae, experiments.fc_vs_conv; from jax._src.xla_bridge import backends_are_initialized; "
+        "print(*(name in sys.modules for name in ('matplotlib', 'tensorflow_datasets')), backends_are_initialized())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False False False\n"
