@@ -21,7 +21,7 @@ from PIL import Image
 from tensorboardX.record_writer import RecordWriter
 from tensorflow_datasets.proto import tf_example_pb2
 
-from jaxae import data
+from jaxae import data, online
 from jaxae.data import cache, folders, preparation, splits, tfrecord
 from jaxae.errors import UsageError
 
@@ -60,7 +60,7 @@ def add(archive, name, content):
 def served_from(folder):
     """Downloads find their files in `folder`, past the checksums, which these files can't have."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "_answers", lambda url: True)
+        patch.setattr(online, "answers", lambda url: True)
         patch.setattr(
             tfds.download.DownloadManager, "download", lambda self, urls: {name: folder / name for name in urls}
         )
@@ -405,17 +405,17 @@ def test_offline_is_told_at_once(tmp_path, monkeypatch):
 
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.setattr(preparation, "PATIENCE", 0.2)
+    monkeypatch.setattr(online, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
         through(silent.getsockname()[1])
         refused("no server answers for kmnist .*http://codh.*--manual-dir", data.prepare, "kmnist", data_dir=tmp_path)
     refused("no server answers", data.prepare, "kmnist", data_dir=tmp_path)  # the port is closed now
-    monkeypatch.setattr(preparation, "PATIENCE", 10)
+    monkeypatch.setattr(online, "PATIENCE", 10)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         through(server.server_port)
-        assert preparation._answers("http://example.org/kmnist")
-        assert not preparation._answers("http://example.org/other")
+        assert online.answers("http://example.org/kmnist")
+        assert not online.answers("http://example.org/other")
         server.shutdown()
 
 

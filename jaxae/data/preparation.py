@@ -7,14 +7,9 @@ gzip, tarfile and NumPy and hands images over as Pillow's, where the stock one w
 import contextlib
 import gzip
 import hashlib
-import http.client
 import io
-import queue
 import tarfile
 import tempfile
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from jaxae import online
 from jaxae.data.folders import PREPARABLE, PathLike, describe, location, versions
 from jaxae.errors import UsageError
-
-PATIENCE = 1.5  # seconds for a server to answer; TFDS itself would try for minutes
 
 Files = Mapping[str, Path]  # the official files by their names
 Examples = Iterator[tuple[int, dict]]  # in TFDS's form: a key, on which the order depends, and the features
@@ -48,8 +42,8 @@ def prepare(name: str, *, data_dir: PathLike | None = None, manual_dir: PathLike
     if found := versions(home):
         return describe(home / found[-1], name).path
     missing = _missing(name, manual_dir)
-    if missing and not _answers(missing[0]):
-        raise UsageError(f"no server answers for {name} within {PATIENCE} s; {_by_hand(missing)}")
+    if missing and not online.answers(missing[0]):  # TFDS itself would try for minutes
+        raise UsageError(f"no server answers for {name} within {online.PATIENCE} s; {_by_hand(missing)}")
     try:
         return _build(name, home, manual_dir)
     except OSError as error:
@@ -71,27 +65,6 @@ def _missing(name: str, manual_dir: PathLike | None) -> list[str]:
         elif hashlib.sha256(path.read_bytes()).hexdigest() != info.checksum:
             raise UsageError(f"{path} is not the official file, by its SHA-256; download it anew from {url}")
     return missing
-
-
-def _answers(url: str) -> bool:
-    """Whether a server, or a proxy for it, answers in time; asked in a thread, since finding its address may hang."""
-    answers = queue.SimpleQueue()
-    threading.Thread(target=lambda: answers.put(_knock(url)), daemon=True).start()
-    try:
-        return answers.get(timeout=PATIENCE)
-    except queue.Empty:
-        return False
-
-
-def _knock(url: str) -> bool:
-    try:
-        request = urllib.request.Request(url, method="HEAD")
-        urllib.request.build_opener().open(request, timeout=PATIENCE).close()  # an opener heeds the proxies set by now
-    except urllib.error.HTTPError as error:
-        return error.code < 500  # the server is there; TFDS, which asks differently, may fare better
-    except (OSError, http.client.HTTPException):
-        return False
-    return True
 
 
 def _by_hand(urls: list[str]) -> str:

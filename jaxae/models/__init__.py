@@ -1,10 +1,12 @@
 """Models: every autoencoder maps images to an `Output`, and has `encode` and `decode` as methods."""
 
-from jaxae.models import layers
+from jaxae.models import layers, weights
 from jaxae.models.classifier import DigitClassifier
 from jaxae.models.conv import ConvAutoencoder, DenoiseAutoencoder
 from jaxae.models.mlp import MLP, FCAutoencoder, MLPAutoencoder
 from jaxae.models.output import Output, check_images
+from jaxae.models.resnet import ResNet18
+from jaxae.models.unmix import Unmixer
 
 __all__ = [
     "MLP",
@@ -14,6 +16,9 @@ __all__ = [
     "FCAutoencoder",
     "MLPAutoencoder",
     "Output",
+    "ResNet18",
+    "Unmixer",
     "check_images",
     "layers",
+    "weights",
 ]

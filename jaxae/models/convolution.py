@@ -79,15 +79,21 @@ def upsample_conv(x: jax.Array, kernel: jax.Array, *, padding: int = 1) -> jax.A
     return _conv_transpose(*_vary_alike(x, summed), 2, low, size)
 
 
-def max_pool(x: jax.Array) -> jax.Array:
-    """Take the largest of every 2x2 square: (b, h, w, c) -> (b, h // 2, w // 2, c), leaving out an odd last line.
+def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) -> jax.Array:
+    """Take the largest of every size x size window: (b, h, w, c) -> (b, h', w', c), as torch's max_pool2d.
 
-    Of equal maxima the first in reading order gets the gradient, as in PyTorch.
+    h' = (h + 2 padding - size) // stride + 1, and w' alike; the stride is the size unless given. Of equal maxima the
+    first in reading order gets the gradient, as in PyTorch. Raises UsageError if nothing is left of the image.
     """
+    stride = stride or size
+    sides = tuple((n + 2 * padding - size) // stride + 1 for n in x.shape[1:3])
+    if min(sides) < 1:
+        raise UsageError(f"windows of {size}x{size} leave nothing of images {x.shape}: use larger images")
     if on_cpu():
-        return _max_pool(x)
+        return _max_pool(x) if (size, stride, padding) == (2, 2, 0) else _max_windows(x, size, stride, padding, sides)
     lowest = np.array(-np.inf, x.dtype)  # of numpy, or autodiff doesn't recognise the maximum
-    return lax.reduce_window(x, lowest, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    return lax.reduce_window(x, lowest, lax.max, (1, size, size, 1), (1, stride, stride, 1), edges)
 
 
 def _sides(x, kernel):
@@ -152,6 +158,36 @@ def _max_pool_gradient(inputs, g):
         taken = taken | here
         parts.append(jnp.where(here, g, 0))
     return (_window(_weave([parts[:2], parts[2:]]), (0, 0), x.shape[1:3]),)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def _max_windows(x, size, stride, padding, sides):
+    return functools.reduce(jnp.maximum, [view for _, view in _views(x, size, stride, padding, sides)])
+
+
+def _max_windows_gradient(size, stride, padding, sides, inputs, g):
+    x, y = inputs
+    taken, dx = jnp.full(y.shape, False), jnp.zeros(x.shape, x.dtype)
+    for start, view in _views(x, size, stride, padding, sides):
+        here = (view == y) & ~taken
+        taken = taken | here
+        edges = [
+            (i - padding, n - (stride * (m - 1) + 1 + i - padding), stride - 1)
+            for i, n, m in zip(start, x.shape[1:3], sides, strict=True)
+        ]
+        dx = dx + lax.pad(jnp.where(here, g, 0), jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    return (dx,)
+
+
+def _views(x, size, stride, padding, sides):
+    """For every place (i, j) of a window, what stands there in all windows: (b, h', w', c)."""
+    edges = [(padding, max(0, stride * (m - 1) + size - n - padding), 0) for n, m in zip(x.shape[1:3], sides, strict=True)]
+    x = lax.pad(x, jnp.full((), -jnp.inf, x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    h, w = (stride * (m - 1) + 1 for m in sides)
+    return [((i, j), x[:, i : i + h : stride, j : j + w : stride]) for i in range(size) for j in range(size)]
+
+
+_max_windows.defvjp(lambda x, *form: (y := _max_windows(x, *form), (x, y)), _max_windows_gradient)
 
 
 def _quarters(x):

@@ -11,12 +11,14 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
+from jaxae.errors import UsageError
 from jaxae.models.convolution import conv, conv_transpose, max_pool, upsample, upsample_conv
 
 __all__ = [
-    "Conv", "ConvTranspose", "Dense", "Init", "UpsampleConv", "conv", "conv_transpose", "flax_init", "max_pool",
-    "torch_init", "upsample", "upsample_conv",
+    "BatchNorm", "Conv", "ConvTranspose", "Dense", "Init", "UpsampleConv", "conv", "conv_transpose", "flax_init",
+    "max_pool", "torch_init", "upsample", "upsample_conv",
 ]  # fmt: skip
 
 Initializer = Callable[..., jax.Array]
@@ -56,13 +58,14 @@ class Dense(nn.Module):
 class Conv(nn.Module):
     """x (b, h, w, i) -> (b, h', w', features); kernel (k, k, i, features), bias (features,); as torch's Conv2d.
 
-    h' = (h + 2 padding - k) // stride + 1, and w' alike.
+    h' = (h + 2 padding - k) // stride + 1, and w' alike. Before a BatchNorm, which has its own, no bias is needed.
     """
 
     features: int
     kernel_size: int = 3
     stride: int = 1
     padding: int = 0
+    use_bias: bool = True
     initializer: Init = torch_init
     dtype: Any = jnp.float32
 
@@ -70,9 +73,9 @@ class Conv(nn.Module):
     def __call__(self, x):
         """The layer's output, in `dtype`."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]))
+        kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]), use_bias=self.use_bias)
         y = conv(x.astype(self.dtype), kernel, stride=self.stride, padding=self.padding)
-        return _add_bias(y, bias)
+        return y if bias is None else _add_bias(y, bias)
 
 
 class ConvTranspose(nn.Module):
@@ -119,13 +122,58 @@ class UpsampleConv(nn.Module):
         return _add_bias(upsample_conv(x.astype(self.dtype), kernel, padding=self.padding), bias)
 
 
-def _parameters(layer, shape, fan_in):
+class BatchNorm(nn.Module):
+    """Normalise every channel of x (b, h, w, c), then scale and shift it; as torch's BatchNorm2d.
+
+    In training by the mean and the (biased) variance of the batch, otherwise by the running ones in `batch_stats`,
+    which take a tenth of each training batch's (momentum 0.9 here is 0.1 in PyTorch). The running variance is unbiased
+    as PyTorch's is, and `flax.linen.BatchNorm`'s isn't: of n values a channel it is n / (n - 1) as large, which
+    counts where images have shrunk to 1x1. Computed in float32 whatever the dtype of x.
+
+    Raises UsageError, in training, for a single value a channel, which has no variance.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x, *, train: bool):
+        """The layer's output, in the dtype of x."""
+        shape, values = x.shape[-1:], math.prod(x.shape[:-1])
+        scale = self.param("scale", nn.initializers.ones, shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
+        means = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
+        variances = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
+        mean, variance = means.value, variances.value
+        if train:
+            if values < 2:
+                raise UsageError(f"a batch of shape {x.shape} has no variance to normalise by; use a larger batch")
+            mean, variance = _moments(x.astype(jnp.float32))
+            means.value = self.momentum * means.value + (1 - self.momentum) * mean
+            unbiased = variance * (values / (values - 1))
+            variances.value = self.momentum * variances.value + (1 - self.momentum) * unbiased
+        slope = scale * lax.rsqrt(variance + self.epsilon)
+        return (x.astype(jnp.float32) * _row(slope, x) + _row(bias - mean * slope, x)).astype(x.dtype)
+
+
+def _moments(x):
+    """Mean and variance of every channel: f32[..., c] -> f32[c] twice."""
+    rows = x.reshape(-1, x.shape[-1])
+    mean = rows.mean(0)
+    return mean, jnp.square(rows - _row(mean, rows)).mean(0)
+
+
+def _row(values, x):
+    return values.reshape((1,) * (x.ndim - 1) + values.shape)
+
+
+def _parameters(layer, shape, fan_in, use_bias=True):
     """The layer's kernel and bias, cast to the dtype that it computes in."""
     kernel_init, bias_init = layer.initializer(fan_in)
     kernel = layer.param("kernel", kernel_init, shape, jnp.float32)
-    bias = layer.param("bias", bias_init, shape[-1:], jnp.float32)
-    return kernel.astype(layer.dtype), bias.astype(layer.dtype)
+    bias = layer.param("bias", bias_init, shape[-1:], jnp.float32).astype(layer.dtype) if use_bias else None
+    return kernel.astype(layer.dtype), bias
 
 
 def _add_bias(y, bias):
-    return y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
+    return y + _row(bias, y)

@@ -1,0 +1,93 @@
+"""The autoencoder that takes a mean of two images apart."""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxae.errors import UsageError
+from jaxae.models import layers
+from jaxae.models.output import Output, check_images
+from jaxae.models.resnet import ResNet18, Stem
+
+# of the four transposed convolutions: kernel size, stride, padding; the second and the third double the image
+GEOMETRY = ((3, 1, 1), (4, 2, 1), (4, 2, 1), (3, 1, 1))
+
+
+class Unmixer(nn.Module):
+    """The mean of two images, (b, 32, 32, 3) in [-1, 1] -> both, (b, 2, 32, 32, 3), of any reals, the first one first.
+
+    The network of report 000: a ResNet-18 whose last layer gives 128 features, seen as a code of 8x8 with 2 channels,
+    and two decoders of the same structure, one per image: transposed convolutions 2 -> 64 -> 128 -> 256 -> 3 with ReLU
+    after each but the last. The report names the first kernel, 3x3, and the sizes of code and image; the others follow:
+    4x4 of stride 2 twice, to reach 32x32, then 3x3. 12,569,926 parameters: encoder 11,242,176, decoders 663,875 each.
+
+    With `skip` the decoders see more than the code: the encoder's 8x8x64 and 16x16x64 maps, and the input itself, join
+    their input where the sizes are the same. `encode` then gives all four, from coarse to fine, and `decode` takes them.
+
+    `stem="cifar"` keeps the images larger in the encoder, at 16 times the work there (see ResNet18). The variables have
+    a collection `batch_stats`, mutable in training. Raises UsageError for images of another shape or of integers, and
+    for sides that are no multiples of 4.
+    """
+
+    skip: bool = False
+    stem: Stem = "imagenet"
+    widths: tuple[int, ...] = (64, 128, 256)
+    code_channels: int = 2
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+    initializer: layers.Init = layers.torch_init
+    dtype: Any = jnp.float32
+
+    def setup(self):
+        """Build the encoder and the decoders."""
+        height, width, _ = self.image_shape
+        if height % 4 or width % 4:
+            raise UsageError(f"images of {height}x{width} can't be halved twice; give sides that are multiples of 4")
+        self.code_shape = (height // 4, width // 4, self.code_channels)
+        self.encoder = ResNet18(math.prod(self.code_shape), self.stem, dtype=self.dtype)
+        self.decoders = tuple(
+            _Decoder(self.widths, self.image_shape[2], self.initializer, self.dtype, name=f"decoder_{number}")
+            for number in (0, 1)
+        )
+
+    def __call__(self, image, *, train: bool = False) -> Output:
+        """Mean (b, h, w, 3) -> Output with image (b, 2, h, w, 3) and code."""
+        code = self.encode(image, train=train)
+        return self.decode(code)._replace(code=code)
+
+    def encode(self, image, *, train: bool = False) -> Any:
+        """Mean (b, h, w, 3) -> code (b, h/4, w/4, 2); with `skip`, the tuple of it, two maps and the image."""
+        check_images(type(self).__name__, image, self.image_shape)
+        features = self.encoder.features(image, train=train)
+        code = self.encoder.head(features.pooled).reshape(-1, *self.code_shape)
+        if not self.skip:
+            return code
+        last = {map_.shape[1]: map_ for map_ in features.maps}  # of each height
+        return code, last[code.shape[1]], last[2 * code.shape[1]], image
+
+    def decode(self, code) -> Output:
+        """What `encode` gives -> Output with image (b, 2, h, w, 3)."""
+        parts = code if self.skip else (code,)
+        return Output(image=jnp.stack([decoder(parts) for decoder in self.decoders], 1))
+
+
+class _Decoder(nn.Module):
+    """(code, and the maps that join it) -> image (b, h, w, channels)."""
+
+    widths: tuple[int, ...]
+    channels: int
+    initializer: layers.Init
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, parts):
+        x, *maps = parts
+        options = {"initializer": self.initializer, "dtype": self.dtype}
+        for depth, (features, geometry) in enumerate(zip((*self.widths, self.channels), GEOMETRY, strict=True)):
+            x = nn.relu(x) if depth else x
+            if maps and x.shape[1:3] == maps[0].shape[1:3]:
+                x = jnp.concatenate([x, maps.pop(0).astype(x.dtype)], -1)
+            x = layers.ConvTranspose(features, *geometry, **options)(x)
+        return x.astype(jnp.float32)
