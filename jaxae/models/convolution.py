@@ -24,6 +24,7 @@ from jaxae.errors import UsageError
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here _spread computes all the taps in one matrix product and adds them up
 _FEW_CHANNELS = 8  # up to here _correlate computes neighbouring columns at once
+_LARGE_SIDE = 8  # from here on _taps of a stride are one matrix product each
 
 
 def on_cpu() -> bool:
@@ -276,11 +277,26 @@ def _phases_by_products(x, kernel, stride, low, grid):
 
 def _taps(large, small, stride, low, window):
     """A convolution too, of as many images as `large` has channels, with the batch as its channels."""
+    if stride > 1 and large.shape[3] > _FEW_CHANNELS and min(small.shape[1:3]) >= _LARGE_SIDE:
+        return _taps_by_products(large, small, stride, low, window)
     if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
         low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
         return _taps(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
     large, small = lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3)
     return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
+
+
+def _taps_by_products(large, small, stride, low, window):
+    """A matrix product for every tap: XLA's convolutions with holes in large kernels are several times slower."""
+    sides = small.shape[1:3]
+    large = _window(large, low, [stride * (m - 1) + k for m, k in zip(sides, window, strict=True)])
+    h, w = (stride * (m - 1) + 1 for m in sides)
+    rows = small.reshape(-1, small.shape[3])
+
+    def tap(i, j):
+        return large[:, i : i + h : stride, j : j + w : stride].reshape(len(rows), -1).T @ rows
+
+    return jnp.stack([jnp.stack([tap(i, j) for j in range(window[1])]) for i in range(window[0])])
 
 
 def _xla(x, kernel, low, size, *, stride=1, dilation=1):
