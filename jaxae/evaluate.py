@@ -21,8 +21,9 @@ def outputs(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
 
 
 def sample(study: Study, key: jax.Array, state: State, data: Any, index: Any) -> tuple[Any, Batch]:
-    """The outputs for the examples `index` (i32[b]), and the batch they were given: for figures."""
+    """The outputs for the examples `index` (i32[b], as `over` counts them), and the batch they were given."""
     data, index = jax.tree.map(jnp.asarray, data), jnp.asarray(index, jnp.int32)
+    index = study.one_pass(stream(key, "evaluate/index"), data)[index]
     batch = (study.eval_batch or study.batch)(stream(key, "evaluate/sample/batch"), data, index)
     return outputs(study, key, state, batch), batch
 
@@ -40,11 +41,12 @@ def over(
     or two arms, are compared on the same inputs.
     """
     data, count = jax.tree.map(jnp.asarray, data), study.examples(data)
+    everything = study.one_pass(stream(key, "evaluate/index"), data)
     size = min(CHUNK, count)
     chunks = -(-count // size)
 
     def chunk(number):
-        index = jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)
+        index = everything[jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)]
         here = stream(key, "evaluate", number)
         batch = (study.eval_batch or study.batch)(stream(here, "batch"), data, index)
         return measure(outputs(study, here, state, batch), batch)

@@ -1,6 +1,7 @@
 """What a run was made of: flags, seeds, versions, device, data. A resumed run must be made of the same."""
 
 import datetime
+import hashlib
 import inspect
 import os
 import platform
@@ -37,9 +38,11 @@ def new(config: flags.Flags) -> dict[str, Any]:
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "matmul_precision": str(jax.config.values["jax_default_matmul_precision"] or "default"),
         "data": [],
+        "files": [],
         "git_commit": _commit(),
         "deviations": [],
         "notes": [],
+        "tables": [],
         "status": "running",
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "wall_seconds": 0.0,
@@ -60,6 +63,13 @@ def describe_data(role: str, data: Dataset) -> dict[str, Any]:
         "role": role, "name": data.name, "version": data.version, "split": data.split, "source": data.source,
         "n": len(data), "sha256": data.fingerprint,
     }  # fmt: skip
+
+
+def describe_file(role: str, path: Path) -> dict[str, Any]:
+    """The manifest's entry for a file that the run depends on."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
 def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, force: bool) -> None:
@@ -86,17 +96,18 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, forc
 
 
 def refuse_other_data(before: list[dict[str, Any]], entry: dict[str, Any], folder: Path) -> None:
-    """Raise UsageError unless `entry` has the fingerprint of the data set that the run had in this role."""
+    """Raise UsageError unless `entry` has the fingerprint of the data set, or file, that the run had in this role."""
     for old in before:
         if old["role"] == entry["role"] and old["sha256"] != entry["sha256"]:
             raise UsageError(
                 f"the run in {folder} had {_data_words(old)} as its {old['role']} data and this is "
-                f"{_data_words(entry)}; give the --data-dir that it was started with"
+                f"{_data_words(entry)}; give the {'--data-dir' if 'n' in entry else 'file'} that it was started with"
             )
 
 
 def _data_words(entry):
-    return f"{entry['name']} {entry['split']} (n = {entry['n']:,}, SHA-256 {entry['sha256'][:12]})"
+    about = f"{entry['split']} (n = {entry['n']:,}" if "n" in entry else f"({entry['bytes']:,} bytes"
+    return f"{entry['name']} {about}, SHA-256 {entry['sha256'][:12]})"
 
 
 def _described(config):

@@ -160,6 +160,8 @@ def _blocks(manifest: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence
         words = page.Tally([(verdict, count) for verdict, count in tally if count])
         blocks += [page.Heading("Reported against reproduced"), words, claimed, page.Text(EXPLANATION)]
     blocks += [page.Text(note) for note in manifest["notes"]]
+    for table_ in manifest.get("tables", ()):
+        blocks += [page.Heading(table_["title"], 3), page.Table(tuple(map(tuple, table_["columns"])), table_["rows"])]
     if other.rows:
         blocks += [page.Heading("Other measures"), other]
     if pictures:
@@ -192,6 +194,9 @@ def _appendix(manifest: Mapping[str, Any]) -> list[Any]:
     names = ("Role", "Name", "Version", "Split", "Source")
     rows = [[*(str(d[name.lower()]) for name in names), f"{d['n']:,}", d["sha256"]] for d in manifest["data"]]
     data = page.Table((*((name, "text") for name in names), ("n", "number"), ("SHA-256", "code")), rows)
+    files = [
+        (f["role"], f"{f['name']}, {f['bytes']:,} bytes, SHA-256 {f['sha256']}") for f in manifest.get("files", ())
+    ]
     sizes = [(arm, f"{entry['parameters']:,}") for arm, entry in manifest["arms"].items() if entry.get("parameters")]
     setting = [
         ("commit", f"`{manifest['git_commit']}`" if manifest["git_commit"] else ""),
@@ -202,6 +207,7 @@ def _appendix(manifest: Mapping[str, Any]) -> list[Any]:
     ]
     config = [(name, f"`{_flag(value)}`") for name, value in manifest["config"].items()]
     parts = {"Parameters": page.Facts(sizes) if sizes else None, "Data": data if rows else None}
+    parts |= {"Files": page.Facts(files) if files else None}
     parts |= {"Settings": page.Facts(config), "Software": page.Facts(setting)}
     shown = [part for name, block in parts.items() if block for part in (page.Heading(name, 3), block)]
     return [page.Heading("How it was run"), *shown]

@@ -148,11 +148,18 @@ class Run:
         self.manifest["deviations"] = flags.deviations(self.config, self.sizes)
         return loaded
 
+    def file(self, role: str, path: Path) -> Path:
+        """Note a file that the run depends on, such as pretrained weights, with its SHA-256; the same path."""
+        entry = manifest.describe_file(role, path)
+        manifest.refuse_other_data((self.before or {}).get("files", []), entry, self.folder)
+        self.manifest["files"].append(entry)
+        return path
+
     def train(self, study: Study, data: Any, *, test: Any = None, best: bool = False, **options: Any) -> Trained:
         """Train an arm, a lane for every seed, and score it on `test`.
 
         `best` scores the state of lowest validation loss in place of the last one. `options` are those of
-        `train.progress` and `train.Plan`: validation, validate_every, patience, chunk.
+        `train.progress` and `train.Plan`: validation, validate_every, patience, chunk, initial.
         """
         return self.train_settings(study, data, {"": None}, test=test, best=best, **options)[0]
 
@@ -233,6 +240,10 @@ class Run:
         """Add a paragraph to the report."""
         self.manifest["notes"].append(" ".join(text.split()))
 
+    def table(self, title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> None:
+        """Add a table to the report: columns of (name, kind), kinds as in `page.Table`, and rows of strings."""
+        self.manifest["tables"].append({"title": title, "columns": columns, "rows": rows})
+
     def rows(self) -> list[results.Row]:
         """The results so far: a row for every claim, then the other measures, then the paired differences."""
         common = {"seeds": self.seeds, "dead": self.dead}
@@ -253,7 +264,8 @@ class Run:
         per_epoch = study.steps_per_epoch(data)
         folder = self._checkpoints(study)
         validate = options.get("validation") is not None
-        now = training.begin(study, roots, data, plan, validate=validate, hparams=hparams, how=how)
+        initial = options.pop("initial", None)
+        now = training.begin(study, roots, data, plan, validate=validate, hparams=hparams, initial=initial, how=how)
         now = (checkpoint.restore(folder, now) if self.before else None) or now
         clock = display.Clock(study.batch_size, int(now.done))
         steps = training.progress(study, roots, data, plan, hparams=hparams, how=how, start=now, **options)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import optax
 
 from jaxae import metrics
@@ -45,6 +46,9 @@ class Study:
     """One arm of an experiment: a model, how its batches are made, what it minimises and how.
 
     batch      (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
+    index      (key, data) -> i32[n, ...]: what a pass over the data consists of, one entry per example, for data whose
+               examples are drawn anew each epoch, such as pairs of two sets; batches of it are the `index` that `batch`
+               gets, which otherwise is the examples' numbers
     loss       (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
     scores     (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
     eval_batch as `batch`, for evaluation, where it differs: without the training's augmentation, say
@@ -63,6 +67,7 @@ class Study:
     scores: Callable[[Any, Batch], dict[str, jax.Array]] = metrics.reconstruction
     eval_batch: Callable[[jax.Array, Any, jax.Array], Batch] | None = None
     examples: Callable[[Any], int] = examples
+    index: Callable[[jax.Array, Any], jax.Array] | None = None
     unroll: int = 1
 
     def steps_per_epoch(self, data: Any) -> int:
@@ -74,6 +79,10 @@ class Study:
         if not 1 <= self.batch_size <= count:
             raise UsageError(f"a batch of {self.batch_size} can't be drawn from {count} examples; choose 1 to {count}")
         return count // self.batch_size
+
+    def one_pass(self, key: jax.Array, data: Any) -> jax.Array:
+        """The index of every example of one pass over the data, i32[n, ...]."""
+        return jnp.arange(self.examples(data), dtype=jnp.int32) if self.index is None else self.index(key, data)
 
     def transformation(self, hparams: Any) -> optax.GradientTransformationExtraArgs:
         """The optimizer for these hparams."""

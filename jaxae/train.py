@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import traverse_util
 from jax import lax
 
 from jaxae import evaluate, lanes
@@ -28,22 +29,27 @@ Losses = dict[str, Any]
 # ---- inside: pure functions of one lane
 
 
-def init(study: Study, key: jax.Array, data: Any, hparams: Any = None) -> State:
-    """The state before the first step: parameters from the stream "init"."""
+def init(study: Study, key: jax.Array, data: Any, hparams: Any = None, initial: Any = None) -> State:
+    """The state before the first step: parameters from the stream "init".
+
+    `initial` holds variables to start from in their place: {"params": ..., "batch_stats": ...} or parts of these, such
+    as a pretrained encoder. Raises UsageError where the model has no such variable, or one of another shape.
+    """
     data = jax.tree.map(jnp.asarray, data)
-    inputs = study.batch(stream(key, "init/batch"), data, jnp.zeros((1,), jnp.int32)).inputs
+    inputs = study.batch(stream(key, "init/batch"), data, _no_index(study, data, 1)).inputs
     rngs = {name: stream(key, f"init/{name}") for name in ("params", "sample", "dropout")}
-    variables = study.model.init(rngs, inputs)
+    variables = _put(study.model.init(rngs, inputs), initial or {})
     params = variables["params"]
     opt_state = study.transformation(hparams).init(params)
     return State(jnp.zeros((), jnp.int32), params, variables.get("batch_stats", {}), opt_state)
 
 
 def order(study: Study, key: jax.Array, data: Any, epoch: jax.Array | int) -> jax.Array:
-    """The examples of an epoch's steps, i32[steps, batch]: a fresh permutation, cut into complete batches."""
+    """The index of an epoch's steps, i32[steps, batch, ...]: a fresh permutation, cut into complete batches."""
     count, rows = study.examples(data), study.steps_per_epoch(data)
-    shuffled = jax.random.permutation(stream(key, "order", epoch), count).astype(jnp.int32)
-    return shuffled[: rows * study.batch_size].reshape(rows, study.batch_size)
+    shuffled = jax.random.permutation(stream(key, "order", epoch), count)[: rows * study.batch_size]
+    index = study.one_pass(stream(key, "index", epoch), data)[shuffled].astype(jnp.int32)
+    return index.reshape(rows, study.batch_size, *index.shape[1:])
 
 
 def step(
@@ -157,10 +163,12 @@ class NonFiniteLossError(FloatingPointError):
         super().__init__(f"{study}, lane {lane}: the loss is {value} at step {step} of epoch {epoch}")
 
 
-def begin(study: Study, keys: jax.Array, data: Any, plan: Plan, *, validate=False, hparams=None, how=lanes.SOLO):
-    """The Progress of `keys` ([lanes]) before the first step."""
+def begin(
+    study: Study, keys: jax.Array, data: Any, plan: Plan, *, validate=False, hparams=None, initial=None, how=lanes.SOLO
+):
+    """The Progress of `keys` ([lanes]) before the first step; `initial` as in `init`, the same for all lanes."""
     count = keys.shape[0]
-    state = _init(study, keys, data, hparams, how)
+    state = _init(study, keys, data, hparams, initial, how)
     per_epoch = study.steps_per_epoch(data)
     shapes = jax.eval_shape(functools.partial(step, study), *_one_lane(study, keys, state, data, hparams))
     points = plan.epochs * len(plan.stops(per_epoch)) if validate else 0
@@ -188,6 +196,7 @@ def progress(
     *,
     validation: Any = None,
     hparams: Any = None,
+    initial: Any = None,
     how: Lanes = lanes.SOLO,
     start: Progress | None = None,
 ) -> Iterator[Progress]:
@@ -196,6 +205,7 @@ def progress(
     Arguments
       data, validation   pytrees of arrays as `study.batch` takes them; moved to the device once
       hparams            a pytree of arrays with the lanes leading, or None
+      initial            variables to start from in place of those drawn, the same for all lanes (see `init`), or None
       how                `map` (each lane bitwise equal to its solo run) or `vmap`, and on which devices
       start              a Progress to go on from, bitwise (its arrays are consumed)
 
@@ -203,7 +213,8 @@ def progress(
     """
     per_epoch = study.steps_per_epoch(data)
     data, validation = lanes.resident(data, how), lanes.resident(validation, how)
-    now = start or begin(study, keys, data, plan, validate=validation is not None, hparams=hparams, how=how)
+    options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
+    now = start or begin(study, keys, data, plan, **options)
     stops = plan.stops(per_epoch)
     chunk = _multiple(plan.chunk or _chunk_length(per_epoch), study.unroll)
     rows, rows_epoch = None, -1
@@ -237,7 +248,27 @@ def fit(study: Study, keys: jax.Array, data: Any, *, epochs: int | None = None, 
 
 def _one_lane(study, keys, state, data, hparams):
     first = functools.partial(jax.tree.map, lambda leaf: leaf[0])
-    return keys[0], first(state), data, jnp.zeros((study.batch_size,), jnp.int32), first(hparams)
+    return keys[0], first(state), data, _no_index(study, data, study.batch_size), first(hparams)
+
+
+def _no_index(study, data, count):
+    """`count` indices that stand for any."""
+    shape = jax.eval_shape(study.one_pass, jax.random.key(0), data).shape
+    return jnp.zeros((count, *shape[1:]), jnp.int32)
+
+
+def _put(variables, initial):
+    """`variables` with those of `initial`, nested dictionaries both, in the place of theirs."""
+    flat, given = (traverse_util.flatten_dict(tree) for tree in (variables, initial))
+    for path, value in given.items():
+        have = flat[path].shape if path in flat else "none"
+        if have != np.shape(value):
+            raise UsageError(
+                f"initial variables hold {'/'.join(path)} of shape {np.shape(value)} and the model has {have}; give "
+                "those of an equal model"
+            )
+        flat[path] = jnp.asarray(value, flat[path].dtype)
+    return traverse_util.unflatten_dict(flat)
 
 
 def _chunk_length(per_epoch: int) -> int:
@@ -255,8 +286,11 @@ def _multiple(count: int, unroll: int) -> int:
 
 
 @functools.partial(jax.jit, static_argnames=("study", "how"))
-def _init(study, keys, data, hparams, how):
-    return lanes.apply(lambda data, key, h: init(study, key, data, h), how, data, keys, hparams)
+def _init(study, keys, data, hparams, initial, how):
+    def lane(shared, key, h):
+        return init(study, key, shared[0], h, shared[1])
+
+    return lanes.apply(lane, how, (data, initial), keys, hparams)
 
 
 @functools.partial(jax.jit, static_argnames=("study", "how"))

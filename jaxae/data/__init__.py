@@ -4,6 +4,18 @@ from jaxae.data import synthetic
 from jaxae.data.dataset import Dataset, fingerprint
 from jaxae.data.folders import PREPARABLE, Prepared, listing
 from jaxae.data.loading import load
+from jaxae.data.pairing import Pairs, pairs
 from jaxae.data.preparation import prepare
 
-__all__ = ["PREPARABLE", "Dataset", "Prepared", "fingerprint", "listing", "load", "prepare", "synthetic"]
+__all__ = [
+    "PREPARABLE",
+    "Dataset",
+    "Pairs",
+    "Prepared",
+    "fingerprint",
+    "listing",
+    "load",
+    "pairs",
+    "prepare",
+    "synthetic",
+]

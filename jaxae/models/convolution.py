@@ -182,7 +182,9 @@ def _max_windows_gradient(size, stride, padding, sides, inputs, g):
 
 def _views(x, size, stride, padding, sides):
     """For every place (i, j) of a window, what stands there in all windows: (b, h', w', c)."""
-    edges = [(padding, max(0, stride * (m - 1) + size - n - padding), 0) for n, m in zip(x.shape[1:3], sides, strict=True)]
+    edges = [
+        (padding, max(0, stride * (m - 1) + size - n - padding), 0) for n, m in zip(x.shape[1:3], sides, strict=True)
+    ]
     x = lax.pad(x, jnp.full((), -jnp.inf, x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
     h, w = (stride * (m - 1) + 1 for m in sides)
     return [((i, j), x[:, i : i + h : stride, j : j + w : stride]) for i in range(size) for j in range(size)]

@@ -56,7 +56,9 @@ class ResNet18(nn.Module):
         self.conv1 = layers.Conv(WIDTHS[0], *geometry, **options)
         self.bn1 = layers.BatchNorm()
         self.blocks = tuple(
-            _Block(width, 2 if stage > 1 and part == 0 else 1, self.initializer, self.dtype, name=f"layer{stage}_{part}")
+            _Block(
+                width, 2 if stage > 1 and part == 0 else 1, self.initializer, self.dtype, name=f"layer{stage}_{part}"
+            )
             for stage, width in enumerate(WIDTHS, 1)
             for part in (0, 1)
         )

@@ -85,7 +85,9 @@ def imagenet() -> Path:
     try:
         return Path(hub.hf_hub_download(repository, file))
     except (OSError, ValueError) as error:  # what the hub's own errors derive from
-        raise UsageError(f"downloading {repository} failed ({type(error).__name__}); give the path of a file") from error
+        raise UsageError(
+            f"downloading {repository} failed ({type(error).__name__}); give the path of a file"
+        ) from error
 
 
 def _ignored(name: str, model: ResNet18) -> bool:
