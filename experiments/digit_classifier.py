@@ -97,7 +97,8 @@ def read(variables: Mapping[str, Any], images: Any) -> np.ndarray:
 
 @jax.jit
 def _probabilities(variables, images):
-    return jax.nn.softmax(ae.models.DigitClassifier().apply(variables, images))
+    logits: Any = ae.models.DigitClassifier().apply(variables, images)
+    return jax.nn.softmax(logits)
 
 
 def main(config: Config) -> None:
