@@ -75,6 +75,16 @@ class Trained:
         state = jax.tree.map(lambda leaf: leaf[lane], self.state)
         return _sample(self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
 
+    def evaluate(self, study: Study, data: Any) -> dict[str, np.ndarray]:
+        """The scores {name: f32[seeds, n]} of these models in another study: on other inputs, by other measures."""
+        state, how = jax.device_get(self.state), lanes.SOLO
+        return jax.device_get(_scores(study, self.keys, state, lanes.resident(data, how), how))
+
+    def variables(self, lane: int = 0) -> dict[str, Any]:
+        """The variables of one seed's model, as `study.model.apply` takes them."""
+        params, batch_stats = jax.tree.map(lambda leaf: leaf[lane], (self.state.params, self.state.batch_stats))
+        return {"params": params, "batch_stats": batch_stats}
+
 
 class Run:
     """The run directory of one experiment, open for writing; a context manager."""
