@@ -132,17 +132,21 @@ def _decode(model, variables, code):
 
 
 def compare_with_pca(run, arms, sizes, train, test) -> None:
-    """The test error of each code size, beside that of as many principal components."""
-    errors = ae.baselines.pca_errors(train.image, test.image, sizes)
-    for arm, size, error in zip(arms, sizes, errors, strict=True):
-        run.measure(f"PCA {size}", "test/mse", error)
+    """The test error of each code size, beside PCA with as many components, and with as many as units live."""
+    errors = ae.baselines.pca_errors(train.image, test.image, range(max(sizes) + 1))
+    for arm, size in zip(arms, sizes, strict=True):
+        run.measure(f"PCA {size}", "test/mse", errors[size])
         run.compare(arm.name, f"PCA {size}", "test/mse")
+    living = np.stack([run.measures[arm.name]["code/living units"] for arm in arms], axis=1).astype(int)
+    counts = ", ".join(f"{mean:.1f} of {size}" for size, mean in zip(sizes, living.mean(0), strict=True))
+    run.note(f"Units of the code that vary over the test set, mean over seeds: {counts}. The others are dead.")
     if len(sizes) > 1:
         order, x = np.argsort(sizes), np.sort(sizes)
         ours = np.stack([run.measures[arm.name]["test/mse"] for arm in arms], axis=1)
         lines = (
             Line("autoencoder", x, ours[:, order]),
-            Line("PCA, the best linear autoencoder", x, errors[None, order], style="dashed"),
+            Line("PCA, the best linear autoencoder", x, errors[None, x], style="dashed"),
+            Line("PCA with as many components as units live", x, errors[living[:, order]], style="dotted"),
         )
         run.figure("code_sizes", Curves("Test error by code size", "numbers in the code", "test MSE", lines, log=True))
 
@@ -318,7 +322,7 @@ def strips(arm: ae.Trained, test: ae.data.Dataset, judge: Mapping[str, Any]) -> 
     rows = np.concatenate([ends[:1], decoded, ends[1:]]).swapaxes(0, 1)
     seen = [digit_classifier.read(judge, row) for row in rows]
     return Images(
-        f"Eight steps from the code of one digit to that of another, as a classifier reads ({arm.name}, first seed)",
+        f"Eight steps between the codes of two digits, as a classifier reads them ({arm.name}, first seed)",
         tuple((f"{a} to {b}", row) for (a, b), row in zip(STRIPS, rows, strict=True)),
         column_labels=("start", *(f"{i}/9" for i in range(1, 9)), "end"),
         captions=[[f"{p.argmax()} ({p.max():.0%})" for p in row] for row in seen],
