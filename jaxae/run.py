@@ -48,6 +48,7 @@ class Trained:
     train    {name: f32[seeds, steps]}; `epochs` {name: f64[seeds, epochs]}, the means over each epoch's steps
     validation {name: f32[seeds, points]}; `scores` {name: f32[seeds, images]}
     alive    bool[seeds]: whether the model shows different pictures for different inputs (true where there is no test)
+    how      the lanes, as they were trained
     """
 
     name: str
@@ -59,6 +60,7 @@ class Trained:
     validation: Mapping[str, np.ndarray]
     scores: Mapping[str, np.ndarray]
     alive: np.ndarray
+    how: lanes.Lanes
 
     def sample(self, data: Any, index: Any, *, lane: int = 0) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one seed."""
@@ -68,7 +70,8 @@ class Trained:
     def evaluate(self, data: Any, scores: Callable[[Any, Batch], Any] | None = None) -> dict[str, np.ndarray]:
         """Scores of every example of other `data`, {name: f32[seeds, n]}: the study's, or those given."""
         study = self.study if scores is None else dataclasses.replace(self.study, scores=scores)
-        return jax.device_get(_scores(study, self.keys, self.state, lanes.resident(data, lanes.SOLO), lanes.SOLO))
+        data = lanes.resident(data, self.how)
+        return jax.device_get(_scores(study, self.keys, self.state, data, self.how))
 
 
 class Run:
@@ -174,7 +177,7 @@ class Run:
             epochs = {name: _epoch_means(losses, study.steps_per_epoch(data)) for name, losses in steps.items()}
             arm = Trained(
                 name, study, roots[part], cut(state), steps, epochs, cut(now.validation), cut(scores),
-                alive=np.ones(len(self.seeds), bool),
+                alive=np.ones(len(self.seeds), bool), how=how,
             )  # fmt: skip
             if test is not None:
                 arm = dataclasses.replace(arm, alive=_alive(arm, test))
