@@ -208,7 +208,7 @@ def denoising(run, arms, shown, test, noise: float) -> None:
     lines: dict[str, list[Line]] = {"PSNR": [], "SSIM": []}
     for arm, what in [(shown, "noisy input"), (shown, "noisy input, clipped"), *((arm, "output") for arm in arms)]:
         scored = denoising_study(arm.study, what)
-        scores = [arm.evaluate(scored, (test, np.float32(level))) for level in levels]
+        scores = [arm.evaluate((test, np.float32(level)), scored) for level in levels]
         label, style = (f"output, {arm.name}", "solid") if what == "output" else (what, "dashed")
         for metric, drawn in lines.items():
             means = np.stack([score[metric].astype(np.float64).mean(1) for score in scores], axis=1)

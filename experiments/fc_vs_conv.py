@@ -100,34 +100,49 @@ def main(config: Config) -> None:
     settings = {setting(rate).strip(): {"learning_rate": rate} for rate in config.learning_rates}
     with ae.Run(config, claims(config)) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
-        lowest = {"unit": 0.0, "standardised": floor(train)}
+        floors = {"unit": (0.0, 0.0), "standardised": (floor(train), floor(test))}
         trained = []
-        for targets in config.targets:
-            for name in config.arms:
-                arms = run.train_settings(study(name, targets, config), train, settings, validation=test, test=test)
-                for arm in arms:
-                    last = run.measures[arm.name]["train/loss/last"]
-                    run.measure(arm.name, "train/loss/last, above the floor", last - lowest[targets])
-                trained += arms
+        for targets, name in itertools.product(config.targets, config.arms):
+            trained += run.train_settings(study(name, targets, config), train, settings, validation=test, test=test)
         for arm in trained:
+            lowest = floors[arm.name.split()[1]][0]
+            run.measure(arm.name, "train/loss/last, above the floor", arm.epochs["loss"][:, -1] - lowest)
             other = arm.name.replace("conv", "fc", 1)
             if arm.name != other and other in run.measures:
                 run.compare(arm.name, other, "train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
+        run.figure("loss_above_floor", loss_above_floor(trained, floors))
         run.figure("reconstructions", reconstructions(trained, test))
         run.note(
-            f"Outputs between 0 and 1 can't have a loss below {lowest['standardised']:.4f} against standardised "
+            f"Outputs between 0 and 1 can't have a loss below {floors['standardised'][0]:.4f} against standardised "
             "targets, on this training set: that is the loss of the clipped target itself."
         )
+
+
+def loss_above_floor(trained, floors) -> ae.plots.Curves:
+    """The report's curves, less what no sigmoid can pass: FC and Conv in the same axes."""
+    lines = []
+    for arm in trained:
+        model, targets, *rate = arm.name.split(" ", 2)
+        panel = ", ".join([f"{targets} targets", *rate])
+        for split, losses, lowest in zip(("train", "test"), (arm.epochs, arm.validation), floors[targets], strict=True):
+            values = (losses["loss"] - lowest)[arm.alive if arm.alive.any() else slice(None)]
+            epochs = np.arange(1, values.shape[1] + 1)
+            lines.append(ae.plots.Line(f"{model} {split}", epochs, values, panel))
+    return ae.plots.Curves(
+        "Mean squared error above the least that a sigmoid can reach", "epoch", "loss - floor", lines, log=True,
+        note="Seeds that died are left out, except where all did.",
+    )  # fmt: skip
 
 
 def reconstructions(trained, test) -> ae.plots.Images:
     """The report's figure: 20 test digits, two per class, above what each autoencoder makes of them."""
     index = ae.plots.per_class(test.image, test.label, 2)
-    rows = [
-        ("original", test.image[index]),
-        *((arm.name, np.asarray(arm.sample(test, index)[0].image)) for arm in trained),
-    ]
-    return ae.plots.Images("Two test digits per class and their reconstructions (first seed)", tuple(rows))
+    rows = [("original", test.image[index])]
+    for arm in trained:
+        lane = int(arm.alive.argmax())  # the first seed that lives, or the first
+        name = f"{arm.name}, {lane + 1}. seed" if lane else arm.name
+        rows.append((name, np.asarray(arm.sample(test, index, lane=lane)[0].image)))
+    return ae.plots.Images("Two test digits per class and their reconstructions (first living seed)", tuple(rows))
 
 
 if __name__ == "__main__":

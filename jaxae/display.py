@@ -53,7 +53,8 @@ class Bar:
     """Progress of one arm: use it in a `with` statement and `update` it after every chunk."""
 
     def __init__(self, arm: str, epochs: int, per_epoch: int, done: int, console: Console, *, quiet: bool):
-        self.arm, self.epochs, self.per_epoch, self.done, self.console = arm, epochs, per_epoch, done, console
+        self.arm, self.epochs, self.per_epoch, self.console = arm, epochs, per_epoch, console
+        self.first = self.done = done
         self.log = not quiet and not console.is_terminal
         self.began = time.perf_counter()
         self.live = Progress(
@@ -85,7 +86,7 @@ class Bar:
         about += f", {rate:,.0f} img/s"
         self.live.update(self.task, completed=done, about=about)
         if self.log and done // self.per_epoch > self.done // self.per_epoch:
-            left = (self.epochs * self.per_epoch - done) * (time.perf_counter() - self.began) / max(done, 1)
+            left = (self.epochs * self.per_epoch - done) * (time.perf_counter() - self.began) / (done - self.first)
             epoch = f"epoch {done // self.per_epoch}/{self.epochs}"
             self.console.print(f"{self.arm}: {epoch}, {about}, {left:.0f} s left", highlight=False, soft_wrap=True)
         self.done = done

@@ -133,7 +133,7 @@ def draw_curves(data: Curves, titled: bool) -> Figure:
     entries: dict[str, Any] = {}
     for i, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
         set_axes(ax, data, bottom=i + columns >= len(panels), left=i % columns == 0)
-        ax.set_title(panel)
+        ax.set_title(textwrap.fill(panel, int(105 / columns)))
         for line in (line for line in data.lines if line.panel == panel):
             entries.setdefault(line.label, draw_line(ax, line, order.index(line.label)))
     labels = list(dict.fromkeys(mark.label for mark in marks))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import jax
 import tyro
 
+from jaxae.data import cache
 from jaxae.errors import UsageError
 from jaxae.flags import Flags
 from jaxae.run import Interrupted
@@ -34,10 +35,14 @@ def parse(config_type: type[C], args: list[str] | None = None) -> C:
 
 
 def set_up(config: Flags) -> None:
-    """JAX as every experiment has it: float32 products (no TF32), a CPU device per seed, deterministic GPU kernels.
+    """JAX as every experiment has it: float32 products (no TF32), a CPU device per seed, deterministic GPU kernels,
+    and compiled programs kept in the cache folder, so that a second run starts in seconds.
 
     Only what is not set by the user's own variables; nothing where JAX is running already.
     """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
         jax.config.update("jax_default_matmul_precision", "float32")
     if "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):

@@ -8,13 +8,13 @@ When the block ends, the run directory is complete: manifest, history, scores, r
 come from `train`, `evaluate` and `results`; nothing here can change one.
 """
 
+import dataclasses
 import functools
 import json
 import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,15 @@ class Interrupted(Exception):  # noqa: N818  not an error
         super().__init__(f"interrupted and saved; go on with: {command}")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Trained:
     """An arm after training: a lane for every seed.
 
     state    the states that were scored (the last, or the best by validation), lanes leading
-    train    {name: f32[seeds, steps]}; `validation` {name: f32[seeds, points]}; `scores` {name: f32[seeds, images]}
+    train    {name: f32[seeds, steps]}; `epochs` {name: f64[seeds, epochs]}, the means over each epoch's steps
+    validation {name: f32[seeds, points]}; `scores` {name: f32[seeds, images]}
+    alive    bool[seeds]: whether the model shows different pictures for different inputs (true where there is no test)
+    how      the lanes, as they were trained
     """
 
     name: str
@@ -67,18 +70,22 @@ class Trained:
     keys: jax.Array
     state: State
     train: Mapping[str, np.ndarray]
+    epochs: Mapping[str, np.ndarray]
     validation: Mapping[str, np.ndarray]
     scores: Mapping[str, np.ndarray]
+    alive: np.ndarray
+    how: lanes.Lanes
 
     def sample(self, data: Any, index: Any, *, lane: int = 0) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one seed."""
         state = jax.tree.map(lambda leaf: leaf[lane], self.state)
         return _sample(self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
 
-    def evaluate(self, study: Study, data: Any) -> dict[str, np.ndarray]:
-        """The scores {name: f32[seeds, n]} of these models in another study: on other inputs, by other measures."""
-        state, how = jax.device_get(self.state), lanes.SOLO
-        return jax.device_get(_scores(study, self.keys, state, lanes.resident(data, how), how))
+    def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
+        """Scores {name: f32[seeds, n]} of every example of `data`, in this study or one of other inputs or scores."""
+        return jax.device_get(
+            _scores(study or self.study, self.keys, self.state, lanes.resident(data, self.how), self.how)
+        )
 
     def variables(self, lane: int = 0) -> dict[str, Any]:
         """The variables of one seed's model, as `study.model.apply` takes them."""
@@ -188,8 +195,15 @@ class Run:
         for place, name in enumerate(names):
             part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))
             cut = functools.partial(jax.tree.map, lambda leaf, part=part: leaf[part])
-            arm = Trained(name, study, roots[part], cut(state), cut(now.train), cut(now.validation), cut(scores))
-            self._note_arm(arm, data, test, options)
+            steps = cut(now.train)
+            epochs = {name: _epoch_means(losses, study.steps_per_epoch(data)) for name, losses in steps.items()}
+            arm = Trained(
+                name, study, roots[part], cut(state), steps, epochs, cut(now.validation), cut(scores),
+                alive=np.ones(len(self.seeds), bool), how=how,
+            )  # fmt: skip
+            if test is not None:
+                arm = dataclasses.replace(arm, alive=_alive(arm, test))
+            self._note_arm(arm, data, options)
             trained.append(arm)
         return trained
 
@@ -311,37 +325,27 @@ class Run:
 
     # ---- the numbers of an arm
 
-    def _note_arm(self, arm: Trained, data, test, options) -> None:
-        """Measures, history, scores, and whether a seed died."""
+    def _note_arm(self, arm: Trained, data, options) -> None:
+        """Measures, history, scores, and which seeds died."""
         per_epoch = arm.study.steps_per_epoch(data)
-        epochs = {name: _epoch_means(losses, per_epoch) for name, losses in arm.train.items()}
         self.measure(arm.name, "parameters", _parameters(arm.state))
-        for split, losses in (("train", epochs), ("validation", arm.validation)):
+        for split, losses in (("train", arm.epochs), ("validation", arm.validation)):
             for name, values in losses.items():
                 for summary, value in _summaries(values).items():
                     self.measure(arm.name, f"{split}/{name}/{summary}", value)
         for name, values in arm.scores.items():
             self.score(arm.name, name, values)
-        self.dead[arm.name] = [] if test is None else self._find_dead(arm, test)
+        self.dead[arm.name] = [seed for seed, alive in zip(self.seeds, arm.alive, strict=True) if not alive]
         stops = [stop / per_epoch for stop in training.Plan(1, options.get("validate_every")).stops(per_epoch)]
         points = next(iter(arm.validation.values())).shape[1] if arm.validation else 0
         self.history[arm.name] = {
             "seeds": self.seeds,
-            "train": _json_arrays(epochs),
+            "train": _json_arrays(arm.epochs),
             "validation": _json_arrays(arm.validation),
             "validation_epochs": [epoch + stop for epoch in range(points // len(stops)) for stop in stops],
             "dead": self.dead[arm.name],
             "stopped": {},
         }
-
-    def _find_dead(self, arm: Trained, test) -> list[int]:
-        """The seeds whose model shows the same picture whatever it is given."""
-        index = np.arange(min(200, arm.study.examples(test)))
-        samples = [arm.sample(test, index, lane=lane) for lane in range(len(self.seeds))]
-        # a classifier's outputs are its logits; they are constant as a picture is
-        shown = [(getattr(outputs, "image", outputs), batch.target) for outputs, batch in samples]
-        dead = [bool(metrics.is_constant(image, target)) for image, target in shown]
-        return [seed for seed, died in zip(self.seeds, dead, strict=True) if died]
 
     # ---- small things
 
@@ -382,6 +386,15 @@ def _scores(study, keys, state, data, how):
 @functools.partial(jax.jit, static_argnames=("study",))
 def _sample(study, key, state, data, index):
     return evaluate.sample(study, key, state, data, index)
+
+
+def _alive(arm: Trained, test) -> np.ndarray:
+    """bool[seeds]: false where the model shows the same picture whatever it is given."""
+    index = np.arange(min(200, arm.study.examples(test)))
+    samples = [arm.sample(test, index, lane=lane) for lane in range(len(arm.keys))]
+    # a classifier's outputs are its logits; they are constant as a picture is
+    shown = [(getattr(outputs, "image", outputs), batch.target) for outputs, batch in samples]
+    return np.array([not metrics.is_constant(image, target) for image, target in shown])
 
 
 def _parameters(state: State) -> int:

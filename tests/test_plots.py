@@ -1,7 +1,5 @@
 """Figures: saved and drawn again without a difference, and refused in one sentence where they don't fit together."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from io import BytesIO
 
@@ -112,12 +110,6 @@ def test_users_style_changes_nothing():
     expected = plots.png(figures()["bars"])
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.facecolor": "blue"}):
         assert plots.png(figures()["bars"]) == expected
-
-
-def test_importing_draws_nothing_in():
-    code = "import sys, jaxae.plots, jaxae.report; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
 
 
 def test_per_class():

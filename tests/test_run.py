@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shlex
 import shutil
 import signal
@@ -27,7 +26,6 @@ SAME = ("history.json", "results.json", "report.md", "report.html", "figures/los
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    os.environ["JAXAE_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
     folder = tmp_path_factory.mktemp("runs") / "done"
     fc_vs_conv.main(dataclasses.replace(QUICK, out=folder))
     return folder
@@ -206,6 +204,15 @@ def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole,
         assert (tmp_path / "stopped" / name).read_bytes() == (folder / name).read_bytes(), name
     before, after = np.load(folder / "scores.npz"), np.load(tmp_path / "stopped" / "scores.npz")
     assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+def test_importing_draws_nothing_in_and_starts_no_device():
+    code = (
+        "import sys, jaxae, experiments.fc_vs_conv; from jax._src.xla_bridge import backends_are_initialized; "
+        "print(*(name in sys.modules for name in ('matplotlib', 'tensorflow_datasets')), backends_are_initialized())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False False False\n"
 
 
 def test_the_readme_shows_the_committed_results():
