@@ -59,10 +59,15 @@ class Config(ae.Flags):
             raise ae.UsageError(f"--noise {self.noise} --pairs {self.pairs}: both must be above 0")
 
 
-CLAIMS = (
-    ae.Claim("code 8", "train/loss/first", 0.108, "Results, Training Loss", "the mean over the first epoch's steps",
-             half_digit=0.0005),
-)  # fmt: skip
+def claims(config: Config) -> list[ae.Claim]:
+    """The one number that the report prints."""
+    name, reading = arm_name(8, config), "the mean over the first epoch's steps"
+    return [ae.Claim(name, "train/loss/first", 0.108, "Results, Training Loss", reading, half_digit=0.0005)]
+
+
+def arm_name(size: int, config: Config) -> str:
+    """The report's activation is not named."""
+    return f"code {size}" + " linear" * (config.code_activation == "linear")
 
 
 def study(size: int, config: Config, train: ae.data.Dataset) -> ae.Study:
@@ -78,7 +83,7 @@ def study(size: int, config: Config, train: ae.data.Dataset) -> ae.Study:
     batch_size = min(config.batch_size, len(train))
     rate = ae.schedules.reduce_on_plateau(1e-3, every=len(train) // batch_size)
     return ae.Study(
-        f"code {size}" + " linear" * (config.code_activation == "linear"),
+        arm_name(size, config),
         ae.models.MLPAutoencoder(code_size=size, code_activation=ACTIVATIONS[config.code_activation]),
         batch, loss, optax.chain(optax.scale_by_adam(), rate), batch_size=batch_size, epochs=config.epochs,
     )  # fmt: skip
@@ -86,7 +91,7 @@ def study(size: int, config: Config, train: ae.data.Dataset) -> ae.Study:
 
 def main(config: Config) -> None:
     """Train every code size, then the report's steps 4 (reconstruction), 5 (denoising) and 6 (interpolation)."""
-    with ae.Run(config, CLAIMS) as run:
+    with ae.Run(config, claims(config)) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
         judge = digit_classifier.judge(run, train, test)
         arms = [run.train(study(size, config, train), train, validation=test, test=test) for size in config.code_sizes]
@@ -247,7 +252,9 @@ def denoised(arm: ae.Trained, test: ae.data.Dataset, noise: float) -> Images:
 def path(walk, arm: ae.Trained, images: Any, lane: int = 0) -> np.ndarray:
     """Decoded points of the walk between codes: uint8[2, n, 28, 28, 1], starts and ends -> f32[10, n, 28, 28, 1]."""
     start, end = (codes(arm, image, lane) for image in images)
-    return np.asarray(_decode(arm.study.model, arm.variables(lane), walk(jnp.asarray(start), jnp.asarray(end), STEPS)))
+    return np.asarray(
+        _decode(arm.study.model, arm.variables(lane), walk(jnp.asarray(start), jnp.asarray(end), jnp.asarray(STEPS)))
+    )
 
 
 class Reading(NamedTuple):
@@ -286,7 +293,7 @@ def interpolation(run, arms, shown, test, count: int, judge: Mapping[str, Any]) 
     for kind, index in pairs(key, test.label, min(count, len(test) // 40)).items():
         images, label = test.image[index.T], test.label[index]
         start, end = to_unit(jnp.asarray(images))
-        fades = np.asarray(lerp(start, end, STEPS))
+        fades = np.asarray(lerp(start, end, jnp.asarray(STEPS)))
         readings.setdefault(("pixels", "line"), {})[kind] = [read(judge, fades, label)] * len(run.seeds)
         for arm, name, walk in walks:
             lanes = [read(judge, path(walk, arm, images, lane), label) for lane in range(len(run.seeds))]

@@ -1,5 +1,7 @@
 """The learning rates of ReduceLROnPlateau, against PyTorch 2.13's on 40 loss sequences (stored) and by hand."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,9 +56,9 @@ def from_torch(number):
     return [([int(epoch) for epoch in epochs], float(last)) for *epochs, last in entries]
 
 
-def rates(settings, sequences):
+def rates(settings: dict, sequences):
     """The rate after every epoch: f32[n, epochs] -> f32[n, epochs], a lane for each sequence."""
-    schedule = schedules.reduce_on_plateau(1e-3, every=1, **settings)
+    schedule: Any = schedules.reduce_on_plateau(1e-3, every=1, **settings)
 
     def epoch(state, loss):
         state = schedule.update({}, state, value=loss)[1]
@@ -79,7 +81,7 @@ def test_rates_are_torchs(number):
 def test_the_stored_rates_are_torchs(number):
     torch = pytest.importorskip("torch")
     names = {"min_rate": "min_lr"}
-    settings = {names.get(name, name): value for name, value in SETTINGS[number].items()}
+    settings: dict[str, Any] = {names.get(name, name): value for name, value in SETTINGS[number].items()}
     for i, (epochs, last) in enumerate(from_torch(number)):
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-3)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="min", **settings)
@@ -93,7 +95,7 @@ def test_the_stored_rates_are_torchs(number):
 
 def test_the_mean_of_an_epoch_decides_and_the_next_epoch_is_slower():
     # epoch means 2, 1.5, 1.5: the third isn't below the second, so the seventh update is the first slow one
-    schedule = schedules.reduce_on_plateau(1.0, every=2, patience=0)
+    schedule: Any = schedules.reduce_on_plateau(1.0, every=2, patience=0)
     state, seen = schedule.init({"w": jnp.ones(2)}), []
     for loss in (3.0, 1.0, 1.0, 2.0, 0.5, 2.5, 9.0, 9.0):
         updates, state = schedule.update({"w": jnp.ones(2)}, state, value=jnp.float32(loss))
