@@ -81,7 +81,7 @@ def test_rates_are_torchs(number):
 def test_the_stored_rates_are_torchs(number):
     torch = pytest.importorskip("torch")
     names = {"min_rate": "min_lr"}
-    settings: dict[str, Any] = {names.get(name, name): value for name, value in SETTINGS[number].items()}
+    settings: dict[str, Any] = {names.get(name) or name: value for name, value in SETTINGS[number].items()}
     for i, (epochs, last) in enumerate(from_torch(number)):
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-3)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="min", **settings)
