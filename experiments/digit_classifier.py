@@ -23,7 +23,6 @@ import jaxae as ae
 from jaxae.transforms import random_shift, to_unit
 
 NAME = "digit classifier"
-CLAIMS = ()
 CHUNK = 250
 
 
@@ -97,12 +96,13 @@ def read(variables: Mapping[str, Any], images: Any) -> np.ndarray:
 
 @jax.jit
 def _probabilities(variables, images):
-    return jax.nn.softmax(ae.models.DigitClassifier().apply(variables, images))
+    logits: Any = ae.models.DigitClassifier().apply(variables, images)
+    return jax.nn.softmax(logits)
 
 
 def main(config: Config) -> None:
     """Train, keep the first seed's model for other studies, show what is misread."""
-    with ae.Run(config, CLAIMS) as run:
+    with ae.Run(config, claims=()) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
         trained = run.train(study(config, train), train, test=test)
         if config.lanes == "map":  # then the first lane has the bits of a run of its own

@@ -15,8 +15,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxae import checkpoint, manifest
 from jaxae.data import Dataset, cache
 
@@ -49,8 +47,4 @@ def publish(run: Path, name: str, data: Dataset, recipe: Mapping[str, Any]) -> N
 def _facts(data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:
     described = manifest.describe_data("train", data)
     device = {name: value for name, value in manifest.device().items() if name in ("platform", "kind")}
-    precision = str(jax.config.jax_default_matmul_precision or "default")
-    return {
-        "recipe": dict(recipe), "data": described, "jax": metadata.version("jax"), "device": device,
-        "matmul_precision": precision,
-    }  # fmt: skip
+    return {"recipe": dict(recipe), "data": described, "jax": metadata.version("jax"), "device": device}

@@ -77,10 +77,10 @@ def reduce_on_plateau(
             count=jnp.zeros_like(state.count),
         )
 
-    def update(updates: Any, state: Plateau, params: Any = None, *, value: jax.Array, **_: Any) -> tuple[Any, Plateau]:
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Plateau]:
         del params
         updates = jax.tree.map(lambda leaf: (-state.rate).astype(leaf.dtype) * leaf, updates)
-        state = state._replace(total=state.total + value, count=state.count + 1)
+        state = state._replace(total=state.total + extra["value"], count=state.count + 1)
         ended = state.count == every
         return updates, jax.tree.map(lambda new, old: jnp.where(ended, new, old), judge(state), state)
 

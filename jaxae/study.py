@@ -1,7 +1,7 @@
 """The records of a study: what is trained, as plain functions; what was reported, as plain numbers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -45,6 +45,7 @@ def examples(data: Any) -> int:
 class Study:
     """One arm of an experiment: a model, how its batches are made, what it minimises and how.
 
+    name       what it is called; studies that differ in nothing else compile once
     batch      (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
     index      (key, data) -> i32[n, ...]: what a pass over the data consists of, one entry per example, for data whose
                examples are drawn anew each epoch, such as pairs of two sets; batches of it are the `index` that `batch`
@@ -57,7 +58,7 @@ class Study:
     unroll     steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
     """
 
-    name: str
+    name: str = field(compare=False)
     model: nn.Module
     batch: Callable[[jax.Array, Any, jax.Array], Batch]
     loss: Callable[[Any, Batch, Any], tuple[jax.Array, dict[str, jax.Array]]]
