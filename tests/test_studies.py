@@ -18,6 +18,7 @@ TINY = {  # flags that make each study small, its reported arms all there
     "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
     "fc_vs_conv": {"limit": 20},
+    "unmix": {"limit": 16, "batch_size": 8},
 }
 FEW = 100  # images of a set that is not trained on
 

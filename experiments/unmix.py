@@ -1,0 +1,462 @@
+"""unmix: two images from their mean (report 000).
+
+A ResNet-18 sees the mean of an MNIST digit and a CIFAR-10 photo, and two decoders give both back from its 128 features.
+The report's PSNR of 62.79 dB, for photos that it calls "highly blurry and barely recognizable", fits images in [0, 1]
+scored with a data range of 255, which adds 20 log10(255) = 48.13 dB to the right 14.66. Both ranges are computed, and
+so is the formula that the report turns to, photo = 2 * mean - digit, whose error is the digit's with the other sign.
+
+Source    000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18 pretrained on ImageNet, sum of two MSEs, Adam 1e-3,
+          batch 128, one epoch of 50,000 pairs; images in [-1, 1], which only the first loss tells
+Expected  experiments/results/unmix.json (n seeds, device and command are in it)
+Run       python -m experiments.unmix --seeds 3
+Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
+          --pretrained imagenet, as the report's (a download; or the path of the file);
+          --decoders plain skip --times 1 5 (how far unmixing can go past the report); --consistency 0 1; --aligned
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxae as ae
+from experiments import photo_classifier
+from jaxae.tables import reproduced
+from jaxae.transforms import mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
+
+EPOCH = 50_000  # pairs, whatever the sets' sizes: the steps stay the report's
+RATE = 1e-3
+SAMPLE = 128  # test pairs that the report scores
+SHOWN = 20
+IMAGES = ("digit", "photo")  # in the order in which the model gives them
+FORMULA = "photo by subtraction"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ae.Flags):
+    """The report's settings, but for its ImageNet weights, which take a download; and what goes past them."""
+
+    pretrained: tuple[str, ...] = ("none",)
+    """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify the photos),
+    imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or .pth file."""
+    decoders: tuple[Literal["plain", "skip"], ...] = ("plain",)
+    """The report's decoders, or ones that see the encoder's maps and the mean itself too; each an arm."""
+    times: tuple[int, ...] = (1,)
+    """Arms that train so many times the epochs; above 1, with Adam's rate falling to 0 along a cosine."""
+    consistency: tuple[float, ...] = (0.0,)
+    """Weights in the loss of how far the two outputs are from averaging to the input, each an arm."""
+    aligned: bool = False
+    """Pair image i with image i, always, in place of new random pairs every epoch."""
+    epochs: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        if min(self.times) < 1:
+            raise ae.UsageError(f"--times is {min(self.times)}; it must be at least 1")
+        if min(self.consistency) < 0:
+            raise ae.UsageError(f"--consistency is {min(self.consistency):g}; it must be at least 0")
+
+
+def arm_name(decoders: str, source: str, times: int, weight: float = 0.0) -> str:
+    """What an arm is called: what of it isn't the default."""
+    start = {"none": "", "cifar": "from CIFAR-10", "imagenet": "from ImageNet"}.get(source, f"from {Path(source).stem}")
+    return " ".join(filter(None, [decoders, start, f"{times} x epochs" if times > 1 else "", setting(weight)]))
+
+
+def setting(weight: float) -> str:
+    """What an arm's name says of its consistency weight."""
+    return f"consistency {weight:g}" if weight else ""
+
+
+# ---- what is reported
+
+LOSSES = (
+    ("train/loss/first step", 1.094, "the loss of the first batch"),
+    ("train/loss/last step", 0.228, "the loss of the last batch"),
+    ("train/loss/last tenth", 0.228, "the mean loss of the last tenth of the steps"),
+)
+SCORES = {
+    "psnr": {"photo": 62.79011552553733, "digit": 65.22051003145367},
+    "ssim 7x7": {"photo": 0.9962222993689486, "digit": 0.99826334636813},
+}
+ENCODER = "the report's encoder was pretrained on ImageNet, which this one wasn't"
+
+
+def claims(config: Config) -> list[ae.Claim]:
+    """The report's numbers, for the arms built and trained as it says, whatever the encoder started from."""
+    if "plain" not in config.decoders or 1 not in config.times or 0 not in config.consistency:
+        return []
+    return [claim for source in config.pretrained for claim in claims_of(arm_name("plain", source, 1), source)]
+
+
+def claims_of(arm: str, source: str) -> list[ae.Claim]:
+    """The report's losses, and its scores read with either data range: where one differs, the other may explain it."""
+    reason = ENCODER if source in ("none", "cifar") else ""
+    loss_names = tuple((arm, metric) for metric, _, _ in LOSSES[1:])
+    found = [
+        ae.Claim(
+            arm, metric, number, "Model", reading, 5e-4, explained_by=loss_names if number < 1 else (), reason=reason
+        )
+        for metric, number, reading in LOSSES
+    ]
+    for metric, numbers in SCORES.items():
+        for image, number in numbers.items():
+            right = f"{SAMPLE} test pairs/{image} {metric}"
+            wrong = f"{right}, range 255"
+            found.append(
+                ae.Claim(arm, wrong, number, "Evaluation", "data range 255 on images in [0, 1]", reason=reason)
+            )
+            found.append(
+                ae.Claim(
+                    arm, right, number, "Evaluation", "data range 1, the images' own", explained_by=((arm, wrong),)
+                )
+            )
+    return found
+
+
+# ---- what is trained
+
+
+def batch(key, data: ae.data.Pairs, index) -> ae.Batch:
+    """Means of pairs, f32[b, 32, 32, 3], and the pairs, f32[b, 2, 32, 32, 3], all signed."""
+    digit = unit_to_signed(to_rgb(resize(to_unit(data.first.image[index[:, 0]]), 32)))
+    photo = to_signed(data.second.image[index[:, 1]])
+    return ae.Batch(inputs=mix(digit, photo), target=jnp.stack([digit, photo], 1))
+
+
+def loss(outputs, batch: ae.Batch, hparams) -> tuple[Any, dict[str, Any]]:
+    """The sum of both images' MSE, of signed images: four times that of unit images."""
+    parts = {name: ae.losses.mse(outputs.image[:, i], batch.target[:, i]) for i, name in enumerate(IMAGES)}
+    parts["consistency"] = ae.losses.mse(outputs.image.mean(1), batch.inputs)
+    return parts["digit"] + parts["photo"] + hparams["consistency"] * parts["consistency"], parts
+
+
+def scores(outputs, batch: ae.Batch) -> dict[str, Any]:
+    """Both decoders' images and the photo by the formula against the true ones, as images in [0, 1], unclipped."""
+    digit, photo = (signed_to_unit(batch.target[:, i]) for i in range(2))
+    made = {
+        name: (signed_to_unit(outputs.image[:, i]), true)
+        for i, (name, true) in enumerate(zip(IMAGES, (digit, photo), strict=True))
+    }
+    formula = signed_to_unit(unmix(batch.inputs, outputs.image[:, 0]))
+    made[FORMULA] = formula, photo
+    found = {f"{name} {metric}": value for name, pair in made.items() for metric, value in quality(*pair).items()}
+    parts = loss(outputs, batch, {"consistency": 0.0})[1]
+    return found | {
+        f"{FORMULA}, clipped psnr": ae.metrics.psnr(jnp.clip(formula, 0, 1), photo),
+        "loss": parts["digit"] + parts["photo"],
+        "consistency": parts["consistency"],
+    }
+
+
+def quality(image, target) -> dict[str, Any]:
+    """Scores of unit images with their own data range, 1, and with the one that the report must have used."""
+    return {
+        "mse": ae.metrics.mse(image, target),
+        "psnr": ae.metrics.psnr(image, target),
+        "psnr, range 255": ae.metrics.psnr_as_reported(image, target),
+        "ssim": ae.metrics.ssim(image, target),
+        "ssim 7x7": ae.metrics.ssim_uniform(image, target),
+        "ssim 7x7, range 255": ae.metrics.ssim_uniform(image, target, 255.0),
+    }
+
+
+def study(decoders: str, source: str, times: int, train: ae.data.Pairs, config: Config) -> ae.Study:
+    """One encoder and two decoders, on pairs that are drawn anew in every epoch."""
+    epochs = times * config.epochs
+    steps = epochs * max(len(train) // config.batch_size, 1)
+    rate = RATE if times == 1 else optax.cosine_decay_schedule(RATE, steps)
+    return ae.Study(
+        arm_name(decoders, source, times), ae.models.Unmixer(skip=decoders == "skip"), batch, loss, optax.adam(rate),
+        config.batch_size, epochs, scores=scores, index=draw, examples=len,
+    )  # fmt: skip
+
+
+def draw(key, data: ae.data.Pairs):
+    """The pairs of an epoch."""
+    return data.draw(key)
+
+
+def encoder(run: ae.Run, source: str, photos: ae.data.Dataset, test: ae.data.Dataset) -> dict[str, Any] | None:
+    """Variables for the model's encoder to start from: those of `--pretrained`."""
+    if source == "none":
+        return None
+    if source == "cifar":
+        found = photo_classifier.encoder(run, photos, test)
+    else:
+        path = ae.models.weights.imagenet() if source == "imagenet" else Path(source)
+        found = ae.models.weights.load(path, ae.models.ResNet18(classes=None))
+        run.file(f"encoder, {source}", path)
+    return {kind: {"encoder": leaves} for kind, leaves in found.items()}
+
+
+def main(config: Config) -> None:
+    """Train every arm, score, compare, draw."""
+    settings = {setting(weight): {"consistency": weight} for weight in config.consistency}
+    with ae.Run(config, claims(config)) as run:
+        digits, photos = run.data("mnist", "train"), run.data("cifar10", "train")
+        test = ae.data.pairs(run.data("mnist", "test"), run.data("cifar10", "test"), aligned=config.aligned)
+        train = ae.data.pairs(digits, photos, count=None if config.limit else EPOCH, aligned=config.aligned)
+        starts = {source: encoder(run, source, photos, test.second) for source in config.pretrained}
+        trained = []
+        for decoders, times, source in itertools.product(config.decoders, config.times, config.pretrained):
+            made = study(decoders, source, times, train, config)
+            trained += run.train_settings(made, train, settings, test=test, initial=starts[source])
+        sample = sampled(run.seeds, len(test))
+        for done in trained:
+            note_losses(run, done)
+            note_scores(run, done, sample)
+        note_guesses(run, train, test)
+        compare(run, trained)
+        columns(run, config)
+        figures(run, trained, test, sample)
+        for text in notes(run, config, trained, train, test):
+            run.note(text)
+
+
+# ---- what is measured
+
+
+def sampled(seeds: Sequence[int], count: int) -> np.ndarray:
+    """The random test pairs of each seed, as many as the report scored, i32[seeds, 128]."""
+    keys = [ae.keys.stream(ae.keys.root(seed), "test pairs") for seed in seeds]
+    return np.stack([jax.random.permutation(key, count)[:SAMPLE] for key in keys])
+
+
+def note_losses(run: ae.Run, done: ae.Trained) -> None:
+    """The first and the last total loss, however the report understood them."""
+    losses = np.asarray(done.train["loss"], np.float64)
+    run.measure(done.name, "train/loss/first step", losses[:, 0])
+    run.measure(done.name, "train/loss/last step", losses[:, -1])
+    run.measure(done.name, "train/loss/last tenth", losses[:, -max(losses.shape[1] // 10, 1) :].mean(1))
+
+
+def note_scores(run: ae.Run, done: ae.Trained, sample: np.ndarray) -> None:
+    """The scores of the sampled pairs, and what the formula gains on the photo's own decoder over all test pairs."""
+    for name, values in done.scores.items():
+        chosen = np.take_along_axis(np.asarray(values, np.float64), sample, 1)
+        run.measure(done.name, f"{SAMPLE} test pairs/{name}", chosen.mean(1))
+    for metric in ("psnr", "ssim"):
+        gained = [run.measures[done.name][f"test/{image} {metric}"] for image in (FORMULA, "photo")]
+        run.measure(done.name, f"test/{FORMULA} {metric}, gained", gained[0] - gained[1])
+
+
+def note_guesses(run: ae.Run, train: ae.data.Pairs, test: ae.data.Pairs) -> None:
+    """What two guesses without any network score: every digit black, every photo the mean one."""
+    digit = to_rgb(resize(to_unit(jnp.asarray(test.first.image)), 32))
+    photo = to_unit(jnp.asarray(test.second.image))
+    mean = jnp.asarray(train.second.image.mean(0, np.float64) / 255, jnp.float32)
+    run.measure("no network", "test/digit psnr", ae.metrics.psnr(jnp.zeros_like(digit), digit).mean())
+    run.measure("no network", "test/photo psnr", ae.metrics.psnr(jnp.broadcast_to(mean, photo.shape), photo).mean())
+
+
+def compare(run: ae.Run, trained: Sequence[ae.Trained]) -> None:
+    """Every arm against the first, paired by seed: same pairs, same order."""
+    for done in trained[1:]:
+        measures = ("digit psnr", "photo psnr", f"{FORMULA}, clipped psnr", "photo ssim", "loss", "consistency")
+        run.compare(done.name, trained[0].name, *(f"test/{name}" for name in measures))
+
+
+def columns(run: ae.Run, config: Config) -> None:
+    """Each score as reported beside the right one, of the same pairs."""
+    arms = dict.fromkeys(claim.arm for claim in claims(config))
+    heads = ("reported", "range 255, as reported", "range 1, right", "difference")
+    for metric, numbers in SCORES.items():
+        rows = []
+        for arm, image in itertools.product(arms, numbers):
+            right = run.measures[arm][f"{SAMPLE} test pairs/{image} {metric}"]
+            wrong = run.measures[arm][f"{SAMPLE} test pairs/{image} {metric}, range 255"]
+            found = [ae.results.measured(arm, metric, values) for values in (wrong, right, wrong - right)]
+            rows.append([arm, image, f"{numbers[image]:.6g}", *map(reproduced, found)])
+        if rows:
+            unit = ", dB" if metric == "psnr" else ""
+            kinds = [
+                ("Arm", "text"),
+                ("Image", "text"),
+                *((f"{metric.upper()}{unit}, {head}", "number") for head in heads),
+            ]
+            run.table(f"{metric.upper()} of {SAMPLE} random test pairs under both data ranges", kinds, rows)
+
+
+# ---- what is said
+
+
+def notes(run: ae.Run, config: Config, trained, train: ae.data.Pairs, test: ae.data.Pairs) -> list[str]:
+    """What the numbers say."""
+    found = [amount(config, train, test), start(config), ranges(train)]
+    found += [identity(done) for done in trained]
+    return [*found, *data_range(run, config), guesses(run)]
+
+
+def amount(config: Config, train: ae.data.Pairs, test: ae.data.Pairs) -> str:
+    """How much data there was, against the report's."""
+    steps = len(train) // config.batch_size
+    return (
+        f"An epoch is {steps} steps on {len(train):,} pairs of {len(train.first):,} digits and {len(train.second):,} "
+        f"photos; the report's was about 400 steps on 50,000 pairs of 60,000 and 50,000. Tested on {len(test):,} pairs; "
+        f"{SAMPLE} of them, others for each seed, stand for the report's {SAMPLE}."
+    )
+
+
+def start(config: Config) -> str:
+    """What the encoders started from."""
+    words = {"none": "random weights", "cifar": "weights trained here to classify the photos"}
+    sources = [words.get(source, f"weights read from {source}") for source in config.pretrained]
+    missing = "" if "imagenet" in config.pretrained else "; the report's, pretrained on ImageNet, is not among these"
+    return f"The encoder started from {', and from '.join(sources)}{missing}."
+
+
+def ranges(train: ae.data.Pairs, most: int = 5000) -> str:
+    """The loss of an output of zeros in both value ranges, one of which gives the report's first loss."""
+    first, second = train.first.image[:most], train.second.image[:most]
+    digit, photo = to_rgb(resize(to_unit(jnp.asarray(first)), 32)), to_unit(jnp.asarray(second))
+    unit = sum(float(jnp.square(image).mean()) for image in (digit, photo))
+    signed = sum(float(jnp.square(unit_to_signed(image)).mean()) for image in (digit, photo))
+    return (
+        f"An output of zeros has a total loss of {signed:.3f} on images in [-1, 1] and of {unit:.3f} on images in "
+        f"[0, 1] (first {len(first):,} digits and {len(second):,} photos); the report's first loss is 1.094."
+    )
+
+
+def identity(done: ae.Trained) -> str:
+    """That the formula's error is the digit's."""
+    digit, formula = (np.asarray(done.scores[f"{name} mse"], np.float64) for name in ("digit", FORMULA))
+    apart = (np.abs(formula - digit) / np.maximum(digit, 1e-12)).max()
+    means = {name: done.scores[f"{name} psnr"].mean() for name in (*IMAGES, FORMULA)}
+    clipped = done.scores[f"{FORMULA}, clipped psnr"].mean()
+    return (
+        f"{done.name}: 2 * mean - digit has the digit's error with the opposite sign; the two mean squared errors "
+        f"differ by at most {apart:.1e} of their size in {digit.size:,} pairs. It scores {means[FORMULA]:.2f} dB, "
+        f"{clipped:.2f} dB clipped to [0, 1], where the photo's own decoder scores {means['photo']:.2f} dB and the digit's "
+        f"{means['digit']:.2f} dB."
+    )
+
+
+def data_range(run: ae.Run, config: Config) -> list[str]:
+    """Why both columns differ by a constant, and what the report's numbers are without it."""
+    step = 20 * np.log10(255)
+    right = {image: number - step for image, number in SCORES["psnr"].items()}
+    total = 4 * sum(10 ** (-number / 10) for number in right.values())
+    found = [
+        f"PSNR with data range 255 is 20 log10(255) = {step:.2f} dB above PSNR with data range 1, for any pair of images. "
+        f"Less that, the report's are {right['photo']:.2f} dB (photo) and {right['digit']:.2f} dB (digit): squared errors "
+        f"whose sum on images in [-1, 1] is {total:.3f}, next to its last training loss of 0.228. SSIM with that range "
+        "comes near 1 for any images in [0, 1], whose variances are small beside its constants."
+    ]
+    for arm in dict.fromkeys(claim.arm for claim in claims(config)):
+        values = run.measures[arm]
+        found.append(
+            f"{arm}: the test loss, on all pairs, is {values['test/loss'].mean():.3f}, and the last tenth of the steps "
+            f"had {values['train/loss/last tenth'].mean():.3f}."
+        )
+    return found
+
+
+def guesses(run: ae.Run) -> str:
+    """What the scores stand beside."""
+    values = run.measures["no network"]
+    return (
+        f"Without any network, a black digit scores {values['test/digit psnr'][0]:.2f} dB, and so does the photo by "
+        f"subtraction of it; the mean training photo scores {values['test/photo psnr'][0]:.2f} dB on the test photos."
+    )
+
+
+# ---- what is seen
+
+
+def figures(run: ae.Run, trained: Sequence[ae.Trained], test: ae.data.Pairs, sample: np.ndarray) -> None:
+    """The report's pictures and curves, the errors of both ways to the photo, and the arms side by side."""
+    index = sample[0, :SHOWN]
+    run.figure("sample", triples(trained[0], test, index[:8]))
+    run.figure("losses", curves(trained))
+    for number, done in enumerate(trained):
+        run.figure(f"unmixed_{number}", unmixed(done, test, index))
+    run.figure("errors", errors(trained[0]))
+    if len(trained) > 1:
+        run.figure("arms", arms(run, trained))
+
+
+def triples(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> ae.plots.Images:
+    """The report's picture of a sample: digit, photo and their mean."""
+    pairs = done.sample(test, index)[1]
+    rows = [(name, unit(pairs.target[:, i])) for i, name in enumerate(IMAGES)]
+    return ae.plots.Images(
+        "Pairs of images and their means, which the model sees", (*rows, ("mean", unit(pairs.inputs)))
+    )
+
+
+def unit(image) -> np.ndarray:
+    """Signed images as they are shown."""
+    return np.asarray(signed_to_unit(image))
+
+
+def unmixed(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> ae.plots.Images:
+    """The report's 20 random samples: truth, mean, both decoders' images, and the photo by subtraction."""
+    outputs, pairs = done.sample(test, index)
+    shown: dict[str, Any] = {"digit": pairs.target[:, 0], "photo": pairs.target[:, 1], "mean of both": pairs.inputs}
+    shown |= {"digit's decoder": outputs.image[:, 0], "photo's decoder": outputs.image[:, 1]}
+    shown[FORMULA] = unmix(pairs.inputs, outputs.image[:, 0])
+    true = {"digit's decoder": 0, "photo's decoder": 1, FORMULA: 1}
+    captions = [
+        decibels(unit(image), unit(pairs.target[:, true[name]])) if name in true else [""] * len(index)
+        for name, image in shown.items()
+    ]
+    title = f"{len(index)} random test pairs, and what {done.name} makes of their means (first seed), with PSNR."
+    rows = tuple((name, unit(image)) for name, image in shown.items())
+    return ae.plots.Images(title, rows, captions=captions, columns=10)
+
+
+def decibels(image: np.ndarray, true: np.ndarray) -> list[str]:
+    """The PSNR of each image in words."""
+    return [f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(jnp.asarray(image), jnp.asarray(true)))]
+
+
+def curves(trained: Sequence[ae.Trained]) -> ae.plots.Curves:
+    """The report's three curves: total loss, and each decoder's, over the batches."""
+    names: Mapping[str, str] = {"loss": "total", "digit": "digit's decoder", "photo": "photo's decoder"}
+    lines = [
+        ae.plots.Line(done.name, np.arange(1, values.shape[1] + 1), values, panel)
+        for name, panel in names.items()
+        for done in trained
+        for values in (done.train[name],)
+    ]
+    last = float(min(len(line.x) for line in lines))
+    marks = [
+        ae.plots.Mark("reported, first and last", number, x, "total") for number, x in ((1.094, 1.0), (0.228, last))
+    ]
+    title = "The loss of every batch: the sum of both decoders', and each alone."
+    return ae.plots.Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
+
+
+def errors(done: ae.Trained) -> ae.plots.Histogram:
+    """The distributions of both ways to the photo, and the digit's, which is the formula's."""
+    labels = {"photo": "photo, its decoder", "digit": "digit, its decoder", FORMULA: FORMULA}
+    groups = [(label, done.scores[f"{name} psnr"].ravel()) for name, label in labels.items()]
+    return ae.plots.Histogram(
+        f"PSNR of every test pair ({done.name}, all seeds): the photo by subtraction has the digit's errors.",
+        "PSNR, dB (data range 1)", "pairs", groups,
+        note="The distributions of the digit and of the photo by subtraction coincide, so that one covers the other.",
+    )  # fmt: skip
+
+
+def arms(run: ae.Run, trained: Sequence[ae.Trained]) -> ae.plots.Bars:
+    """How far each arm goes."""
+    labels = {"digit": "digit", "photo": "photo, its decoder", f"{FORMULA}, clipped": f"{FORMULA}, clipped"}
+    groups = [
+        (label, np.stack([run.measures[done.name][f"test/{name} psnr"] for done in trained], 1))
+        for name, label in labels.items()
+    ]
+    title = "PSNR over all test pairs, by arm."
+    return ae.plots.Bars(
+        title, "arm", "PSNR, dB (data range 1)", [done.name.replace(" ", "\n", 1) for done in trained], groups
+    )
+
+
+if __name__ == "__main__":
+    ae.cli(main, Config)
