@@ -299,8 +299,8 @@ def amount(config: Config, train: ae.data.Pairs, test: ae.data.Pairs) -> str:
     steps = len(train) // config.batch_size
     return (
         f"An epoch is {steps} steps on {len(train):,} pairs of {len(train.first):,} digits and {len(train.second):,} "
-        f"photos; the report's was about 400 steps on 50,000 pairs of 60,000 and 50,000. Tested on {len(test):,} pairs; "
-        f"{SAMPLE} of them, others for each seed, stand for the report's {SAMPLE}."
+        f"photos; the report's was about 400 steps on 50,000 pairs of 60,000 and 50,000. Tested on {len(test):,} "
+        f"pairs; {SAMPLE} of them, others for each seed, stand for the report's {SAMPLE}."
     )
 
 
@@ -333,8 +333,8 @@ def identity(done: ae.Trained) -> str:
     return (
         f"{done.name}: 2 * mean - digit has the digit's error with the opposite sign; the two mean squared errors "
         f"differ by at most {apart:.1e} of their size in {digit.size:,} pairs. It scores {means[FORMULA]:.2f} dB, "
-        f"{clipped:.2f} dB clipped to [0, 1], where the photo's own decoder scores {means['photo']:.2f} dB and the digit's "
-        f"{means['digit']:.2f} dB."
+        f"{clipped:.2f} dB clipped to [0, 1], where the photo's own decoder scores {means['photo']:.2f} dB and the "
+        f"digit's {means['digit']:.2f} dB."
     )
 
 
@@ -344,10 +344,10 @@ def data_range(run: ae.Run, config: Config) -> list[str]:
     right = {image: number - step for image, number in SCORES["psnr"].items()}
     total = 4 * sum(10 ** (-number / 10) for number in right.values())
     found = [
-        f"PSNR with data range 255 is 20 log10(255) = {step:.2f} dB above PSNR with data range 1, for any pair of images. "
-        f"Less that, the report's are {right['photo']:.2f} dB (photo) and {right['digit']:.2f} dB (digit): squared errors "
-        f"whose sum on images in [-1, 1] is {total:.3f}, next to its last training loss of 0.228. SSIM with that range "
-        "comes near 1 for any images in [0, 1], whose variances are small beside its constants."
+        f"PSNR with data range 255 is 20 log10(255) = {step:.2f} dB above PSNR with data range 1, for any pair of "
+        f"images. Less that, the report's are {right['photo']:.2f} dB (photo) and {right['digit']:.2f} dB (digit): "
+        f"squared errors whose sum on images in [-1, 1] is {total:.3f}, next to its last training loss of 0.228. SSIM "
+        "with that range comes near 1 for any images in [0, 1], whose variances are small beside its constants."
     ]
     for arm in dict.fromkeys(claim.arm for claim in claims(config)):
         values = run.measures[arm]
@@ -373,7 +373,7 @@ def guesses(run: ae.Run) -> str:
 def figures(run: ae.Run, trained: Sequence[ae.Trained], test: ae.data.Pairs, sample: np.ndarray) -> None:
     """The report's pictures and curves, the errors of both ways to the photo, and the arms side by side."""
     index = sample[0, :SHOWN]
-    run.figure("sample", triples(trained[0], test, index[:8]))
+    run.figure("sample", triples(trained[0], test, index))
     run.figure("losses", curves(trained))
     for number, done in enumerate(trained):
         run.figure(f"unmixed_{number}", unmixed(done, test, index))
@@ -383,12 +383,11 @@ def figures(run: ae.Run, trained: Sequence[ae.Trained], test: ae.data.Pairs, sam
 
 
 def triples(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> ae.plots.Images:
-    """The report's picture of a sample: digit, photo and their mean."""
+    """The report's picture of a sample, for a few: digit, photo and their mean."""
     pairs = done.sample(test, index)[1]
-    rows = [(name, unit(pairs.target[:, i])) for i, name in enumerate(IMAGES)]
-    return ae.plots.Images(
-        "Pairs of images and their means, which the model sees", (*rows, ("mean", unit(pairs.inputs)))
-    )
+    shown = {name: pairs.target[:8, i] for i, name in enumerate(IMAGES)} | {"mean": pairs.inputs[:8]}
+    title = "Pairs of test images, and their means, which are all that the model sees."
+    return ae.plots.Images(title, tuple((name, unit(image)) for name, image in shown.items()))
 
 
 def unit(image) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The contract of every experiment: it runs from end to end, fills the rows of its claims, and its card is right."""
 
+import functools
 import importlib
 import inspect
 import json
@@ -11,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxae import data, program
+from jaxae import data, models, program
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small, its reported arms all there
@@ -21,6 +22,10 @@ TINY = {  # flags that make each study small, its reported arms all there
     "unmix": {"limit": 16, "batch_size": 8},
 }
 FEW = 100  # images of a set that is not trained on
+SMALL = {  # the studies' own ResNet takes minutes to compile
+    "jaxae.models.resnet.WIDTHS": (4, 8),
+    "jaxae.models.Unmixer": functools.partial(models.Unmixer, widths=(4, 4, 4)),
+}
 
 
 @pytest.fixture(scope="module", params=sorted(TINY))
@@ -39,6 +44,8 @@ def done(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.setattr(data, "load", few)
+        for name, value in SMALL.items():
+            patch.setattr(name, value)
         jax.config.update("jax_disable_most_optimizations", True)  # compiling is nearly all that takes time here
         try:
             module.main(config)

@@ -29,9 +29,9 @@ class Features(NamedTuple):
 class ResNet18(nn.Module):
     """Images (b, h, w, 3) -> logits f32[b, classes], or features f32[b, 512] where `classes` is None.
 
-    He et al. 2016 (arXiv:1512.03385) as torchvision's `resnet18`: 7x7 convolution of stride 2 with padding 3, BatchNorm,
-    ReLU, 3x3 max-pooling of stride 2 with padding 1; four stages of two blocks of two 3x3 convolutions, 64, 128, 256,
-    512 channels, the last three halving the image; mean over pixels; dense layer. Parameters have torchvision's names
+    He et al. 2016 (arXiv:1512.03385) as torchvision's `resnet18`: 7x7 convolution of stride 2 with padding 3,
+    BatchNorm, ReLU, 3x3 max-pooling of stride 2 with padding 1; four stages of two blocks of two 3x3 convolutions, 64,
+    128, 256, 512 channels, the last three halving the image; mean over pixels; dense layer. Names are torchvision's
     ("layer1.0.conv1.weight" is layer1_0/conv1/kernel), so that `weights.load` fills them. 11,689,512 parameters with
     1000 classes, 11,176,512 without.
 

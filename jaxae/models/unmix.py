@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from jaxae.errors import UsageError
@@ -25,7 +24,7 @@ class Unmixer(nn.Module):
     4x4 of stride 2 twice, to reach 32x32, then 3x3. 12,569,926 parameters: encoder 11,242,176, decoders 663,875 each.
 
     With `skip` the decoders see more than the code: the encoder's 8x8x64 and 16x16x64 maps, and the input itself, join
-    their input where the sizes are the same. `encode` then gives all four, from coarse to fine, and `decode` takes them.
+    their input where the sizes are the same. `encode` then gives all four, from coarse to fine; `decode` takes them.
 
     `stem="cifar"` keeps the images larger in the encoder, at 16 times the work there (see ResNet18). The variables have
     a collection `batch_stats`, mutable in training. Raises UsageError for images of another shape or of integers, and
