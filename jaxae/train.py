@@ -259,7 +259,8 @@ def _no_index(study, data, count):
 
 def _put(variables, initial):
     """`variables` with those of `initial`, nested dictionaries both, in the place of theirs."""
-    flat, given = (traverse_util.flatten_dict(tree) for tree in (variables, initial))
+    flat: dict[Any, Any] = dict(traverse_util.flatten_dict(variables))
+    given: dict[Any, Any] = dict(traverse_util.flatten_dict(initial))
     for path, value in given.items():
         have = flat[path].shape if path in flat else "none"
         if have != np.shape(value):

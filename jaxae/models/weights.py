@@ -67,7 +67,7 @@ def imagenet() -> Path:
     Raises UsageError where it is neither here nor to be had.
     """
     try:
-        import huggingface_hub as hub
+        import huggingface_hub as hub  # pyright: ignore[reportMissingImports]  an extra
     except ImportError:
         raise UsageError(
             "--pretrained imagenet needs huggingface_hub; install it with: pip install 'jaxae[pretrained]'"
