@@ -5,9 +5,12 @@ With --check, change nothing and exit with 1 where the README isn't what the fil
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jaxae.check import read
+from jaxae.data import AS_JPEG
 from jaxae.report import table
 
 HERE = Path(__file__).parent
@@ -18,11 +21,17 @@ START, END = "<!-- results:", "<!-- end of results -->"
 def section(path: Path) -> str:
     """The table of one results file, below what it was measured with."""
     manifest, rows = read(path)
-    data = ", ".join(f"{entry['name']} {entry['split']} (n = {entry['n']:,})" for entry in manifest["data"])
+    data = ", ".join(described(entry) for entry in manifest["data"])
     device = f"{manifest['device']['kind']}, {manifest['device']['cores']} cores"
     about = f"{len(manifest['seeds'])} seeds, {data}; {device}; jax {manifest['versions']['jax']}"
     head = f"### {manifest['title'].rstrip('.')}\n\n`{manifest['command']}`: {about}."
     return f"{head}\n\n{table([row for row in rows if row.reported is not None])}"
+
+
+def described(entry: Mapping[str, Any]) -> str:
+    """A data set in words."""
+    lossy = ", re-encoded as JPEG" if entry["source"] == AS_JPEG else ""
+    return f"{entry['name']} {entry['split']} (n = {entry['n']:,}{lossy})"
 
 
 def rendered(text: str) -> str:

@@ -158,7 +158,8 @@ class Run:
         entry = manifest.describe_data(role, loaded)
         manifest.refuse_other_data((self.before or {}).get("data", []), entry, self.folder)
         self.manifest["data"].append(entry)
-        self.manifest["deviations"] = flags.deviations(self.config, self.sizes)
+        lossy = [f"{old['name']} re-encoded as JPEG" for old in self.manifest["data"] if old["source"] == data.AS_JPEG]
+        self.manifest["deviations"] = [*flags.deviations(self.config, self.sizes), *dict.fromkeys(lossy)]
         return loaded
 
     def file(self, role: str, path: Path) -> Path:

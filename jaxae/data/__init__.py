@@ -1,13 +1,14 @@
 """Data: labelled image sets as uint8 arrays, fingerprinted, from TFDS folders or drawn on the spot."""
 
 from jaxae.data import synthetic
-from jaxae.data.dataset import Dataset, fingerprint
+from jaxae.data.dataset import AS_JPEG, Dataset, fingerprint
 from jaxae.data.folders import PREPARABLE, Prepared, listing
 from jaxae.data.loading import load
 from jaxae.data.pairing import Pairs, pairs
 from jaxae.data.preparation import prepare
 
 __all__ = [
+    "AS_JPEG",
     "PREPARABLE",
     "Dataset",
     "Pairs",

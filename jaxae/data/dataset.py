@@ -12,6 +12,8 @@ from jaxae.errors import UsageError
 
 Array = jax.Array | np.ndarray
 
+AS_JPEG = "tfds, as JPEG"  # the source of images that lost some of their detail on the way
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
@@ -24,7 +26,7 @@ class Dataset:
     label: Array  # int32[n], from 0 to len(classes) - 1
     name: str
     split: str  # as it was asked for
-    source: str  # "tfds" or "synthetic"
+    source: str  # "tfds", AS_JPEG or "synthetic"
     fingerprint: str  # SHA-256 of both arrays, see `fingerprint`
     classes: tuple[str, ...]
     version: str

@@ -53,5 +53,7 @@ def pairs(first: Dataset, second: Dataset, *, count: int | None = None, aligned:
 
 
 def _passes(key: jax.Array, size: int, count: int) -> jax.Array:
-    rounds = [jax.random.permutation(stream(key, "pass", number), size) for number in range(-(-count // size))]
-    return jnp.concatenate(rounds)[:count]
+    def once(number):
+        return jax.random.permutation(stream(key, "pass", number), size)
+
+    return jax.vmap(once)(jnp.arange(-(-count // size))).reshape(-1)[:count]

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from jaxae.data import tfrecord
-from jaxae.data.dataset import Dataset, create
+from jaxae.data.dataset import AS_JPEG, Dataset, create
 from jaxae.data.folders import Prepared, remedy
 from jaxae.errors import UsageError
 
@@ -31,7 +31,8 @@ def decode(found: Prepared, split: str) -> Dataset:
     examples = _examples(found, info.splits[split], read, _mode(found, info.features))
     image, label = _stack(examples, found.splits[split], found.name)
     classes = info.features["label"].names
-    return create(image, label, name=found.name, split=split, source="tfds", classes=classes, version=found.version)
+    source = AS_JPEG if info.features["image"].encoding_format == "jpeg" else "tfds"
+    return create(image, label, name=found.name, split=split, source=source, classes=classes, version=found.version)
 
 
 def _reader(found: Prepared) -> Callable[[Path], list[bytes]]:
