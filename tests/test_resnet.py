@@ -21,7 +21,7 @@ FROM_TORCH = {
     "32": "24.7541752 18.3356094 -2.73122621",
     "224": "171.592499 123.752983 102.587227",
     "step": (
-        "-0.00325951865 4.25797653 0.34430483 4.20985603 0.893522382 0.0497363843 2.72056603 0.0527605675 1.07647002 "
+        "1.67102599 12.9623194 0.969470084 13.0171633 2.77321029 0.605412006 7.640306 0.711118698 1.07647002 "
         "15.7561159 21.5944595"
     ),
 }
@@ -59,7 +59,7 @@ def step(variables, image):
 
     def loss(params):
         output, changed = MODEL.apply({**variables, "params": params}, image, train=True, mutable=["batch_stats"])
-        return jnp.mean(output * jnp.cos(jnp.arange(output.size, dtype=jnp.float32)).reshape(output.shape)), changed
+        return jnp.mean(jnp.square(output)), changed
 
     (value, changed), gradients = jax.value_and_grad(loss, has_aux=True)(variables["params"])
     return value, {"params": gradients, **changed}
@@ -199,11 +199,11 @@ def test_values_are_torchs(tmp_path):
         np.testing.assert_allclose(theirs[0, [0, 4, 9]], numbers(str(side)), rtol=1e-6)
     network.train()
     output = run(64)
-    loss = (output * torch.cos(torch.arange(output.numel()).float()).reshape(output.shape)).mean()
+    loss = output.square().mean()
     loss.backward()
     ours = step(made_up(), jnp.asarray(images(64)))[1]
     theirs = {name: value.grad for name, value in network.named_parameters()} | dict(network.named_buffers())
     for name, tensor in torch_names(ours).items():
         tensor = tensor.transpose(weights._TO_TORCH.get(tensor.ndim, (0,)))
         np.testing.assert_allclose(tensor, theirs[name], rtol=0, atol=1e-4 * theirs[name].abs().max().item())
-    np.testing.assert_allclose(digest(loss.item(), theirs), numbers("step"), rtol=1e-6)
+    np.testing.assert_allclose(digest(loss.item(), theirs), numbers("step"), rtol=1e-5)

@@ -23,7 +23,7 @@ TINY = {  # flags that make each study small, its reported arms all there
 }
 FEW = 100  # images of a set that is not trained on
 SMALL = {  # the studies' own ResNet takes minutes to compile
-    "jaxae.models.resnet.WIDTHS": (4, 8),
+    "jaxae.models.resnet.WIDTHS": (4,),
     "jaxae.models.Unmixer": functools.partial(models.Unmixer, widths=(4, 4, 4)),
 }
 
