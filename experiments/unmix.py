@@ -36,6 +36,7 @@ SAMPLE = 128  # test pairs that the report scores
 SHOWN = 20
 IMAGES = ("digit", "photo")  # in the order in which the model gives them
 FORMULA = "photo by subtraction"
+GUESSES = "no network: black digit, mean photo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,10 +240,11 @@ def note_losses(run: ae.Run, done: ae.Trained) -> None:
 
 
 def note_scores(run: ae.Run, done: ae.Trained, sample: np.ndarray) -> None:
-    """The scores of the sampled pairs, and what the formula gains on the photo's own decoder over all test pairs."""
-    for name, values in done.scores.items():
-        chosen = np.take_along_axis(np.asarray(values, np.float64), sample, 1)
-        run.measure(done.name, f"{SAMPLE} test pairs/{name}", chosen.mean(1))
+    """The reported scores on the sampled pairs, and what the formula gains on the photo's decoder over all pairs."""
+    for image, metric in itertools.product(IMAGES, SCORES):
+        for name in (f"{image} {metric}", f"{image} {metric}, range 255"):
+            chosen = np.take_along_axis(np.asarray(done.scores[name], np.float64), sample, 1)
+            run.measure(done.name, f"{SAMPLE} test pairs/{name}", chosen.mean(1))
     for metric in ("psnr", "ssim"):
         gained = [run.measures[done.name][f"test/{image} {metric}"] for image in (FORMULA, "photo")]
         run.measure(done.name, f"test/{FORMULA} {metric}, gained", gained[0] - gained[1])
@@ -253,8 +255,9 @@ def note_guesses(run: ae.Run, train: ae.data.Pairs, test: ae.data.Pairs) -> None
     digit = to_rgb(resize(to_unit(jnp.asarray(test.first.image)), 32))
     photo = to_unit(jnp.asarray(test.second.image))
     mean = jnp.asarray(train.second.image.mean(0, np.float64) / 255, jnp.float32)
-    run.measure("no network", "test/digit psnr", ae.metrics.psnr(jnp.zeros_like(digit), digit).mean())
-    run.measure("no network", "test/photo psnr", ae.metrics.psnr(jnp.broadcast_to(mean, photo.shape), photo).mean())
+    for name, guess, true in (("digit", jnp.zeros_like(digit), digit), ("photo", mean[None] + 0 * photo, photo)):
+        for metric, values in jax.jit(quality)(guess, true).items():
+            run.measure(GUESSES, f"test/{name} {metric}", np.asarray(values, np.float64).mean())
 
 
 def compare(run: ae.Run, trained: Sequence[ae.Trained]) -> None:
@@ -265,24 +268,18 @@ def compare(run: ae.Run, trained: Sequence[ae.Trained]) -> None:
 
 
 def columns(run: ae.Run, config: Config) -> None:
-    """Each score as reported beside the right one, of the same pairs."""
-    arms = dict.fromkeys(claim.arm for claim in claims(config))
-    heads = ("reported", "range 255, as reported", "range 1, right", "difference")
-    for metric, numbers in SCORES.items():
+    """Each score as reported beside the right one, of the same pairs; and those of the guesses, of all images."""
+    arms = [(arm, f"{SAMPLE} test pairs") for arm in dict.fromkeys(claim.arm for claim in claims(config))]
+    for metric, words in (("psnr", "PSNR, dB"), ("ssim 7x7", "SSIM")):
         rows = []
-        for arm, image in itertools.product(arms, numbers):
-            right = run.measures[arm][f"{SAMPLE} test pairs/{image} {metric}"]
-            wrong = run.measures[arm][f"{SAMPLE} test pairs/{image} {metric}, range 255"]
-            found = [ae.results.measured(arm, metric, values) for values in (wrong, right, wrong - right)]
-            rows.append([arm, image, f"{numbers[image]:.6g}", *map(reproduced, found)])
-        if rows:
-            unit = ", dB" if metric == "psnr" else ""
-            kinds = [
-                ("Arm", "text"),
-                ("Image", "text"),
-                *((f"{metric.upper()}{unit}, {head}", "number") for head in heads),
-            ]
-            run.table(f"{metric.upper()} of {SAMPLE} random test pairs under both data ranges", kinds, rows)
+        for (arm, split), (image, reported) in itertools.product((*arms, (GUESSES, "test")), SCORES[metric].items()):
+            right = run.measures[arm][f"{split}/{image} {metric}"]
+            wrong = run.measures[arm][f"{split}/{image} {metric}, range 255"]
+            found = [reproduced(ae.results.measured(arm, metric, values)) for values in (wrong, right, wrong - right)]
+            rows.append([arm, image, f"{reported:.6g}", *found])
+        heads = ("reported", "range 255, as reported", "range 1, right", "difference")
+        kinds = [("Arm", "text"), ("Image", "text"), *((f"{words}: {head}", "number") for head in heads)]
+        run.table(f"{words}, under both data ranges, of the same {SAMPLE} random test pairs", kinds, rows)
 
 
 # ---- what is said
@@ -301,7 +298,7 @@ def amount(config: Config, train: ae.data.Pairs, test: ae.data.Pairs) -> str:
     return (
         f"An epoch is {steps} steps on {len(train):,} pairs of {len(train.first):,} digits and {len(train.second):,} "
         f"photos; the report's was about 400 steps on 50,000 pairs of 60,000 and 50,000. Tested on {len(test):,} "
-        f"pairs; {SAMPLE} of them, others for each seed, stand for the report's {SAMPLE}."
+        f"pairs; {min(SAMPLE, len(test))} of them, others for each seed, stand for the report's {SAMPLE}."
     )
 
 
@@ -361,10 +358,15 @@ def data_range(run: ae.Run, config: Config) -> list[str]:
 
 def guesses(run: ae.Run) -> str:
     """What the scores stand beside."""
-    values = run.measures["no network"]
+    digit, photo, *wide = (
+        run.measures[GUESSES][f"test/{name} {metric}"][0]
+        for metric in ("psnr", "psnr, range 255", "ssim 7x7, range 255")
+        for name in IMAGES
+    )
     return (
-        f"Without any network, a black digit scores {values['test/digit psnr'][0]:.2f} dB, and so does the photo by "
-        f"subtraction of it; the mean training photo scores {values['test/photo psnr'][0]:.2f} dB on the test photos."
+        f"Without any network, a black digit scores {digit:.2f} dB, and so does the photo by subtraction of it; the mean "
+        f"training photo scores {photo:.2f} dB on the test photos. With data range 255 these are {wide[0]:.2f} and "
+        f"{wide[1]:.2f} dB, and their SSIM is {wide[2]:.4f} and {wide[3]:.4f}."
     )
 
 
@@ -407,7 +409,9 @@ def unmixed(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> ae.plot
         decibels(unit(image), unit(pairs.target[:, true[name]])) if name in true else [""] * len(index)
         for name, image in shown.items()
     ]
-    title = f"{len(index)} random test pairs, and what {done.name} makes of their means (first seed), with PSNR."
+    title = (
+        f"{len(index)} random test pairs, and what the arm {done.name} makes of their means (first seed), with PSNR."
+    )
     rows = tuple((name, unit(image)) for name, image in shown.items())
     return ae.plots.Images(title, rows, captions=captions, columns=10)
 
