@@ -255,8 +255,9 @@ def note_guesses(run: ae.Run, train: ae.data.Pairs, test: ae.data.Pairs) -> None
     digit = to_rgb(resize(to_unit(jnp.asarray(test.first.image)), 32))
     photo = to_unit(jnp.asarray(test.second.image))
     mean = jnp.asarray(train.second.image.mean(0, np.float64) / 255, jnp.float32)
+    scored = jax.jit(quality)
     for name, guess, true in (("digit", jnp.zeros_like(digit), digit), ("photo", mean[None] + 0 * photo, photo)):
-        for metric, values in jax.jit(quality)(guess, true).items():
+        for metric, values in scored(guess, true).items():
             run.measure(GUESSES, f"test/{name} {metric}", np.asarray(values, np.float64).mean())
 
 
@@ -364,9 +365,9 @@ def guesses(run: ae.Run) -> str:
         for name in IMAGES
     )
     return (
-        f"Without any network, a black digit scores {digit:.2f} dB, and so does the photo by subtraction of it; the mean "
-        f"training photo scores {photo:.2f} dB on the test photos. With data range 255 these are {wide[0]:.2f} and "
-        f"{wide[1]:.2f} dB, and their SSIM is {wide[2]:.4f} and {wide[3]:.4f}."
+        f"Without any network, a black digit scores {digit:.2f} dB, and so does the photo by subtraction of it; the "
+        f"mean training photo scores {photo:.2f} dB on the test photos. With data range 255 these are {wide[0]:.2f} "
+        f"and {wide[1]:.2f} dB, and their SSIM is {wide[2]:.4f} and {wide[3]:.4f}."
     )
 
 
