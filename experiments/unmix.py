@@ -194,7 +194,7 @@ def encoder(run: ae.Run, source: str, photos: ae.data.Dataset, test: ae.data.Dat
     else:
         path = ae.models.weights.imagenet() if source == "imagenet" else Path(source)
         found = ae.models.weights.load(path, ae.models.ResNet18(classes=None))
-        run.file(f"encoder, {source}", path)
+        run.file(f"encoder, {Path(source).name}", path)
     return {kind: {"encoder": leaves} for kind, leaves in found.items()}
 
 
