@@ -88,7 +88,7 @@ def main(config: Config) -> None:
         train, test = run.data("cifar10", "train"), run.data("cifar10", "test")
         trained = run.train(study(config, train), train, test=test)
         if config.lanes == "map":  # then the first lane has the bits of a run of its own
-            run.publish(trained.name, train, recipe(config))
+            run.publish(trained, train, recipe(config))
         run.figure("accuracy", accuracy(trained.scores["accuracy"], test))
 
 

@@ -27,7 +27,7 @@ import optax
 
 import jaxae as ae
 from experiments import photo_classifier
-from jaxae.tables import reproduced
+from jaxae import tables
 from jaxae.transforms import mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
 
 EPOCH = 50_000  # pairs, whatever the sets' sizes: the steps stay the report's
@@ -276,11 +276,15 @@ def columns(run: ae.Run, config: Config) -> None:
         for (arm, split), (image, reported) in itertools.product((*arms, (GUESSES, "test")), SCORES[metric].items()):
             right = run.measures[arm][f"{split}/{image} {metric}"]
             wrong = run.measures[arm][f"{split}/{image} {metric}, range 255"]
-            found = [reproduced(ae.results.measured(arm, metric, values)) for values in (wrong, right, wrong - right)]
-            rows.append([arm, image, f"{reported:.6g}", *found])
+            rows.append([arm, image, f"{reported:.6g}", *map(in_words, (wrong, right, wrong - right))])
         heads = ("reported", "range 255, as reported", "range 1, right", "difference")
         kinds = [("Arm", "text"), ("Image", "text"), *((f"{words}: {head}", "number") for head in heads)]
         run.table(f"{words}, under both data ranges, of the same {SAMPLE} random test pairs", kinds, rows)
+
+
+def in_words(values: np.ndarray) -> str:
+    """One number per seed, f[seeds], as their mean with its interval; or one number, f[1]."""
+    return tables.number(values[0]) if len(values) == 1 else tables.reproduced(ae.results.measured("", "", values))
 
 
 # ---- what is said
