@@ -15,6 +15,7 @@ Also      --pretrained none cifar (fine-tuning against training from scratch; ci
 """
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -463,7 +464,7 @@ def arms(run: ae.Run, trained: Sequence[ae.Trained]) -> ae.plots.Bars:
     ]
     title = "PSNR over all test pairs, by arm."
     return ae.plots.Bars(
-        title, "arm", "PSNR, dB (data range 1)", [done.name.replace(" ", "\n", 1) for done in trained], groups
+        title, "arm", "PSNR, dB (data range 1)", [textwrap.fill(done.name, 14) for done in trained], groups
     )
 
 
