@@ -285,8 +285,8 @@ def read(judge: Mapping[str, Any], images: np.ndarray, label: np.ndarray) -> Rea
     strange = ~np.any(wanted, axis=0)
     of_ends = [(seen * end).sum(2).mean(1) for end in wanted]
     digit = seen.argmax(2)
-    other = np.take_along_axis(strange[None], digit[..., None], 2)[..., 0]
-    failed = np.asarray(label != digit[[0, -1]].T)
+    other: Any = np.take_along_axis(strange[None], digit[..., None], 2)[..., 0]
+    failed: Any = label != digit[[0, -1]].T
     detours = other[1:-1].any(0)[~failed.any(1)]
     return Reading(
         100 * np.stack([*of_ends, (seen * strange).sum(2).mean(1)]),

@@ -307,25 +307,22 @@ def amount(train: int, epoch: int, test: int, config: Config) -> str:
 
 
 def verdict(run: ae.Run) -> list[str]:
-    """Which of the two noises the report used, by how many of its numbers each one is nearer to."""
-    found = {
-        name: {
-            row.metric: abs((row.mean or 0.0) - (row.reported or 0.0))
-            for row in run.rows()
-            if row.arm == REPORTED[name].name and row.verdict != ae.results.NOT_COMPARABLE and not row.excluded
-        }
-        for name in ("deviation", "variance")
-    }
+    """Which of the two noises the report used: one that reproduces all that the other does, and more."""
+    found = {}
+    for name in ("deviation", "variance"):
+        rows = [row for row in run.rows() if row.arm == REPORTED[name].name and row.reported is not None]
+        judged = [row for row in rows if row.verdict != ae.results.NOT_COMPARABLE and not row.excluded]
+        found[name] = {row.metric: row.verdict == ae.results.REPRODUCED for row in judged}
     same = found["deviation"].keys() & found["variance"].keys()  # judged under both
     if not same:
         return []
-    code = sum(found["deviation"][metric] < found["variance"][metric] for metric in same)
-    tie, used = "the numbers do not decide", {True: "standard deviation 0.1 (code)", False: "variance 0.1 (text)"}
-    few = min(code, len(same) - code) > len(same) // 4
-    decided = tie if few else f"the report's numbers are those of {used[code > len(same) // 2]}"
+    code, text = ({metric for metric in same if found[name][metric]} for name in ("deviation", "variance"))
+    used = "the numbers do not decide between them"
+    if code > text or text > code:  # one holds the other
+        used = f"the report's noise had {'standard deviation 0.1, as in its code' if code > text else 'variance 0.1'}"
     return [
-        f"Which noise: of the {len(same)} reported numbers that are judged under both, {code} are nearer to the mean "
-        f"with standard deviation 0.1, and {len(same) - code} to the mean with variance 0.1; {decided}."
+        f"Which noise: of the {len(same)} reported numbers that are judged under both, standard deviation 0.1 "
+        f"reproduces {len(code)} and variance 0.1 {len(text)}; {used}."
     ]
 
 

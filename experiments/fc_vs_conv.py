@@ -48,7 +48,7 @@ REPORTED = {"fc": 0.4988160799741745, "conv": 0.47607351556420324}
 READINGS = (
     ("unit", "train/loss/sum over epochs", "the sum of the epochs' mean losses, images in [0, 1]"),
     ("standardised", "train/loss/mean over epochs", "the mean over epochs, standardised targets"),
-    ("standardised", "validation/loss/mean over epochs", "the same on the test set"),
+    ("standardised", "validation/loss/mean over epochs", "the mean over epochs on the test set, standardised targets"),
     ("standardised", "validation/loss/last", "the test set after the last epoch, standardised targets"),
 )
 
