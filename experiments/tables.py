@@ -13,7 +13,8 @@ from typing import Any
 from jaxae import results
 from jaxae.check import read
 from jaxae.data import AS_JPEG
-from jaxae.report import table
+from jaxae.page import markdown_table
+from jaxae.tables import others, table
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"
@@ -24,7 +25,7 @@ VERDICTS = (results.REPRODUCED, results.EXPLAINED, results.DIFFERS, results.NOT_
 def pages() -> dict[Path, str]:
     """Both files as they should be."""
     found = {path: read(path) for path in sorted(RESULTS.parent.glob("*.json"))}
-    lines = [summary(path, *content) for path, content in found.items()]
+    lines = [summary(path, *content) for path, content in found.items() if claimed(content[1])]
     head = ("study", "data", "device", "seeds", *VERDICTS)
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines))
     sections = "\n\n".join(section(path.stem, *content) for path, content in found.items())
@@ -35,11 +36,16 @@ def pages() -> dict[Path, str]:
 def summary(path: Path, manifest: Mapping[str, Any], rows: Sequence[results.Row]) -> list[str]:
     """One line of the README: how many of the reported numbers got which verdict."""
     # where seeds died, the row without them is the later one, and the one that is judged
-    judged = {(row.arm, row.metric, row.reported): row.verdict for row in rows if row.reported is not None}
+    judged = {(row.arm, row.metric, row.reported): row.verdict for row in claimed(rows)}
     counts = Counter(judged.values())
     link = f"[{path.stem}](experiments/results/README.md#{path.stem})"
     about = images(manifest), manifest["device"]["platform"], str(len(manifest["seeds"]))
     return [link, *about, *(str(counts[verdict]) for verdict in VERDICTS)]
+
+
+def claimed(rows: Sequence[results.Row]) -> list[results.Row]:
+    """The rows that hold a reported number."""
+    return [row for row in rows if row.reported is not None]
 
 
 def images(manifest: Mapping[str, Any]) -> str:
@@ -55,9 +61,9 @@ def section(name: str, manifest: Mapping[str, Any], rows: Sequence[results.Row])
     """One results file: what it was measured with, what was found, the table of claims."""
     device = f"{manifest['device']['kind']}, {manifest['device']['cores']} cores"
     about = f"{len(manifest['seeds'])} seeds, {images(manifest)}; {device}; jax {manifest['versions']['jax']}"
-    claimed = table([row for row in rows if row.reported is not None]).strip()
+    measured = table(rows) if claimed(rows) else markdown_table(others(rows))
     notes = "".join(f"{note}\n\n" for note in manifest["notes"])
-    return f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}.\n\n{notes}{claimed}"
+    return f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}.\n\n{notes}{measured.strip()}"
 
 
 def within(text: str, tables: str) -> str:
