@@ -14,7 +14,6 @@ Also      --improvements channels layers batch-norm l1 epochs copies sgd rate (w
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -30,7 +29,6 @@ EPOCH = 45_000  # images; a smaller set is gone through as often as that takes, 
 GAP = "test - train/mse, signed"
 LOG = 100  # steps between two logged losses, each the mean of the training losses since the last one
 WEIGHT_DECAY = 1e-5
-MODEL = ae.models.DenoiseAutoencoder()
 
 Noise = Literal["deviation", "variance"]
 Improvement = Literal["channels", "layers", "batch-norm", "l1", "epochs", "copies", "sgd", "rate"]
@@ -51,26 +49,16 @@ class Config(ae.Flags):
 
 
 class Images(NamedTuple):
-    """The part of a set to train or evaluate on: `image[row]`, uint8[n, 32, 32, 3], for every entry of `row`.
+    """Images to train or evaluate on, and their noise: `image[row]`, uint8[h, w, c], for every entry of `row`.
 
-    With `copies`, an image has that many noisy copies, drawn once; without, every visit draws its noise afresh.
+    `deviation` is that of the noise on signed images; None: no noise. With `copies`, an image has that many noisy
+    copies, drawn once; without, every visit draws its noise afresh.
     """
 
     image: Any
     row: Any
+    deviation: Any = None
     copies: Any = None
-
-
-@dataclass(frozen=True)
-class Arm:
-    """An autoencoder and how it is trained. The defaults are the report's."""
-
-    name: str
-    deviation: float  # of the noise, which is added to signed images
-    model: ae.models.DenoiseAutoencoder = MODEL
-    optimizer: Callable[[], optax.GradientTransformation] = lambda: adam(1e-4)
-    epochs: int = 1  # in units of the run's
-    copies: int | None = None
 
 
 def adam(rate: float, *, l1: float = 0.0) -> optax.GradientTransformation:
@@ -83,13 +71,25 @@ def adam(rate: float, *, l1: float = 0.0) -> optax.GradientTransformation:
     return optax.chain(optax.add_decayed_weights(WEIGHT_DECAY), *penalty, optax.adam(rate))
 
 
-def sgd() -> optax.GradientTransformation:
-    """The public code's alternative: SGD with momentum."""
-    return optax.chain(optax.add_decayed_weights(WEIGHT_DECAY), optax.sgd(1e-3, momentum=0.9))
+MODEL = ae.models.DenoiseAutoencoder()
+ADAM = adam(1e-4)
+SGD = optax.chain(optax.add_decayed_weights(WEIGHT_DECAY), optax.sgd(1e-3, momentum=0.9))  # the public code's other one
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An autoencoder and how it is trained. The defaults are the report's."""
+
+    name: str
+    deviation: float | None = None  # of the noise
+    model: ae.models.DenoiseAutoencoder = MODEL
+    optimizer: optax.GradientTransformation = ADAM
+    epochs: int = 1  # in units of the run's
+    copies: int | None = None
 
 
 REPORTED = {
-    "ae": Arm("ae", 0.0),
+    "ae": Arm("ae"),
     "deviation": Arm("dae deviation 0.1", 0.1),
     "variance": Arm("dae variance 0.1", math.sqrt(0.1)),
 }
@@ -97,11 +97,11 @@ IMPROVEMENTS: dict[str, dict[str, dict[str, Any]]] = {
     "channels": {"32 channels": {"model": MODEL.clone(widths=(32, 32))}},
     "layers": {"8 layers": {"model": MODEL.clone(widths=(8, 8, 8, 8))}},
     "batch-norm": {"batch norm": {"model": MODEL.clone(batch_norm=True)}},
-    "l1": {"L1 1e-5": {"optimizer": lambda: adam(1e-4, l1=1e-5)}},
+    "l1": {"L1 1e-5": {"optimizer": adam(1e-4, l1=1e-5)}},
     "epochs": {"3 x epochs": {"epochs": 3}},
     "copies": {"1 noisy copy": {"copies": 1}, "4 noisy copies": {"copies": 4}},
-    "sgd": {"SGD 1e-3": {"optimizer": sgd}},
-    "rate": {"Adam 1e-3": {"optimizer": lambda: adam(1e-3)}},
+    "sgd": {"SGD 1e-3": {"optimizer": SGD}},
+    "rate": {"Adam 1e-3": {"optimizer": adam(1e-3)}},
 }
 
 
@@ -137,39 +137,52 @@ def denoiser(arm: str, other: str, reading: str) -> list[ae.Claim]:
     return [replace(claim, explained_by=((other, claim.metric),)) for claim in found]
 
 
-def study(arm: Arm, config: Config) -> ae.Study:
+def study(arm: Arm, config: ae.Flags) -> ae.Study:
     """Signed images, with noise or without, to the clean ones under MSE."""
-
-    def batch(key, data, index):
-        row = data.row[index]
-        image = to_signed(data.image[row])
-        return ae.Batch(inputs=with_noise(key, image, row, data.copies, arm.deviation), target=image)
-
-    def loss(outputs, batch, hparams):
-        return ae.losses.mse(outputs.image, batch.target), {}
-
-    def scores(outputs, batch):
-        found = quality(outputs.image, batch.target)
-        return found if arm.deviation == 0 else found | prefixed("input ", quality(batch.inputs, batch.target))
-
+    scores, epochs = clean_scores if arm.deviation is None else noisy_scores, arm.epochs * config.epochs
     return ae.Study(
-        arm.name, arm.model, batch, loss, optimizer=arm.optimizer(), batch_size=config.batch_size,
-        epochs=arm.epochs * config.epochs, scores=scores, examples=lambda data: data.row.shape[0],
-    )  # fmt: skip
+        arm.name, arm.model, batch, loss, arm.optimizer, config.batch_size, epochs, scores=scores, examples=visits
+    )
 
 
-def with_noise(key, image, row, copies, deviation: float):
-    """Images f32[b, 32, 32, 3] with noise, clipped to [-1, 1]: fresh, or one of each image's fixed copies."""
-    if deviation == 0:
-        return image
-    if copies is None:
-        return add_gaussian_noise(ae.keys.stream(key, "noise"), image, deviation, low=-1.0, high=1.0)
-    copy = jax.random.randint(ae.keys.stream(key, "copy"), row.shape, 0, copies)
+def visits(data: Images) -> int:
+    """How many images an epoch shows."""
+    return data.row.shape[0]
+
+
+def batch(key, data: Images, index) -> ae.Batch:
+    """The images as they are given and as they should come back, f32[b, 32, 32, 3]."""
+    row = data.row[index]
+    image = to_signed(data.image[row])
+    return ae.Batch(inputs=image if data.deviation is None else noisy(key, image, row, data), target=image)
+
+
+def noisy(key, image, row, data: Images):
+    """The images with noise, clipped to [-1, 1]: fresh, or one of each image's fixed copies."""
+    if data.copies is None:
+        return add_gaussian_noise(ae.keys.stream(key, "noise"), image, data.deviation, low=-1.0, high=1.0)
+    copy = jax.random.randint(ae.keys.stream(key, "copy"), row.shape, 0, data.copies)
     drawn = jax.vmap(lambda *place: ae.keys.stream(ae.keys.root(0), "noisy copy", *place))(row, copy)
-    return jax.vmap(lambda key, image: add_gaussian_noise(key, image, deviation, low=-1.0, high=1.0))(drawn, image)
+    return jax.vmap(lambda key, image: add_gaussian_noise(key, image, data.deviation, low=-1.0, high=1.0))(drawn, image)
 
 
-def signed_error(outputs, batch) -> dict[str, Any]:
+def loss(outputs, batch: ae.Batch, hparams) -> tuple[Any, dict[str, Any]]:
+    """MSE of signed images: four times that of unit images."""
+    return ae.losses.mse(outputs.image, batch.target), {}
+
+
+def clean_scores(outputs, batch: ae.Batch) -> dict[str, Any]:
+    """How close the output is to the original."""
+    return quality(outputs.image, batch.target)
+
+
+def noisy_scores(outputs, batch: ae.Batch) -> dict[str, Any]:
+    """The same, and how close the noisy image was already."""
+    before = quality(batch.inputs, batch.target)
+    return clean_scores(outputs, batch) | {f"input {name}": value for name, value in before.items()}
+
+
+def signed_error(outputs, batch: ae.Batch) -> dict[str, Any]:
     """The loss alone."""
     return {"mse, signed": ae.metrics.mse(outputs.image, batch.target)}
 
@@ -187,19 +200,13 @@ def quality(image, target) -> dict[str, Any]:
     }
 
 
-def prefixed(prefix: str, scores: dict[str, Any]) -> dict[str, Any]:
-    """The scores under names that begin with `prefix`."""
-    return {prefix + name: value for name, value in scores.items()}
-
-
-def split(data: ae.data.Dataset, config: Config) -> tuple[Images, Images, Images]:
-    """Training images, as often as an epoch shows them; each once; and the 10% that are held out for validation."""
+def split(data: ae.data.Dataset, config: Config) -> tuple[Any, Any, Any]:
+    """Rows to train on, as often as an epoch shows them; the same, each once; and the 10% held out for validation."""
     key = ae.keys.stream(ae.keys.root(config.seed), "split")
     shuffled = np.asarray(jax.random.permutation(key, len(data)), np.int32)
     held_out = round(0.1 * len(data))
     train, validation = shuffled[held_out:], shuffled[:held_out]
-    epoch = train if config.limit is not None else np.resize(train, max(EPOCH, len(train)))
-    return Images(data.image, epoch), Images(data.image, train), Images(data.image, validation)
+    return train if config.limit else np.resize(train, max(EPOCH, len(train))), train, validation
 
 
 def chosen(config: Config) -> list[Arm]:
@@ -214,23 +221,33 @@ def main(config: Config) -> None:
     """Train every arm, compare, draw."""
     with ae.Run(config, claims(config)) as run:
         train, test = run.data("cifar10", "train"), run.data("cifar10", "test")
-        epoch, once, validation = split(train, config)
-        every = Images(test.image, np.arange(len(test), dtype=np.int32))
-        trained = []
-        for arm in chosen(config):
-            shown = epoch if arm.copies is None else epoch._replace(copies=np.int32(arm.copies))
-            made = study(arm, config)
-            log = min(LOG, made.steps_per_epoch(shown))
-            done = run.train(made, shown, validation=validation, validate_every=log, test=every)
-            note_losses(run, done, made.steps_per_epoch(shown), log)
-            note_gap(run, done, done.evaluate(once, signed_error)["mse, signed"])
-            note_gains(run, done.name)
-            trained.append(done)
+        epoch, once, held_out = split(train, config)
+        trained = [train_arm(run, arm, train.image, (epoch, once, held_out), test.image) for arm in chosen(config)]
         compare(run, config)
-        draw(run, trained, every)
-        run.note(amount(len(once.row), len(epoch.row), len(test), config))
+        draw(run, trained, test.image)
+        run.note(amount(len(once), len(epoch), len(test), config))
         for text in (*verdict(run), *baseline(run), *overfitting(run)):
             run.note(text)
+
+
+def train_arm(run: ae.Run, arm: Arm, image: Any, rows: tuple[Any, Any, Any], test: Any) -> ae.Trained:
+    """Train, validate at every log, and score the trained model on the test images, and on the training images."""
+    epoch, once, held_out = (images(arm, image, row) for row in rows)
+    shown = epoch if arm.copies is None else epoch._replace(copies=np.int32(arm.copies))
+    made = study(arm, run.config)
+    per_epoch = made.steps_per_epoch(shown)
+    log = min(LOG, per_epoch)
+    done = run.train(made, shown, validation=held_out, validate_every=log, test=images(arm, test))
+    note_losses(run, done, per_epoch, log)
+    note_gains(run, done.name)
+    note_gap(run, done, done.evaluate(once, signed_error)["mse, signed"])
+    return done
+
+
+def images(arm: Arm, image: Any, row: Any = None) -> Images:
+    """The images of these rows (default: all) under the arm's noise."""
+    row = np.arange(len(image), dtype=np.int32) if row is None else row
+    return Images(image, row, None if arm.deviation is None else np.float32(arm.deviation))
 
 
 def running(losses: np.ndarray, per_epoch: int, log: int) -> np.ndarray:
@@ -333,13 +350,14 @@ def overfitting(run: ae.Run) -> list[str]:
 # ---- what is seen
 
 
-def draw(run: ae.Run, trained: list[ae.Trained], test: Images) -> None:
+def draw(run: ae.Run, trained: list[ae.Trained], test: Any) -> None:
     """The report's figures: the logged losses, the first ten test images; and what each denoiser gains."""
-    reported = [done for done in trained if done.name in {arm.name for arm in REPORTED.values()}]
+    named = {done.name: done for done in trained}
+    reported = [(arm, named[arm.name]) for arm in REPORTED.values() if arm.name in named]
     if reported:
-        run.figure("logged_losses", logged(run, reported))
+        run.figure("logged_losses", logged(run, [done for _, done in reported]))
         run.figure("test_images", pictures(reported, test))
-    denoisers = [done for done in trained if "input psnr" in done.scores]
+    denoisers = [name for name in named if "test/psnr, 8-bit gained" in run.measures[name]]
     if denoisers:
         run.figure("gains", gains(run, denoisers))
 
@@ -361,30 +379,29 @@ def logged(run: ae.Run, trained: list[ae.Trained]) -> ae.plots.Curves:
     return ae.plots.Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
 
 
-def pictures(trained: list[ae.Trained], test: Images) -> ae.plots.Images:
+def pictures(trained: list[tuple[Arm, ae.Trained]], test: Any) -> ae.plots.Images:
     """Figures 3 to 12 and 17 to 26: the first ten test images, what the models are given and what they make of it."""
-    index = np.arange(min(10, len(test.row)))
-    rows, captions = [("original", test.image[test.row[index]])], [[""] * len(index)]
-    for done in trained:
-        outputs, batch = done.sample(test, index)
-        truth = np.asarray(signed_to_unit(batch.target))
-        shown = [(done.name, outputs.image)]
-        if "input psnr" in done.scores:
-            shown = [(done.name.replace("dae", "noise,"), batch.inputs), *shown]
-        for label, image in shown:
+    index = np.arange(min(10, len(test)))
+    rows, captions = [("original", test[index])], [[""] * len(index)]
+    for arm, done in trained:
+        outputs, batch = done.sample(images(arm, test), index)
+        given = [] if arm.deviation is None else [(f"noise of {arm.name}", batch.inputs)]
+        for label, image in (*given, (arm.name, outputs.image)):
             unit = signed_to_unit(image)
             rows.append((label, np.asarray(unit)))
-            captions.append([f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(unit, jnp.asarray(truth)))])
+            captions.append(
+                [f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(unit, signed_to_unit(batch.target)))]
+            )
     title = "The first ten test images, the noisy ones, and the outputs (first seed), with their PSNR."
     return ae.plots.Images(title, rows, captions=captions, columns=10)
 
 
-def gains(run: ae.Run, trained: list[ae.Trained]) -> ae.plots.Bars:
+def gains(run: ae.Run, names: list[str]) -> ae.plots.Bars:
     """How much more than its noisy input each denoiser's output resembles the original."""
-    names = [done.name.replace("dae ", "").replace(", ", ",\n") for done in trained]
-    values = np.stack([run.measures[done.name]["test/psnr, 8-bit gained"] for done in trained], axis=1)
+    labels = [name.replace("dae ", "").replace(", ", ",\n") for name in names]
+    values = np.stack([run.measures[name]["test/psnr, 8-bit gained"] for name in names], axis=1)
     title = "What each denoiser gains on its noisy input; below 0, doing nothing is better."
-    return ae.plots.Bars(title, "denoiser", "PSNR of output less that of input, dB", names, [("gain", values)])
+    return ae.plots.Bars(title, "denoiser", "PSNR of output less that of input, dB", labels, [("gain", values)])
 
 
 if __name__ == "__main__":
