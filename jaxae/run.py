@@ -14,7 +14,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,11 @@ class Trained:
         """Outputs and batch for the examples `index` of `data`, by the model of one seed."""
         state = jax.tree.map(lambda leaf: leaf[lane], self.state)
         return _sample(self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
+
+    def evaluate(self, data: Any, scores: Callable[[Any, Batch], Any] | None = None) -> dict[str, np.ndarray]:
+        """Scores of every example of other `data`, {name: f32[seeds, n]}: the study's, or those given."""
+        study = self.study if scores is None else dataclasses.replace(self.study, scores=scores)
+        return jax.device_get(_scores(study, self.keys, self.state, lanes.resident(data, lanes.SOLO), lanes.SOLO))
 
 
 class Run:

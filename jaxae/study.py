@@ -1,7 +1,7 @@
 """The records of a study: what is trained, as plain functions; what was reported, as plain numbers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -44,6 +44,7 @@ def examples(data: Any) -> int:
 class Study:
     """One arm of an experiment: a model, how its batches are made, what it minimises and how.
 
+    name       what it is called; studies that differ in nothing else compile once
     batch      (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
     loss       (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
     scores     (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
@@ -52,7 +53,7 @@ class Study:
     unroll     steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
     """
 
-    name: str
+    name: str = field(compare=False)
     model: nn.Module
     batch: Callable[[jax.Array, Any, jax.Array], Batch]
     loss: Callable[[Any, Batch, Any], tuple[jax.Array, dict[str, jax.Array]]]

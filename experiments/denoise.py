@@ -1,0 +1,408 @@
+"""denoise: reconstruction and denoising of CIFAR-10 by a small convolutional autoencoder (report 001).
+
+Four convolutions, 1,611 parameters, learn to give an image back: the clean one (ae), or one with Gaussian noise (dae).
+The report's text says that the noise has variance 0.1, its public code that it has standard deviation 0.1; both are
+run, and the reported numbers decide. With the smaller noise a denoiser has to beat 26 dB, what the noisy image itself
+scores; the report's 24.48 dB stay below it.
+
+Source    001_9e09d4206a4553a9.txt: one run, no seed; CIFAR-10 in [-1, 1], MSE, batch 16, 3 epochs of 45,000; by its
+          public code: Adam 1e-4, L2 1e-5 added to the gradient, metrics on 8-bit images
+Expected  experiments/results/denoise.json (n seeds, device and command are in it)
+Run       python -m experiments.denoise --seeds 3
+Also      --improvements channels layers batch-norm l1 epochs copies sgd rate (what the report suggests, measured);
+          --improve variance; --arms ae; --source synthetic --limit 2000
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxae as ae
+from jaxae.transforms import add_gaussian_noise, signed_to_unit, to_signed
+
+EPOCH = 45_000  # images; a smaller set is gone through as often as that takes, so that the steps stay the report's
+GAP = "test - train/mse, signed"
+LOG = 100  # steps between two logged losses, each the mean of the training losses since the last one
+WEIGHT_DECAY = 1e-5
+
+Noise = Literal["deviation", "variance"]
+Improvement = Literal["channels", "layers", "batch-norm", "l1", "epochs", "copies", "sgd", "rate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ae.Flags):
+    """The report's settings, and what it suggests to change."""
+
+    arms: tuple[Literal["ae", "deviation", "variance"], ...] = ("ae", "deviation", "variance")
+    """The autoencoder, and the denoisers of noise with standard deviation 0.1 (public code) or variance 0.1 (text)."""
+    improvements: tuple[Improvement, ...] = ()
+    """The report's suggestions, each an arm of its own: see IMPROVEMENTS for what they change."""
+    improve: Noise = "deviation"
+    """The denoiser that the improvements are of."""
+    batch_size: int = 16
+    epochs: int = 3
+
+
+class Images(NamedTuple):
+    """Images to train or evaluate on, and their noise: `image[row]`, uint8[h, w, c], for every entry of `row`.
+
+    `deviation` is that of the noise on signed images; None: no noise. With `copies`, an image has that many noisy
+    copies, drawn once; without, every visit draws its noise afresh.
+    """
+
+    image: Any
+    row: Any
+    deviation: Any = None
+    copies: Any = None
+
+
+def adam(rate: float, *, l1: float = 0.0) -> optax.GradientTransformation:
+    """torch.optim.Adam with its weight decay, which adds to the gradient; and with an L1 penalty, added likewise."""
+
+    def penalise(updates, params):
+        return jax.tree.map(lambda update, parameter: update + l1 * jnp.sign(parameter), updates, params)
+
+    penalty = [optax.stateless(penalise)] if l1 else []
+    return optax.chain(optax.add_decayed_weights(WEIGHT_DECAY), *penalty, optax.adam(rate))
+
+
+MODEL = ae.models.DenoiseAutoencoder()
+ADAM = adam(1e-4)
+SGD = optax.chain(optax.add_decayed_weights(WEIGHT_DECAY), optax.sgd(1e-3, momentum=0.9))  # the public code's other one
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An autoencoder and how it is trained. The defaults are the report's."""
+
+    name: str
+    deviation: float | None = None  # of the noise
+    model: ae.models.DenoiseAutoencoder = MODEL
+    optimizer: optax.GradientTransformation = ADAM
+    epochs: int = 1  # in units of the run's
+    copies: int | None = None
+
+
+REPORTED = {
+    "ae": Arm("ae"),
+    "deviation": Arm("dae deviation 0.1", 0.1),
+    "variance": Arm("dae variance 0.1", math.sqrt(0.1)),
+}
+IMPROVEMENTS: dict[str, dict[str, dict[str, Any]]] = {
+    "channels": {"32 channels": {"model": MODEL.clone(widths=(32, 32))}},
+    "layers": {"8 layers": {"model": MODEL.clone(widths=(8, 8, 8, 8))}},
+    "batch-norm": {"batch norm": {"model": MODEL.clone(batch_norm=True)}},
+    "l1": {"L1 1e-5": {"optimizer": adam(1e-4, l1=1e-5)}},
+    "epochs": {"3 x epochs": {"epochs": 3}},
+    "copies": {"1 noisy copy": {"copies": 1}, "4 noisy copies": {"copies": 4}},
+    "sgd": {"SGD 1e-3": {"optimizer": SGD}},
+    "rate": {"Adam 1e-3": {"optimizer": adam(1e-3)}},
+}
+
+
+def claims(config: ae.Flags) -> list[ae.Claim]:
+    """The report's numbers, under both readings of its noise: where one differs, the other may explain it."""
+    deviation, variance = REPORTED["deviation"].name, REPORTED["variance"].name
+    return [
+        ae.Claim("ae", "parameters", 1_611, "Figure 1, counted", exact=True),
+        *losses("ae", (0.232, 0.188, 0.012, 0.012, 0.012), ""),
+        *denoiser(deviation, variance, "noise of standard deviation 0.1, as in the public code"),
+        *denoiser(variance, deviation, "noise of variance 0.1, as the text says"),
+    ]
+
+
+def losses(arm: str, numbers: tuple[float, ...], reading: str) -> list[ae.Claim]:
+    """Claims on an arm's losses: at step 100 of epoch 1, at step 2800 of epoch 3, and on the test set."""
+    metrics = (
+        (f"train/loss of {LOG} steps/first", "Figure 14"), ("validation/loss/first", "Figure 14"),
+        (f"train/loss of {LOG} steps/last", "Figure 15"), ("validation/loss/last", "Figure 15"),
+        ("test/mse, signed", "Figure 16"),
+    )  # fmt: skip
+    return [
+        ae.Claim(arm, metric, number, source, reading, half_digit=5e-4)
+        for (metric, source), number in zip(metrics, numbers, strict=True)
+    ]
+
+
+def denoiser(arm: str, other: str, reading: str) -> list[ae.Claim]:
+    """The claims on a denoiser, whose `other` is that of the noise in the other reading."""
+    found = losses(arm, (0.249, 0.213, 0.016, 0.016, 0.016), reading)
+    for metric, value, half in (("test/psnr, 8-bit", 24.48, 5e-3), ("test/ssim, 8-bit", 0.889, 5e-4)):
+        found.append(ae.Claim(arm, metric, value, "Figure 16", reading, half_digit=half))
+    return [replace(claim, explained_by=((other, claim.metric),)) for claim in found]
+
+
+def study(arm: Arm, config: ae.Flags) -> ae.Study:
+    """Signed images, with noise or without, to the clean ones under MSE."""
+    scores, epochs = clean_scores if arm.deviation is None else noisy_scores, arm.epochs * config.epochs
+    return ae.Study(
+        arm.name, arm.model, batch, loss, arm.optimizer, config.batch_size, epochs, scores=scores, examples=visits
+    )
+
+
+def visits(data: Images) -> int:
+    """How many images an epoch shows."""
+    return data.row.shape[0]
+
+
+def batch(key, data: Images, index) -> ae.Batch:
+    """The images as they are given and as they should come back, f32[b, 32, 32, 3]."""
+    row = data.row[index]
+    image = to_signed(data.image[row])
+    return ae.Batch(inputs=image if data.deviation is None else noisy(key, image, row, data), target=image)
+
+
+def noisy(key, image, row, data: Images):
+    """The images with noise, clipped to [-1, 1]: fresh, or one of each image's fixed copies."""
+    if data.copies is None:
+        return add_gaussian_noise(ae.keys.stream(key, "noise"), image, data.deviation, low=-1.0, high=1.0)
+    copy = jax.random.randint(ae.keys.stream(key, "copy"), row.shape, 0, data.copies)
+    drawn = jax.vmap(lambda *place: ae.keys.stream(ae.keys.root(0), "noisy copy", *place))(row, copy)
+    return jax.vmap(lambda key, image: add_gaussian_noise(key, image, data.deviation, low=-1.0, high=1.0))(drawn, image)
+
+
+def loss(outputs, batch: ae.Batch, hparams) -> tuple[Any, dict[str, Any]]:
+    """MSE of signed images: four times that of unit images."""
+    return ae.losses.mse(outputs.image, batch.target), {}
+
+
+def clean_scores(outputs, batch: ae.Batch) -> dict[str, Any]:
+    """How close the output is to the original."""
+    return quality(outputs.image, batch.target)
+
+
+def noisy_scores(outputs, batch: ae.Batch) -> dict[str, Any]:
+    """The same, and how close the noisy image was already."""
+    before = quality(batch.inputs, batch.target)
+    return clean_scores(outputs, batch) | {f"input {name}": value for name, value in before.items()}
+
+
+def signed_error(outputs, batch: ae.Batch) -> dict[str, Any]:
+    """The loss alone."""
+    return {"mse, signed": ae.metrics.mse(outputs.image, batch.target)}
+
+
+def quality(image, target) -> dict[str, Any]:
+    """Scores of signed images: the loss, dm-pix on unit images, and the report's protocol (8 bits, 7x7 SSIM)."""
+    unit, truth = signed_to_unit(image), signed_to_unit(target)
+    bits, levels = ae.metrics.quantise(unit), ae.metrics.quantise(truth)
+    return {
+        "mse, signed": ae.metrics.mse(image, target),
+        "psnr": ae.metrics.psnr(unit, truth),
+        "ssim": ae.metrics.ssim(unit, truth),
+        "psnr, 8-bit": ae.metrics.psnr_as_reported(bits, levels),
+        "ssim, 8-bit": ae.metrics.ssim_uniform(bits, levels, 255.0),
+    }
+
+
+def split(data: ae.data.Dataset, config: Config) -> tuple[Any, Any, Any]:
+    """Rows to train on, as often as an epoch shows them; the same, each once; and the 10% held out for validation."""
+    key = ae.keys.stream(ae.keys.root(config.seed), "split")
+    shuffled = np.asarray(jax.random.permutation(key, len(data)), np.int32)
+    held_out = round(0.1 * len(data))
+    train, validation = shuffled[held_out:], shuffled[:held_out]
+    return train if config.limit else np.resize(train, max(EPOCH, len(train))), train, validation
+
+
+def chosen(config: Config) -> list[Arm]:
+    """The arms that the flags ask for."""
+    base = REPORTED[config.improve]
+    changed = [setting for name in config.improvements for setting in IMPROVEMENTS[name].items()]
+    improved = [replace(base, name=f"{base.name}, {name}", **changes) for name, changes in changed]
+    return [*(REPORTED[name] for name in config.arms), *improved]
+
+
+def main(config: Config) -> None:
+    """Train every arm, compare, draw."""
+    with ae.Run(config, claims(config)) as run:
+        train, test = run.data("cifar10", "train"), run.data("cifar10", "test")
+        epoch, once, held_out = split(train, config)
+        trained = [train_arm(run, arm, train.image, (epoch, once, held_out), test.image) for arm in chosen(config)]
+        compare(run, config)
+        draw(run, trained, test.image)
+        run.note(amount(len(once), len(epoch), len(test), config))
+        for text in (*verdict(run), *baseline(run), *overfitting(run)):
+            run.note(text)
+
+
+def train_arm(run: ae.Run, arm: Arm, image: Any, rows: tuple[Any, Any, Any], test: Any) -> ae.Trained:
+    """Train, validate at every log, and score the trained model on the test images, and on the training images."""
+    epoch, once, held_out = (images(arm, image, row) for row in rows)
+    shown = epoch if arm.copies is None else epoch._replace(copies=np.int32(arm.copies))
+    made = study(arm, run.config)
+    per_epoch = made.steps_per_epoch(shown)
+    log = min(LOG, per_epoch)
+    done = run.train(made, shown, validation=held_out, validate_every=log, test=images(arm, test))
+    note_losses(run, done, per_epoch, log)
+    note_gains(run, done.name)
+    note_gap(run, done, done.evaluate(once, signed_error)["mse, signed"])
+    return done
+
+
+def images(arm: Arm, image: Any, row: Any = None) -> Images:
+    """The images of these rows (default: all) under the arm's noise."""
+    row = np.arange(len(image), dtype=np.int32) if row is None else row
+    return Images(image, row, None if arm.deviation is None else np.float32(arm.deviation))
+
+
+def running(losses: np.ndarray, per_epoch: int, log: int) -> np.ndarray:
+    """f[seeds, steps] -> f[seeds, logs]: means of `log` steps, beginning anew in every epoch as the report's do."""
+    epochs = np.asarray(losses, np.float64).reshape(len(losses), -1, per_epoch)
+    kept = epochs[:, :, : per_epoch // log * log]
+    return kept.reshape(len(losses), -1, log).mean(2)
+
+
+def note_losses(run: ae.Run, done: ae.Trained, per_epoch: int, log: int) -> None:
+    """The logged training losses, beside the validation losses of the same steps."""
+    means = running(done.train["loss"], per_epoch, log)
+    run.measure(done.name, f"train/loss of {LOG} steps/first", means[:, 0])
+    run.measure(done.name, f"train/loss of {LOG} steps/last", means[:, -1])
+    run.history[done.name]["logged"] = {"every": log, "train": means.tolist()}
+
+
+def note_gains(run: ae.Run, arm: str) -> None:
+    """How much more than the noisy image the output resembles the original."""
+    found = run.measures[arm]
+    for metric in ("psnr, 8-bit", "ssim, 8-bit"):
+        if f"test/input {metric}" in found:
+            run.measure(arm, f"test/{metric} gained", found[f"test/{metric}"] - found[f"test/input {metric}"])
+
+
+def note_gap(run: ae.Run, done: ae.Trained, train: np.ndarray) -> None:
+    """The test images' loss less the training images' (f32[seeds, n]) under the same trained model."""
+    train, test = np.asarray(train, np.float64), np.asarray(done.scores["mse, signed"], np.float64)
+    gap = test.mean(1) - train.mean(1)
+    error = np.sqrt(test.var(1) / test.shape[1] + train.var(1) / train.shape[1])
+    run.measure(done.name, "train, after training/mse, signed", train.mean(1))
+    run.measure(done.name, GAP, gap)
+    run.measure(done.name, f"{GAP}, in standard errors", gap / error)
+
+
+def compare(run: ae.Run, config: Config) -> None:
+    """Paired differences: what noise costs, and what each improvement brings."""
+    for name in ("deviation", "variance"):
+        if "ae" in config.arms and name in config.arms:
+            run.compare(REPORTED[name].name, "ae", "test/mse, signed", "test/psnr, 8-bit", "test/ssim, 8-bit")
+    base = REPORTED[config.improve].name
+    for name in run.measures:
+        if name.startswith(f"{base},") and base in run.measures:
+            run.compare(name, base, "test/mse, signed", "test/psnr, 8-bit", "test/ssim, 8-bit")
+
+
+# ---- what the numbers say
+
+
+def amount(train: int, epoch: int, test: int, config: Config) -> str:
+    """How much data there was, against the report's."""
+    times = config.epochs * (epoch // config.batch_size) * config.batch_size / train
+    return (
+        f"Trained on {train:,} images, each seen about {times:.1f} times in {config.epochs} epochs of {epoch:,}, "
+        f"and tested on {test:,}. The report had 45,000, seen 3 times, and 10,000."
+    )
+
+
+def verdict(run: ae.Run) -> list[str]:
+    """Which of the two noises the report used, by how many of its numbers each one reproduces."""
+    counts = {}
+    for name in ("deviation", "variance"):
+        rows = [row for row in run.rows() if row.arm == REPORTED[name].name and row.reported is not None]
+        judged = [row for row in rows if row.verdict != ae.results.NOT_COMPARABLE and not row.excluded]
+        counts[name] = sum(row.verdict == ae.results.REPRODUCED for row in judged), len(judged)
+    (code, codes), (text, texts) = counts["deviation"], counts["variance"]
+    if not (codes and texts):
+        return []
+    tie, used = "the numbers do not decide", {True: "standard deviation 0.1 (code)", False: "variance 0.1 (text)"}
+    decided = tie if code == text else f"the report used {used[code > text]}"
+    return [
+        f"Which noise: standard deviation 0.1 reproduces {code} of the report's {codes} numbers, variance 0.1 "
+        f"{text} of {texts}; {decided}."
+    ]
+
+
+def baseline(run: ae.Run) -> list[str]:
+    """Whether the denoisers beat what they were given."""
+    found = [(arm, run.measures.get(arm, {})) for arm in (REPORTED["deviation"].name, REPORTED["variance"].name)]
+    return [
+        f"{arm}: the noisy test images themselves score {seen['test/input psnr, 8-bit'].mean():.2f} dB, and what the "
+        f"model makes of them {seen['test/psnr, 8-bit'].mean():.2f} dB. The report's 24.48 dB are "
+        f"{'below' if seen['test/input psnr, 8-bit'].mean() > 24.48 else 'above'} the noisy images'."
+        for arm, seen in found
+        if "test/psnr, 8-bit" in seen
+    ]
+
+
+def overfitting(run: ae.Run) -> list[str]:
+    """The train-test gap of the reported arms."""
+    name = f"{GAP}, in standard errors"
+    gaps = {arm.name: run.measures[arm.name][name] for arm in REPORTED.values() if arm.name in run.measures}
+    words = ", ".join(f"{arm}: {values.mean():+.1f}" for arm, values in gaps.items())
+    return [
+        f"Overfitting: the test images' loss less the training images', in standard errors of that difference over "
+        f"images, is {words}. What lies within 2 can be the choice of the images alone."
+    ]
+
+
+# ---- what is seen
+
+
+def draw(run: ae.Run, trained: list[ae.Trained], test: Any) -> None:
+    """The report's figures: the logged losses, the first ten test images; and what each denoiser gains."""
+    named = {done.name: done for done in trained}
+    reported = [(arm, named[arm.name]) for arm in REPORTED.values() if arm.name in named]
+    if reported:
+        run.figure("logged_losses", logged(run, [done for _, done in reported]))
+        run.figure("test_images", pictures(reported, test))
+    denoisers = [name for name in named if "test/psnr, 8-bit gained" in run.measures[name]]
+    if denoisers:
+        run.figure("gains", gains(run, denoisers))
+
+
+def logged(run: ae.Run, trained: list[ae.Trained]) -> ae.plots.Curves:
+    """Figures 2 and 13, with the printed numbers as points."""
+    lines, marks = [], []
+    for done in trained:
+        every, train = run.history[done.name]["logged"].values()
+        epochs = np.asarray(run.history[done.name]["validation_epochs"])
+        steps = np.round(epochs * done.train["loss"].shape[1] / done.study.epochs)
+        lines.append(ae.plots.Line(f"training, mean of {every} steps", steps, np.asarray(train), done.name))
+        lines.append(ae.plots.Line("validation", steps, done.validation["loss"], done.name, style="dashed"))
+        printed = {claim.metric: claim.reported for claim in claims(run.config) if claim.arm == done.name}
+        for place, x in (("first", steps[0]), ("last", steps[-1])):
+            for words, metric in (("training", f"train/loss of {LOG} steps"), ("validation", "validation/loss")):
+                marks.append(ae.plots.Mark(f"reported, {words}", printed[f"{metric}/{place}"], float(x), done.name))
+    title = "The losses as the report logs them, and the numbers that it prints."
+    return ae.plots.Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
+
+
+def pictures(trained: list[tuple[Arm, ae.Trained]], test: Any) -> ae.plots.Images:
+    """Figures 3 to 12 and 17 to 26: the first ten test images, what the models are given and what they make of it."""
+    index = np.arange(min(10, len(test)))
+    rows, captions = [("original", test[index])], [[""] * len(index)]
+    for arm, done in trained:
+        outputs, batch = done.sample(images(arm, test), index)
+        given = [] if arm.deviation is None else [(f"noise of {arm.name}", batch.inputs)]
+        for label, image in (*given, (arm.name, outputs.image)):
+            unit = signed_to_unit(image)
+            rows.append((label, np.asarray(unit)))
+            captions.append(
+                [f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(unit, signed_to_unit(batch.target)))]
+            )
+    title = "The first ten test images, the noisy ones, and the outputs (first seed), with their PSNR."
+    return ae.plots.Images(title, rows, captions=captions, columns=10)
+
+
+def gains(run: ae.Run, names: list[str]) -> ae.plots.Bars:
+    """How much more than its noisy input each denoiser's output resembles the original."""
+    labels = [name.replace("dae ", "").replace(", ", ",\n") for name in names]
+    values = np.stack([run.measures[name]["test/psnr, 8-bit gained"] for name in names], axis=1)
+    title = "What each denoiser gains on its noisy input; below 0, doing nothing is better."
+    return ae.plots.Bars(title, "denoiser", "PSNR of output less that of input, dB", labels, [("gain", values)])
+
+
+if __name__ == "__main__":
+    ae.cli(main, Config)

@@ -1,0 +1,90 @@
+"""The contract of every experiment: it runs from end to end, fills the rows of its claims, and its card is right."""
+
+import importlib
+import inspect
+import json
+import re
+import shlex
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxae import data, program
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+TINY = {  # flags that make each study small, its reported arms all there
+    "denoise": {"limit": 36},
+    "fc_vs_conv": {"limit": 20},
+}
+FEW = 100  # images of a set that is not trained on
+
+
+@pytest.fixture(scope="module", params=sorted(TINY))
+def done(request, tmp_path_factory):
+    """The module of a study, its config, and the run directory that it left."""
+    module = importlib.import_module(f"experiments.{request.param}")
+    folder = tmp_path_factory.mktemp("runs") / request.param
+    shared = {"source": "synthetic", "epochs": 1, "seeds": 2, "quiet": True, "out": folder}
+    config = module.Config(**{**shared, **TINY[request.param]})
+    whole = data.load
+
+    def few(name, split, **where):
+        loaded = whole(name, split, **where)
+        return loaded if split.startswith("train") else loaded.head(FEW)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setattr(data, "load", few)
+        jax.config.update("jax_disable_most_optimizations", True)  # compiling is nearly all that takes time here
+        try:
+            module.main(config)
+        finally:
+            jax.config.update("jax_disable_most_optimizations", False)
+    return module, config, folder
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text())
+
+
+def test_every_study_is_here():
+    studies = {path.stem for path in EXPERIMENTS.glob("*.py") if "\ndef claims(" in path.read_text()}
+    assert studies == set(TINY)
+
+
+def test_every_claim_has_its_values(done):
+    module, config, folder = done
+    found = [row for row in read(folder, "results.json") if not row["excluded"]]
+    rows = {(row["arm"], row["metric"], row["reported"]): row for row in found}
+    for claim in module.claims(config):
+        row = rows[claim.arm, claim.metric, claim.reported]
+        assert row["n_seeds"] == 2, (claim, row)
+        assert np.isfinite(row["values"]).all(), row
+        assert row["verdict"] == ("reproduced" if claim.exact else "not comparable"), row
+        named = {pair[:2] for pair in rows}
+        assert set(claim.explained_by) <= named, claim
+
+
+def test_the_report_shows_every_arm_and_figure(done):
+    module, config, folder = done
+    manifest = read(folder, "manifest.json")
+    assert manifest["status"] == "complete"
+    page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    assert all(arm in page for arm in manifest["arms"])
+    assert {claim.arm for claim in module.claims(config)} <= {row["arm"] for row in read(folder, "results.json")}
+    pictures = sorted(path.stem for path in (folder / "figures").glob("*.npz"))
+    assert len(pictures) > 1
+    assert all(f"figures/{name}.png" in text and (folder / "figures" / f"{name}.png").is_file() for name in pictures)
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_the_card_says_source_expected_and_how_to_run(name):
+    module = importlib.import_module(f"experiments.{name}")
+    card = dict(re.findall(r"^(Source|Expected|Run) +(.*)$", inspect.getdoc(module) or "", re.MULTILINE))
+    assert re.match(r"\d{3}_[0-9a-f]{16}\.txt: ", card["Source"])
+    assert card["Expected"].startswith(f"experiments/results/{name}.json ")
+    words = shlex.split(card["Run"])
+    assert words[:3] == ["python", "-m", f"experiments.{name}"]
+    assert isinstance(program.parse(module.Config, words[3:]), module.Config)
