@@ -23,7 +23,7 @@ def outputs(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
 def sample(study: Study, key: jax.Array, state: State, data: Any, index: Any) -> tuple[Any, Batch]:
     """The outputs for the examples `index` (i32[b]), and the batch they were given: for figures."""
     data, index = jax.tree.map(jnp.asarray, data), jnp.asarray(index, jnp.int32)
-    batch = study.batch(stream(key, "evaluate/sample/batch"), data, index)
+    batch = (study.eval_batch or study.batch)(stream(key, "evaluate/sample/batch"), data, index)
     return outputs(study, key, state, batch), batch
 
 
@@ -46,7 +46,7 @@ def over(
     def chunk(number):
         index = jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)
         here = stream(key, "evaluate", number)
-        batch = study.batch(stream(here, "batch"), data, index)
+        batch = (study.eval_batch or study.batch)(stream(here, "batch"), data, index)
         return measure(outputs(study, here, state, batch), batch)
 
     values = lax.map(chunk, jnp.arange(chunks, dtype=jnp.int32))

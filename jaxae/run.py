@@ -23,7 +23,21 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from jaxae import checkpoint, data, display, evaluate, flags, keys, lanes, manifest, metrics, plots, report, results
+from jaxae import (
+    checkpoint,
+    data,
+    display,
+    evaluate,
+    flags,
+    keys,
+    lanes,
+    manifest,
+    metrics,
+    plots,
+    pretrained,
+    report,
+    results,
+)
 from jaxae import train as training
 from jaxae.errors import UsageError
 from jaxae.study import Batch, Claim, State, Study
@@ -161,9 +175,12 @@ class Run:
         how = self._lanes(len(table))
         names = [f"{study.name} {setting}".strip() for setting in settings]
         try:
-            now = self._fit(study, roots, data, hparams, how, options)
+            now, speed = self._fit(study, roots, data, hparams, how, options)
         except training.NonFiniteLossError as error:
             raise self._non_finite(study, names, error) from error
+        if speed:  # else it was complete before
+            self.manifest["arms"][study.name] = {"parameters": _parameters(now.state), **speed}
+            self._write_manifest("running")
         state = now.best if best else now.state
         scores = {} if test is None else jax.device_get(_scores(study, roots, state, lanes.resident(test, how), how))
         trained = []
@@ -182,10 +199,32 @@ class Run:
             trained.append(arm)
         return trained
 
+    def pretrained(self, study: Study, data: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables of a model that this run uses and doesn't study, from the cache; trained first if need be.
+
+        `recipe` holds what tells this training from others of the name, as JSON values, its "seed" among them. The
+        model is no arm: it has one seed, and no place in the results. See `jaxae.pretrained`.
+        """
+        kept = pretrained.folder(study.name, data, recipe)
+        if not kept.is_dir():
+            self._say(f"{study.name}: trained once, for this run and later ones")
+            self._fit(study, keys.root(recipe["seed"])[None], data, None, lanes.SOLO, {})
+            pretrained.publish(self.folder, study.name, data, recipe)
+        return checkpoint.variables(kept if kept.is_dir() else self.folder, study.name)
+
+    def publish(self, arm: str, data: Any, recipe: Mapping[str, Any]) -> None:
+        """Keep an arm's first seed in the cache, where `pretrained` of any run with this recipe finds it."""
+        pretrained.publish(self.folder, arm, data, recipe)
+
     def measure(self, arm: str, metric: str, values: Any) -> None:
         """Add a measure of an arm: one number per seed, or one number that is the same for all."""
         values = np.broadcast_to(np.asarray(values, np.float64), (len(self.seeds),))
         self.measures.setdefault(arm, {})[metric] = values
+
+    def score(self, arm: str, name: str, values: Any) -> None:
+        """Add a score of an arm, float[seeds, n], one for every test image; its means are the measure test/NAME."""
+        self.measure(arm, f"test/{name}", np.asarray(values, np.float64).mean(1))
+        self.scores[f"{arm}/{name}"] = np.asarray(values)
 
     def compare(self, first: str, second: str, *names: str) -> None:
         """Add the paired difference of two arms in each of these measures to the results."""
@@ -212,7 +251,7 @@ class Run:
 
     # ---- training with checkpoints
 
-    def _fit(self, study, roots, data, hparams, how, options) -> training.Progress:
+    def _fit(self, study, roots, data, hparams, how, options) -> tuple[training.Progress, dict[str, float]]:
         options = dict(options)
         fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
         plan = training.Plan(study.epochs, **fields)
@@ -231,10 +270,7 @@ class Run:
                 bar.update(now, clock.rate)
                 self._events(study.name, now, per_epoch)
                 self._keep(folder, now, clock, per_epoch, plan.epochs)
-        if clock.rates:  # else it was complete before
-            self.manifest["arms"][study.name] = {"parameters": _parameters(now.state), **clock.summary()}
-            self._write_manifest("running")
-        return now
+        return now, clock.summary() if clock.rates else {}
 
     def _keep(self, folder, now, clock, per_epoch, epochs) -> None:
         """Save where it is due; stop where a signal asked for it."""
@@ -290,8 +326,7 @@ class Run:
                 for summary, value in _summaries(values).items():
                     self.measure(arm.name, f"{split}/{name}/{summary}", value)
         for name, values in arm.scores.items():
-            self.measure(arm.name, f"test/{name}", np.asarray(values, np.float64).mean(1))
-            self.scores[f"{arm.name}/{name}"] = np.asarray(values)
+            self.score(arm.name, name, values)
         self.dead[arm.name] = [seed for seed, alive in zip(self.seeds, arm.alive, strict=True) if not alive]
         stops = [stop / per_epoch for stop in training.Plan(1, options.get("validate_every")).stops(per_epoch)]
         points = next(iter(arm.validation.values())).shape[1] if arm.validation else 0
@@ -349,7 +384,9 @@ def _alive(arm: Trained, test) -> np.ndarray:
     """bool[seeds]: false where the model shows the same picture whatever it is given."""
     index = np.arange(min(200, arm.study.examples(test)))
     samples = [arm.sample(test, index, lane=lane) for lane in range(len(arm.keys))]
-    return np.array([not metrics.is_constant(outputs.image, batch.target) for outputs, batch in samples])
+    # a classifier's outputs are its logits; they are constant as a picture is
+    shown = [(getattr(outputs, "image", outputs), batch.target) for outputs, batch in samples]
+    return np.array([not metrics.is_constant(image, target) for image, target in shown])
 
 
 def _parameters(state: State) -> int:

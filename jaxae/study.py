@@ -48,6 +48,7 @@ class Study:
     batch      (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
     loss       (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
     scores     (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
+    eval_batch as `batch`, for evaluation, where it differs: without the training's augmentation, say
     optimizer  an optax transformation, or a function of hparams that returns one (so that rates can differ by lane);
                its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
     unroll     steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
@@ -61,6 +62,7 @@ class Study:
     batch_size: int
     epochs: int
     scores: Callable[[Any, Batch], dict[str, jax.Array]] = metrics.reconstruction
+    eval_batch: Callable[[jax.Array, Any, jax.Array], Batch] | None = None
     examples: Callable[[Any], int] = examples
     unroll: int = 1
 

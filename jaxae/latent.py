@@ -1,0 +1,83 @@
+"""Walks in a code space: codes to decode, as pure functions of codes. A code is float[d], or float[..., d] a batch."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxae.errors import UsageError
+
+
+def lerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Array:
+    """Points of the straight line from `start` (weight 0) to `end` (weight 1): float[..., d] twice -> float[..., d].
+
+    With weights float[n] the points lie along a new leading axis: float[n, ..., d]. Weights outside [0, 1] extrapolate.
+    The ends are exact. Raises UsageError unless both codes have the same shape and are floating.
+    """
+    start, end, weight = _aligned(start, end, weight)
+    return (1 - weight) * start + weight * end
+
+
+def slerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Array:
+    """Points of the arc from `start` to `end` at constant angular speed: shapes and errors as for `lerp`.
+
+    Shoemake 1985 (SIGGRAPH): sin((1 - t) a) / sin(a) start + sin(t a) / sin(a) end, a the angle between the codes.
+    Codes of one length keep it on the way; one length passes smoothly into another. Where no arc is defined (parallel
+    or opposite codes, to 1e-3 of an angle, or a code of length 0) it is the straight line.
+    """
+    start, end, weight = _aligned(start, end, weight)
+    first, last = _direction(start), _direction(end)
+    # Kahan's form: the arc cosine has no digits left where codes are nearly parallel
+    angle = 2 * jnp.arctan2(_length(first - last), _length(first + last))
+    curved = (jnp.sin(angle) > 1e-3) & (_length(start) > 0) & (_length(end) > 0)
+    sine = jnp.where(curved, jnp.sin(angle), 1)
+    left = jnp.where(curved, jnp.sin((1 - weight) * angle) / sine, 1 - weight)
+    right = jnp.where(curved, jnp.sin(weight * angle) / sine, weight)
+    return left * start + right * end
+
+
+def traversal(code: jax.Array, values: jax.Array) -> jax.Array:
+    """One dimension varied at a time: float[d], and float[n] or float[d, n] -> float[d, n, d].
+
+    Row i, column j is `code` with its dimension i set to values[j], or to values[i, j]. Raises UsageError for other
+    shapes.
+    """
+    if code.ndim != 1 or values.ndim not in (1, 2) or values.shape[:-1] not in ((), code.shape):
+        raise UsageError(
+            f"a traversal of codes {code.shape} through values {values.shape} is undefined; give [d], and [n] or [d, n]"
+        )
+    shape = (*code.shape, values.shape[-1], *code.shape)
+    varied = jnp.broadcast_to(jnp.eye(len(code), dtype=bool)[:, None, :], shape)
+    values = jnp.broadcast_to(values.reshape(-1, values.shape[-1])[:, :, None], shape)
+    return jnp.where(varied, values, jnp.broadcast_to(code, shape))
+
+
+def plane(across: jax.Array, up: jax.Array) -> jax.Array:
+    """The codes of a two-dimensional space as a picture shows them: float[w], float[h] -> float[h, w, 2].
+
+    Row i, column j is (across[j], up[-1 - i]): the first dimension runs to the right, the second upwards.
+    """
+    return jnp.stack(jnp.meshgrid(across, up[::-1]), axis=-1)
+
+
+def _aligned(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """All three with the same axes, those of several weights first."""
+    if start.shape != end.shape or start.ndim < 1:
+        raise UsageError(
+            f"codes of shapes {start.shape} and {end.shape} have no path between them; give [..., d] twice"
+        )
+    if not (jnp.issubdtype(start.dtype, jnp.floating) and jnp.issubdtype(end.dtype, jnp.floating)):
+        raise UsageError(f"codes of types {start.dtype} and {end.dtype} are not floating; convert them first")
+    weight = jnp.asarray(weight, start.dtype)
+    if weight.ndim > 1:
+        raise UsageError(f"weights of shape {weight.shape} are not one number or [n]; flatten them")
+    if weight.ndim == 0:
+        return start, end, weight.reshape((1,) * start.ndim)
+    return start[None], end[None], weight.reshape((-1,) + (1,) * start.ndim)
+
+
+def _length(vector: jax.Array) -> jax.Array:
+    return jnp.linalg.norm(vector, axis=-1, keepdims=True)
+
+
+def _direction(vector: jax.Array) -> jax.Array:
+    length = _length(vector)
+    return vector / jnp.where(length > 0, length, 1)

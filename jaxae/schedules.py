@@ -1,0 +1,87 @@
+"""Learning rates that follow the loss, inside the compiled step: the state is a few numbers, one set per lane."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxae.errors import UsageError
+
+
+class Plateau(NamedTuple):
+    """Where ReduceLROnPlateau stands: f32[] and i32[].
+
+    rate       the learning rate of the next step
+    best       the lowest epoch loss that counted as an improvement
+    bad        epochs since then
+    cooldown   epochs still to wait before bad ones count again
+    total      sum of the losses of this epoch's steps so far
+    count      how many they are
+    """
+
+    rate: jax.Array
+    best: jax.Array
+    bad: jax.Array
+    cooldown: jax.Array
+    total: jax.Array
+    count: jax.Array
+
+
+def reduce_on_plateau(
+    learning_rate: float | jax.Array,
+    *,
+    every: int,
+    factor: float = 0.1,
+    patience: int = 10,
+    threshold: float = 1e-4,
+    cooldown: int = 0,
+    min_rate: float = 0.0,
+    eps: float = 1e-8,
+) -> optax.GradientTransformationExtraArgs:
+    """Scales updates by minus a rate that falls when the loss stops falling: torch's ReduceLROnPlateau, mode "min".
+
+    The last link of a chain, in place of `optax.scale_by_learning_rate`: `optax.chain(optax.scale_by_adam(),
+    reduce_on_plateau(1e-3, every=steps))`. It reads the `value` of each update, the step's loss, and acts on the
+    mean of `every` of them, an epoch's: after more than `patience` epochs, none of them below (1 - threshold) of the
+    best, the rate is multiplied by `factor`, though not below `min_rate` and only if it falls by more than `eps`.
+    The following `cooldown` epochs don't count as bad. Defaults are torch's.
+
+    optax.contrib.reduce_on_plateau counts patience from one more, lacks `eps`, and slows the last step of the epoch
+    whose loss it judges; torch's scheduler acts between epochs.
+    Raises UsageError for `every` or `patience` that can't be, and a factor not below 1.
+    """
+    if every < 1 or patience < 0 or cooldown < 0:
+        raise UsageError(f"every={every}, patience={patience}, cooldown={cooldown}; give at least 1, 0 and 0")
+    if not 0 <= factor < 1:
+        raise UsageError(f"a factor of {factor} doesn't reduce the learning rate; give one from 0 to under 1")
+
+    def init(params: Any) -> Plateau:
+        del params
+        zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
+        return Plateau(jnp.asarray(learning_rate, jnp.float32), jnp.full_like(zero, jnp.inf), none, none, zero, none)
+
+    def judge(state: Plateau) -> Plateau:
+        """The state after an epoch."""
+        loss = state.total / every
+        better = loss < state.best * (1 - threshold)
+        bad = jnp.where(better | (state.cooldown > 0), 0, state.bad + 1)
+        lower = jnp.maximum(state.rate * factor, min_rate)
+        tired = bad > patience
+        return Plateau(
+            rate=jnp.where(tired & (state.rate - lower > eps), lower, state.rate),
+            best=jnp.where(better, loss, state.best),
+            bad=jnp.where(tired, 0, bad),
+            cooldown=jnp.where(tired, cooldown, jnp.maximum(state.cooldown - 1, 0)),
+            total=jnp.zeros_like(state.total),
+            count=jnp.zeros_like(state.count),
+        )
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Plateau]:
+        del params
+        updates = jax.tree.map(lambda leaf: (-state.rate).astype(leaf.dtype) * leaf, updates)
+        state = state._replace(total=state.total + extra["value"], count=state.count + 1)
+        ended = state.count == every
+        return updates, jax.tree.map(lambda new, old: jnp.where(ended, new, old), judge(state), state)
+
+    return optax.GradientTransformationExtraArgs(init, update)
