@@ -240,7 +240,7 @@ def train_arm(run: ae.Run, arm: Arm, image: Any, rows: tuple[Any, Any, Any], tes
     done = run.train(made, shown, validation=held_out, validate_every=log, test=images(arm, test))
     note_losses(run, done, per_epoch, log)
     note_gains(run, done.name)
-    note_gap(run, done, done.evaluate(once, signed_error)["mse, signed"])
+    note_gap(run, done, done.evaluate(once, replace(made, scores=signed_error))["mse, signed"])
     return done
 
 

@@ -23,7 +23,6 @@ import jaxae as ae
 from jaxae.transforms import random_shift, to_unit
 
 NAME = "digit classifier"
-CLAIMS = ()
 CHUNK = 250
 
 
@@ -103,7 +102,7 @@ def _probabilities(variables, images):
 
 def main(config: Config) -> None:
     """Train, keep the first seed's model for other studies, show what is misread."""
-    with ae.Run(config, CLAIMS) as run:
+    with ae.Run(config, claims=()) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
         trained = run.train(study(config, train), train, test=test)
         if config.lanes == "map":  # then the first lane has the bits of a run of its own

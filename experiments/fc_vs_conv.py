@@ -54,14 +54,16 @@ def setting(rate: float) -> str:
 
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers under each reading; which learning rate it printed them for, it doesn't say."""
+    first = config.targets[0] + setting(config.learning_rates[0])
     found = [
-        ae.Claim("fc unit", "parameters", 468_368, "Results, 1", exact=True),
-        ae.Claim("conv unit", "parameters", 74_497, "Results, 2", exact=True),
+        ae.Claim(f"fc {first}", "parameters", 468_368, "Results, 1", exact=True),
+        ae.Claim(f"conv {first}", "parameters", 74_497, "Results, 2", exact=True),
     ]
+    readings = [reading for reading in READINGS if reading[0] in config.targets]
     for (arm, number), rate in itertools.product(REPORTED.items(), config.learning_rates):
-        names = [f"{arm} {targets}{setting(rate)}" for targets, _, _ in READINGS]
-        others = tuple((name, metric) for name, (_, metric, _) in zip(names, READINGS, strict=True))
-        for name, (_, metric, reading) in zip(names, READINGS, strict=True):
+        names = [f"{arm} {targets}{setting(rate)}" for targets, _, _ in readings]
+        others = tuple((name, metric) for name, (_, metric, _) in zip(names, readings, strict=True))
+        for name, (_, metric, reading) in zip(names, readings, strict=True):
             found.append(ae.Claim(name, metric, number, "Results", reading, explained_by=others))
     return found
 

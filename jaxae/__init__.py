@@ -8,6 +8,7 @@ trained = ae.train.fit(study, keys, data)          # keys: one per lane
 """
 
 from jaxae import (
+    baselines,
     checkpoint,
     data,
     evaluate,
@@ -41,6 +42,7 @@ __all__ = [
     "Study",
     "Trained",
     "UsageError",
+    "baselines",
     "checkpoint",
     "cli",
     "data",

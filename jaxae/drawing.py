@@ -226,9 +226,10 @@ def draw_bars(data: Bars, titled: bool) -> Figure:
         entries[label] = ax.bar(at + (i - (len(data.groups) - 1) / 2) * width, mean, width * 0.92, yerr=error, **look)
     ax.set_xticks(at, data.categories)
     ax.grid(False, axis="x")
-    seeds = [array for _, array in data.groups if np.ndim(array) == 2]
-    spread = {f"95% interval of the mean, {seeds_of(seeds)}": Line2D([], [], color=INK, marker="|", linestyle="")}
-    legend(figure, (entries if len(entries) > 1 else {}) | (spread if any(len(a) > 1 for a in seeds) else {}))
+    spread = {}
+    if seeds := [array for _, array in data.groups if np.ndim(array) == 2 and len(array) > 1]:
+        spread = {f"95% interval of the mean, {seeds_of(seeds)}": Line2D([], [], color=INK, marker="|", linestyle="")}
+    legend(figure, (entries if len(entries) > 1 else {}) | spread)
     return figure
 
 

@@ -31,7 +31,7 @@ class Lanes:
     def __post_init__(self):
         if self.mode not in ("map", "vmap"):
             raise UsageError(f"lanes run by map or vmap, not {self.mode!r}; choose one of the two")
-        # one device needs no look at them, which would start JAX before a program could set it up
+        # one is always there, and counting starts the backend: importing jaxae must not, or its devices are settled
         if self.devices != 1 and not 1 <= self.devices <= jax.device_count():
             raise UsageError(f"{self.devices} devices were asked for and {jax.device_count()} found; ask for fewer")
 

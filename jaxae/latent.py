@@ -26,7 +26,8 @@ def slerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Ar
     start, end, weight = _aligned(start, end, weight)
     first, last = _direction(start), _direction(end)
     # Kahan's form: the arc cosine has no digits left where codes are nearly parallel
-    angle = 2 * jnp.arctan2(_length(first - last), _length(first + last))
+    apart, along = _length(first - last), _length(first + last)
+    angle = 2 * jnp.arctan2(apart, jnp.where(apart + along > 0, along, 1))
     curved = (jnp.sin(angle) > 1e-3) & (_length(start) > 0) & (_length(end) > 0)
     sine = jnp.where(curved, jnp.sin(angle), 1)
     left = jnp.where(curved, jnp.sin((1 - weight) * angle) / sine, 1 - weight)
@@ -75,7 +76,9 @@ def _aligned(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> tup
 
 
 def _length(vector: jax.Array) -> jax.Array:
-    return jnp.linalg.norm(vector, axis=-1, keepdims=True)
+    """The norm, whose gradient at 0 is 0 and not NaN."""
+    square = jnp.sum(vector * vector, axis=-1, keepdims=True)
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
 
 
 def _direction(vector: jax.Array) -> jax.Array:

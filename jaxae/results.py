@@ -91,7 +91,7 @@ def compare(
         if values is None:
             rows.append(replace(measured(claim.arm, claim.metric, ()), **fields, **_missing()))
             continue
-        died = (dead or {}).get(claim.arm, ())
+        died = () if claim.exact else (dead or {}).get(claim.arm, ())  # a count is the same, dead or alive
         found = _with_and_without(claim.arm, claim.metric, values, seeds, died)
         rows += [_judge(replace(row, **fields), claim, deviations, died) for row in found]
     return [_explain(row, claims, rows) for row in rows]

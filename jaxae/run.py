@@ -14,7 +14,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Trained:
     train    {name: f32[seeds, steps]}; `epochs` {name: f64[seeds, epochs]}, the means over each epoch's steps
     validation {name: f32[seeds, points]}; `scores` {name: f32[seeds, images]}
     alive    bool[seeds]: whether the model shows different pictures for different inputs (true where there is no test)
+    how      the lanes, as they were trained
     """
 
     name: str
@@ -73,16 +74,23 @@ class Trained:
     validation: Mapping[str, np.ndarray]
     scores: Mapping[str, np.ndarray]
     alive: np.ndarray
+    how: lanes.Lanes
 
     def sample(self, data: Any, index: Any, *, lane: int = 0) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one seed."""
         state = jax.tree.map(lambda leaf: leaf[lane], self.state)
         return _sample(self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
 
-    def evaluate(self, data: Any, scores: Callable[[Any, Batch], Any] | None = None) -> dict[str, np.ndarray]:
-        """Scores of every example of other `data`, {name: f32[seeds, n]}: the study's, or those given."""
-        study = self.study if scores is None else dataclasses.replace(self.study, scores=scores)
-        return jax.device_get(_scores(study, self.keys, self.state, lanes.resident(data, lanes.SOLO), lanes.SOLO))
+    def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
+        """Scores {name: f32[seeds, n]} of every example of `data`, in this study or one of other inputs or scores."""
+        return jax.device_get(
+            _scores(study or self.study, self.keys, self.state, lanes.resident(data, self.how), self.how)
+        )
+
+    def variables(self, lane: int = 0) -> dict[str, Any]:
+        """The variables of one seed's model, as `study.model.apply` takes them."""
+        params, batch_stats = jax.tree.map(lambda leaf: leaf[lane], (self.state.params, self.state.batch_stats))
+        return {"params": params, "batch_stats": batch_stats}
 
 
 class Run:
@@ -191,7 +199,7 @@ class Run:
             epochs = {name: _epoch_means(losses, study.steps_per_epoch(data)) for name, losses in steps.items()}
             arm = Trained(
                 name, study, roots[part], cut(state), steps, epochs, cut(now.validation), cut(scores),
-                alive=np.ones(len(self.seeds), bool),
+                alive=np.ones(len(self.seeds), bool), how=how,
             )  # fmt: skip
             if test is not None:
                 arm = dataclasses.replace(arm, alive=_alive(arm, test))

@@ -50,12 +50,12 @@ def number(value: float | None) -> str:
 
 
 def printed(row: Row) -> str:
-    """The reported number as the report prints it."""
+    """The reported number as the report prints it, to 6 significant digits at most."""
     if row.reported is None:
         return NONE
     if float(row.reported).is_integer() and (row.exact or isinstance(row.reported, int)):
         return f"{int(row.reported):,}"
-    return repr(row.reported)
+    return min(repr(row.reported), f"{row.reported:.6g}", key=len)
 
 
 def reproduced(row: Row) -> str:

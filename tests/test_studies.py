@@ -15,6 +15,7 @@ from jaxae import data, program
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small, its reported arms all there
+    "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
     "fc_vs_conv": {"limit": 20},
 }
