@@ -1,0 +1,57 @@
+"""Models that runs use and don't study: trained once, then read from the cache, the same bits whoever trained them."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import digit_classifier
+from experiments.digit_classifier import NAME
+from jaxae import Run, checkpoint, pretrained
+from jaxae.models import DigitClassifier
+
+QUICK = digit_classifier.Config(source="synthetic", limit=64, epochs=1, quiet=True)
+
+
+def judge(folder):
+    """What a run of some other study does: the training data and the judge's variables."""
+    with Run(dataclasses.replace(QUICK, out=folder)) as run:
+        train = run.data("mnist", "train")
+        return train, run.pretrained(digit_classifier.study(QUICK, train), train, digit_classifier.recipe(QUICK))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Training data, the variables as the first run trained them, and their folder in the cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXAE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        train, variables = judge(tmp_path_factory.mktemp("runs") / "first")
+        yield train, variables, pretrained.folder(NAME, train, digit_classifier.recipe(QUICK))
+
+
+def test_a_later_run_reads_it(kept, tmp_path):
+    variables = judge(tmp_path / "later")[1]
+    assert not (tmp_path / "later" / "checkpoints").exists()
+    jax.tree.map(np.testing.assert_array_equal, variables, kept[1])
+
+
+def test_other_training_is_another_folder(kept):
+    train, _, folder = kept
+    recipe = digit_classifier.recipe(QUICK)
+    assert folder != pretrained.folder(NAME, train, {**recipe, "dropout": 0.5})
+    assert folder != pretrained.folder(NAME, train.head(63), recipe)
+
+
+def test_it_is_the_first_seed_of_its_own_experiment(kept, tmp_path):
+    kept[2].rename(tmp_path / "moved")
+    digit_classifier.main(dataclasses.replace(QUICK, out=tmp_path / "study", seeds=2))
+    jax.tree.map(np.testing.assert_array_equal, checkpoint.variables(kept[2], NAME), kept[1])
+
+
+def test_reading_is_the_softmax_of_the_model_for_any_number_of_images(kept):
+    images = kept[0].image[:7].astype(np.float32) / np.float32(255)
+    logits: Any = DigitClassifier().apply(kept[1], images)
+    np.testing.assert_allclose(digit_classifier.read(kept[1], images), jax.nn.softmax(logits), atol=1e-6)
+    assert digit_classifier.read(kept[1], images[:0]).shape == (0, 10)
