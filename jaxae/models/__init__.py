@@ -1,19 +1,34 @@
 """Models: every autoencoder maps images to an `Output`, and has `encode` and `decode` as methods."""
 
 from jaxae.models import layers
+from jaxae.models.addition import AdditionModel, ValueToLatent
 from jaxae.models.classifier import DigitClassifier
 from jaxae.models.conv import ConvAutoencoder, DenoiseAutoencoder
+from jaxae.models.digits import (
+    DigitAutoencoder,
+    DigitEncoder,
+    InterpolationDecoder,
+    TransposedDecoder,
+    UpsamplingDecoder,
+)
 from jaxae.models.mlp import MLP, FCAutoencoder, MLPAutoencoder
 from jaxae.models.output import Output, check_images
 
 __all__ = [
     "MLP",
+    "AdditionModel",
     "ConvAutoencoder",
     "DenoiseAutoencoder",
+    "DigitAutoencoder",
     "DigitClassifier",
+    "DigitEncoder",
     "FCAutoencoder",
+    "InterpolationDecoder",
     "MLPAutoencoder",
     "Output",
+    "TransposedDecoder",
+    "UpsamplingDecoder",
+    "ValueToLatent",
     "check_images",
     "layers",
 ]

@@ -50,9 +50,10 @@ class ValueToLatent(nn.Module):
 class AdditionModel(nn.Module):
     """Images of a (b, h, w, c) in [0, 1] and numbers (b,) to images of a + b.
 
-    E is the digits' encoder, D one of their decoders (unbound), P an MLP with ReLU between `hidden` layers, on the code
-    beside the number. `variational`: E gives mean and log-variance; `generative`: P does; then training draws codes,
-    with `rngs={"sample": key}`. `value_to_latent` shows P a `ValueToLatent` of the number in place of the number.
+    E is the digits' encoder, D one of their decoders (`decoding`, unbound), P an MLP with ReLU between `hidden` layers,
+    on the code beside the number. `variational`: E gives mean and log-variance; `generative`: P does; then training
+    draws codes, with `rngs={"sample": key}`, and with `sampled` evaluation does, too. `value_to_latent` shows P a
+    `ValueToLatent` of the number in place of the number.
     `widths` are E's channels, mirrored in D: another choice than the report's makes both smaller.
     Raises UsageError for images of another shape or of integers.
     """
@@ -61,8 +62,9 @@ class AdditionModel(nn.Module):
     variational: bool = False
     generative: bool = False
     value_to_latent: bool = False
+    sampled: bool = False
     hidden: tuple[int, ...] = (256, 256)
-    decoder: Decoder = TransposedDecoder()
+    decoding: Decoder = TransposedDecoder()
     widths: tuple[int, ...] = (32, 64, 128)
     image_shape: tuple[int, int, int] = (28, 28, 1)
     initializer: layers.Init = layers.torch_init
@@ -74,17 +76,18 @@ class AdditionModel(nn.Module):
         options = {"initializer": self.initializer, "dtype": self.dtype}
         self.E = DigitEncoder(self.code_size * (1 + self.variational), widths=self.widths, **shared)
         self.P = MLP((*self.hidden, self.code_size * (1 + self.generative)), **options)
-        self.D = self.decoder.clone(parent=None, widths=self.widths[::-1], **shared)
+        self.D = self.decoding.clone(parent=None, widths=self.widths[::-1], **shared)
         if self.value_to_latent:
             self.value = ValueToLatent(self.code_size, **options)
 
     def __call__(self, inputs, *, train: bool = False) -> Sum:
         """(image (b, h, w, c), value (b,)) -> Sum: both paths, with drawn codes in training and their means else."""
         image, value = inputs
+        drawn = train or self.sampled
         posterior = self.encode(image)
-        code = self._draw(posterior, train)
+        code = self._draw(posterior, drawn)
         sum_posterior = self.plus(code, value)
-        sum_code = self._draw(sum_posterior, train)
+        sum_code = self._draw(sum_posterior, drawn)
         original, total = jnp.split(self.decode(jnp.concatenate([code, sum_code])), 2)  # one pass through D
         return Sum(total, original, sum_code, posterior, sum_posterior)
 

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxae.errors import UsageError
 from jaxae.models import layers
 from jaxae.models.output import Output, check_images
 
@@ -117,12 +118,52 @@ Decoder = TransposedDecoder | UpsamplingDecoder | InterpolationDecoder
 class DigitAutoencoder(nn.Module):
     """Images (b, *image_shape) in [0, 1] to a code (b, code_size), and back through a sigmoid; report 003, part II.
 
-    `decoder` is one of the three, unbound, and says what initialises the encoder, too. 2,093,571 parameters with a code
-    of 2: encoder 388,354, decoder 1,705,217, whichever it is. Raises UsageError as `DigitEncoder` does.
+    `decoding` is one of the three decoders, unbound; it takes image_shape, initializer and dtype from here. 2,093,571
+    parameters with a code of 2: encoder 388,354, decoder 1,705,217, whichever it is. Raises UsageError as
+    `DigitEncoder` does.
     """
 
     code_size: int = 2
-    decoder: Decoder = TransposedDecoder()
+    decoding: Decoder = TransposedDecoder()
     image_shape: Shape = (28, 28, 1)
     initializer: layers.Init = layers.torch_init
     dtype: Any = jnp.float32
+
+    def setup(self):
+        """Build the encoder and the decoder."""
+        shared = {"image_shape": self.image_shape, "initializer": self.initializer, "dtype": self.dtype}
+        self.encoder = DigitEncoder(self.code_size, **shared)
+        self.decoder = self.decoding.clone(parent=None, **shared)
+
+    def __call__(self, image, *, train: bool = False) -> Output:
+        """Image (b, h, w, c) -> Output with image, logits and code."""
+        del train  # nothing here differs in training
+        code = self.encode(image)
+        return self.decode(code)._replace(code=code)
+
+    def encode(self, image) -> jax.Array:
+        """Image (b, h, w, c) -> code (b, code_size)."""
+        return self.encoder(image)
+
+    def decode(self, code) -> Output:
+        """Code (b, code_size) -> Output with image and logits."""
+        logits = self.decoder(code)
+        return Output(image=nn.sigmoid(logits), logits=logits)
+
+
+def _small_image(decoder: Decoder, code: jax.Array, **options) -> jax.Array:
+    """The two dense layers: code (b, d) -> (b, h / 4, w / 4, widths[0]) for three widths, ReLU after each."""
+    shrink = 2 ** (len(decoder.widths) - 1)
+    height, width, _ = decoder.image_shape
+    if height % shrink or width % shrink:
+        raise UsageError(f"images of {height}x{width} are no multiple of {shrink} pixels; resize them")
+    small = (height // shrink, width // shrink, decoder.widths[0])
+    x = nn.relu(layers.Dense(decoder.hidden, **options)(code))
+    x = nn.relu(layers.Dense(math.prod(small), **options)(x))
+    return x.reshape(-1, *small)
+
+
+def _bilinear(x: jax.Array) -> jax.Array:
+    """(b, h, w, c) -> (b, 2h, 2w, c), as torch.nn.functional.interpolate with align_corners=False."""
+    b, h, w, c = x.shape
+    return jax.image.resize(x, (b, 2 * h, 2 * w, c), "linear")
