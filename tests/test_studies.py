@@ -17,6 +17,7 @@ EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small, its reported arms all there
     "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
+    "digit_codes": {"limit": 24, "batch_size": 20},
     "fc_vs_conv": {"limit": 20},
 }
 FEW = 100  # images of a set that is not trained on
