@@ -138,7 +138,8 @@ def main(config: Config) -> None:
     with ae.Run(config, claims(config)) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
         parts = split(train.image, config.seed)
-        arms = [arm for group in groups(config) for arm in train_group(run, *group, parts, test.image)]
+        how = {"validation": parts[1], "test": test.image, "best": True, "patience": config.patience}
+        arms = [arm for group in groups(config) for arm in run.train_settings(group[0], parts[0], group[1], **how)]
         arms.sort(key=lambda arm: config.arms.index(arm.name.replace(" ", "-")))
         for arm in arms:
             measure(run, arm, parts[0])
@@ -162,15 +163,6 @@ def groups(config: Config) -> Iterator[tuple[ae.Study, dict[str, dict[str, float
         wanted = {loss: LOSSES[loss] for loss in LOSSES if f"{decoder}-{size}-{loss}" in config.arms}
         if wanted:
             yield study(decoder, size, config), wanted
-
-
-def train_group(run: ae.Run, network: ae.Study, settings, parts, test) -> list[ae.Trained]:
-    """Train a network with each loss; the state of the lowest validation loss is scored."""
-    train, validation = parts
-    patience = run.config.patience  # pyright: ignore[reportAttributeAccessIssue]
-    return run.train_settings(
-        network, train, settings, validation=validation, test=test, best=True, patience=patience
-    )  # fmt: skip
 
 
 # ---- what is measured

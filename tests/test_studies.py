@@ -17,6 +17,7 @@ EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small, its reported arms all there
     "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
+    "digit_addition": {"limit": 60, "batch_size": 20, "images": 1, "table": True},
     "digit_codes": {"limit": 24, "batch_size": 20},
     "fc_vs_conv": {"limit": 20},
 }
