@@ -27,6 +27,7 @@ import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_codes import rise
 from jaxae.models import AdditionModel, DigitClassifier
+from jaxae.models.addition import add
 from jaxae.plots import Bars, Curves, Images, Line
 from jaxae.transforms import addends, addition_pairs, by_class, to_unit
 
@@ -350,7 +351,7 @@ def sums(run: ae.Run, train: ae.data.Dataset, mean: np.ndarray, judge: Mapping[s
 # ---- fractions
 
 
-def added(arm: ae.Trained, image: np.ndarray, value: np.ndarray, lane: int) -> np.ndarray:
+def added(arm: ae.Trained, image: Any, value: np.ndarray, lane: int) -> np.ndarray:
     """The solid path alone: uint8[n, 28, 28, 1], real numbers f32[n] -> images f32[n, 28, 28, 1]; in chunks."""
     index = np.arange(len(image) + -len(image) % CHUNK).clip(max=len(image) - 1).reshape(-1, CHUNK)
     variables = arm.variables(lane)
@@ -360,7 +361,7 @@ def added(arm: ae.Trained, image: np.ndarray, value: np.ndarray, lane: int) -> n
 
 @functools.partial(jax.jit, static_argnums=0)
 def _add(model, variables, image, value):
-    return ae.models.addition.add(model, variables, to_unit(image), value)
+    return add(model, variables, to_unit(image), value)
 
 
 def fractions(run: ae.Run, arm: ae.Trained, test: ae.data.Dataset, judge: Mapping[str, Any], count: int) -> None:

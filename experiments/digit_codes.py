@@ -125,7 +125,7 @@ def loss(outputs, batch, hparams) -> tuple[Any, dict[str, Any]]:
     return hparams["mse"] * parts["mse"] + hparams["bce"] * parts["bce"], parts
 
 
-def split(image: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split(image: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Images to train on and images to validate with, the same for all seeds of a run."""
     key = ae.keys.stream(ae.keys.root(seed), "split")
     order = np.asarray(jax.random.permutation(key, len(image)))

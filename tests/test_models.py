@@ -19,6 +19,7 @@ from jaxae.models import (
     MLPAutoencoder,
     UpsamplingDecoder,
 )
+from jaxae.models.addition import add
 
 STUDIED = {
     "fc": FCAutoencoder(),
@@ -160,6 +161,37 @@ def test_classifier():
     first, second = (apply(variables, image, train=True, rngs={"dropout": jax.random.key(seed)}) for seed in (0, 1))
     assert np.abs(first - second).max() > 1e-3
     assert np.abs(first - logits).max() > 1e-3
+
+
+def test_addition_paths():
+    model = AdditionModel(code_size=3, hidden=(9,), widths=(4, 5, 6), variational=True, generative=True)
+    inputs = jnp.asarray(np.clip(wave((2, 28, 28, 1)), 0, 1)), jnp.array([1.0, 2.5])
+    keys = {"params": jax.random.key(0), "sample": jax.random.key(1)}
+    variables = jax.jit(model.init)(keys, inputs)
+
+    @jax.jit
+    def everything(variables, value, key):
+        seen = model.apply(variables, (inputs[0], value))
+        drawn = [model.apply(variables, (inputs[0], value), train=True, rngs={"sample": key})]
+        drawn += [model.clone(sampled=True).apply(variables, (inputs[0], value), rngs={"sample": key})]
+        means = (
+            model.apply(variables, seen.sum_posterior.mean, method="decode"),
+            add(model, variables, inputs[0], value),
+        )
+        code = model.apply(variables, seen.posterior.mean, method="decode")
+        return seen, drawn, means, code, add(model, variables, inputs[0], value, key)
+
+    seen, (trained, sampled), (decoded, means), original, drawn = everything(variables, inputs[1], keys["sample"])
+    assert seen.image.shape == seen.original.shape == inputs[0].shape
+    assert_close(
+        (decoded, means, original), (seen.image, seen.image, seen.original), 1e-6
+    )  # the solid and dashed paths
+    assert_close(sampled, trained, 1e-6)
+    assert_close(drawn, sampled.image, 1e-6)
+    assert np.abs(drawn - means).max() > 1e-4
+    other = everything(variables, jnp.array([1.0, 2.6]), keys["sample"])[0]
+    np.testing.assert_array_equal(other.original, seen.original)  # the number is for P alone
+    assert (other.image[0] == seen.image[0]).all() and (other.image[1] != seen.image[1]).any()
 
 
 # Against PyTorch: weights and images are given by a formula, and the first values below were computed by PyTorch
