@@ -255,9 +255,8 @@ def scales(run: ae.Run, arms: Sequence[ae.Trained]) -> list[str]:
     lower = all(sign(interval) < 0 for _, interval in found["rmse"])
     return [
         "(a) Is BCE lower? The report holds BCE-trained values of 0.155 to 0.164 against MSE-trained ones of 0.175 to "
-        f"0.184. On one scale, the validation images at the last epoch, paired by seed: {'; '.join(words)}. That BCE "
-        f"'reaches a lower value' is {'right on the RMSE scale too' if lower else 'not so on the RMSE scale'}; each "
-        "value is to be compared with its own kind."
+        f"0.184. On one scale, the validation images at the last epoch, paired by seed: {'; '.join(words)}. In RMSE, "
+        f"that BCE reaches a lower value {holds}; what the report compares is one loss's RMSE with the other's entropy."
     ]
 
 
@@ -361,9 +360,9 @@ def decoded(arm: ae.Trained, code: np.ndarray, steps: int = 15) -> Images:
     low, high = np.percentile(code, (2, 98), axis=0)
     across, up = (np.linspace(a, b, steps, dtype=np.float32) for a, b in zip(low, high, strict=True))
     grid = _decode(arm.study.model, arm.variables(), ae.latent.plane(jnp.asarray(across), jnp.asarray(up)))
-    rows = [(f"{y:.1f}", np.asarray(row)) for y, row in zip(up[::-1], grid, strict=True)]
+    rows = [(f"{y:.3g}", np.asarray(row)) for y, row in zip(up[::-1], grid, strict=True)]
     title = f"What is decoded from a grid over the two-dimensional code ({arm.name}, first seed)"
-    labels = [f"{x:.1f}" for x in across]
+    labels = [f"{x:.3g}" for x in across]
     note = "Columns: the first code number; rows: the second, growing upwards, as in the figure before."
     return Images(title, rows, labels, columns=steps, note=note)
 
