@@ -89,6 +89,8 @@ Name = Literal["adder", "vae", "vae-natural", "vae-plain", "vae-natural-plain", 
 class Config(ae.Flags):
     """The report's settings. It doesn't say its batch size, code size, the layers of P and how the KL is reduced."""
 
+    settings = (*ae.Flags.settings, "widths")
+
     arms: tuple[Name, ...] = tuple(ARMS)  # pyright: ignore[reportAssignmentType]
     """The models of parts III, IV.1 and IV.2; natural: pairs that aren't balanced; plain: P is shown the number."""
     table: bool = False
@@ -99,14 +101,17 @@ class Config(ae.Flags):
     """Numbers in a code."""
     images: int = 50
     """Test images of each digit that fractions are added to."""
+    widths: tuple[int, int, int] = (32, 64, 128)
+    """Channels of E's convolutions, mirrored in D."""
     epochs: int = 100
 
     def __post_init__(self):
         super().__post_init__()
         if not self.arms or len(set(self.arms)) < len(self.arms):
             raise ae.UsageError(f"--arms {' '.join(self.arms)}: give different ones, at least one")
-        if min(self.code_size, self.images) < 1:
-            raise ae.UsageError(f"--code-size {self.code_size} --images {self.images}: both must be at least 1")
+        if min(self.code_size, self.images, *self.widths) < 1:
+            given = f"--code-size {self.code_size} --images {self.images} --widths {self.widths}"
+            raise ae.UsageError(f"{given}: all must be at least 1")
 
 
 def claims(config: Config) -> list[ae.Claim]:
@@ -200,7 +205,8 @@ def study(name: str, config: Config) -> ae.Study:
     """An arm; its weights come with the lane."""
     arm = ARMS[name]
     return ae.Study(
-        name.replace("-", " "), arm.model.clone(code_size=config.code_size), BALANCED if arm.balanced else NATURAL,
+        name.replace("-", " "), arm.model.clone(code_size=config.code_size, widths=config.widths),
+        BALANCED if arm.balanced else NATURAL,
         loss, ADAM, config.batch_size, config.epochs, examples=lambda data: data.image.shape[0],
     )  # fmt: skip
 
@@ -327,23 +333,23 @@ def share(run: ae.Run, arm: str) -> np.ndarray:
 def sums(run: ae.Run, train: ae.data.Dataset, mean: np.ndarray, judge: Mapping[str, Any]) -> None:
     """Figure 21, the histogram of the sums, and what a model draws that knows nothing but it."""
     key, label = ae.keys.stream(ae.keys.root(run.seeds[0]), "histogram"), jnp.asarray(train.label)
-    share = {}
+    shares = {}
     for name, balanced in (("natural", False), ("balanced", True)):
         total = np.asarray(sum(addends(key, label, balanced=balanced)))
-        share[name] = np.bincount(total, minlength=10) / len(total)
+        shares[name] = np.bincount(total, minlength=10) / len(total)
     title = f"Sums a + b of {len(train):,} pairs"
-    groups = [(name, 100 * values) for name, values in share.items()]
+    groups = [(name, 100 * values) for name, values in shares.items()]
     run.figure("sums", Bars(title, "a + b", "pairs, %", tuple("0123456789"), groups))
-    blends = np.stack([np.tensordot(values, mean, 1) for values in share.values()])
+    blends = np.stack([np.tensordot(values, mean, 1) for values in shares.values()])
     read = digit_classifier.read(judge, blends)
-    texts = [f"{name} {p.argmax()} ({p.max():.0%})" for name, p in zip(share, read, strict=True)]
+    texts = [f"{name} {p.argmax()} ({p.max():.0%})" for name, p in zip(shares, read, strict=True)]
     run.figure(
         "sums_mean", Images("The mean of all targets, and what it is read as", (("", blends),), captions=[texts])
     )
     run.note(
         f"The report finds small sums commoner, 0 more than 9. Of natural pairs, b uniform up to 9 - a, "
-        f"{share['natural'][0]:.1%} have the sum 0 and {share['natural'][9]:.1%} the sum 9: it is the other way round. "
-        f"The mean of all targets, which is what a model draws that ignores its input, is read as {texts[0]} and "
+        f"{shares['natural'][0]:.1%} have the sum 0 and {shares['natural'][9]:.1%} the sum 9: it is the other way "
+        f"round. The mean of all targets, which is what a model draws that ignores its input, is read as {texts[0]} and "
         f"{texts[1]}."
     )
 

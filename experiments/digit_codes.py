@@ -52,12 +52,16 @@ ADAM = optax.adam(1e-3)
 class Config(ae.Flags):
     """The report's settings. It doesn't say its batch size and its split."""
 
+    settings = (*ae.Flags.settings, "interpolation", "patience", "widths")
+
     arms: tuple[str, ...] = ARMS
     """Which of the twelve: DECODER-SIZE-LOSS."""
     interpolation: Literal["nearest", "bilinear"] = "nearest"
     """Of the third decoder. The report's is nearest."""
     patience: int | None = None
     """Stop an arm's seed after so many epochs without a lower validation loss; the report's curves reach the end."""
+    widths: tuple[int, int, int] = (32, 64, 128)
+    """Channels of the encoder's convolutions, mirrored in the decoder."""
     epochs: int = 100
 
     def __post_init__(self):
@@ -65,8 +69,8 @@ class Config(ae.Flags):
         wrong = [arm for arm in self.arms if arm not in ARMS]
         if wrong or not self.arms or len(set(self.arms)) < len(self.arms):
             raise ae.UsageError(f"--arms {' '.join(self.arms)}: give different ones of {', '.join(ARMS)}")
-        if self.patience is not None and self.patience < 1:
-            raise ae.UsageError(f"--patience is {self.patience}; it must be at least 1")
+        if min(self.widths) < 1 or (self.patience or 1) < 1:
+            raise ae.UsageError(f"--widths {self.widths} --patience {self.patience}: all must be at least 1")
 
 
 def claims(config: Config) -> list[ae.Claim]:
@@ -101,7 +105,7 @@ def study(decoder: str, size: int, config: Config) -> ae.Study:
         "upsampling": UpsamplingDecoder(),
         "interpolation": InterpolationDecoder(bilinear=config.interpolation == "bilinear"),
     }
-    model = ae.models.DigitAutoencoder(code_size=size, decoding=decoders[decoder])
+    model = ae.models.DigitAutoencoder(size, decoders[decoder], config.widths)
     return ae.Study(
         f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors
     )  # fmt: skip

@@ -17,8 +17,8 @@ EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small, its reported arms all there
     "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
-    "digit_addition": {"limit": 60, "batch_size": 20, "images": 1, "table": True},
-    "digit_codes": {"limit": 24, "batch_size": 20},
+    "digit_addition": {"limit": 40, "batch_size": 20, "images": 1, "table": True, "widths": (3, 4, 5)},
+    "digit_codes": {"limit": 24, "batch_size": 20, "widths": (3, 4, 5)},
     "fc_vs_conv": {"limit": 20},
 }
 FEW = 100  # images of a set that is not trained on

@@ -118,13 +118,14 @@ Decoder = TransposedDecoder | UpsamplingDecoder | InterpolationDecoder
 class DigitAutoencoder(nn.Module):
     """Images (b, *image_shape) in [0, 1] to a code (b, code_size), and back through a sigmoid; report 003, part II.
 
-    `decoding` is one of the three decoders, unbound; it takes image_shape, initializer and dtype from here. 2,093,571
+    `decoding` is one of the three decoders, unbound; it takes all but `hidden` from here, `widths` mirrored. 2,093,571
     parameters with a code of 2: encoder 388,354, decoder 1,705,217, whichever it is. Raises UsageError as
     `DigitEncoder` does.
     """
 
     code_size: int = 2
     decoding: Decoder = TransposedDecoder()
+    widths: tuple[int, ...] = (32, 64, 128)
     image_shape: Shape = (28, 28, 1)
     initializer: layers.Init = layers.torch_init
     dtype: Any = jnp.float32
@@ -132,8 +133,8 @@ class DigitAutoencoder(nn.Module):
     def setup(self):
         """Build the encoder and the decoder."""
         shared = {"image_shape": self.image_shape, "initializer": self.initializer, "dtype": self.dtype}
-        self.encoder = DigitEncoder(self.code_size, **shared)
-        self.decoder = self.decoding.clone(parent=None, **shared)
+        self.encoder = DigitEncoder(self.code_size, self.widths, **shared)
+        self.decoder = self.decoding.clone(parent=None, widths=self.widths[::-1], **shared)
 
     def __call__(self, image, *, train: bool = False) -> Output:
         """Image (b, h, w, c) -> Output with image, logits and code."""
