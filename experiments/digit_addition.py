@@ -349,8 +349,8 @@ def sums(run: ae.Run, train: ae.data.Dataset, mean: np.ndarray, judge: Mapping[s
     run.note(
         f"The report finds small sums commoner, 0 more than 9. Of natural pairs, b uniform up to 9 - a, "
         f"{shares['natural'][0]:.1%} have the sum 0 and {shares['natural'][9]:.1%} the sum 9: it is the other way "
-        f"round. The mean of all targets, which is what a model draws that ignores its input, is read as {texts[0]} and "
-        f"{texts[1]}."
+        "round. The mean of all targets, which is what a model draws that ignores its input, is read as "
+        f"{texts[0]} and {texts[1]}."
     )
 
 
