@@ -273,7 +273,8 @@ def terms(arm: ae.Trained) -> list[str]:
 
 def units(arm: ae.Trained, term: str) -> np.ndarray:
     """KL in nats by unit of the code, f64[units, seeds, epochs], mean over each epoch's training pairs."""
-    return np.stack([values for name, values in arm.epochs.items() if name.startswith(f"KL of {term}, unit ")])
+    model: Any = arm.study.model
+    return np.stack([arm.epochs[f"KL of {term}, unit {i + 1}"] for i in range(model.code_size)])
 
 
 # ---- what the classifier reads
@@ -417,7 +418,7 @@ def line(run: ae.Run, arm: ae.Trained, test: ae.data.Dataset, judge: Mapping[str
         seen.append(np.split(drawn, ends))
     a, tenth = np.array(tenths).T
     for words, parts, up in (
-        ("below .5, the lower digit", (1, 2, 3, 4), 0), ("at .5, the lower digit", (5,), 0),
+        ("whole numbers, a + b", (0,), 0), ("below .5, the lower digit", (1, 2, 3, 4), 0), ("at .5, the lower digit", (5,), 0),
         ("at .5, the next digit", (5,), 1), ("above .5, the next digit", (6, 7, 8, 9), 1),
     ):  # fmt: skip
         places = np.flatnonzero(np.isin(tenth % 10, parts))
