@@ -418,8 +418,9 @@ def line(run: ae.Run, arm: ae.Trained, test: ae.data.Dataset, judge: Mapping[str
         seen.append(np.split(drawn, ends))
     a, tenth = np.array(tenths).T
     for words, parts, up in (
-        ("whole numbers, a + b", (0,), 0), ("below .5, the lower digit", (1, 2, 3, 4), 0), ("at .5, the lower digit", (5,), 0),
-        ("at .5, the next digit", (5,), 1), ("above .5, the next digit", (6, 7, 8, 9), 1),
+        ("whole numbers, a + b", (0,), 0), ("below .5, the lower digit", (1, 2, 3, 4), 0),
+        ("at .5, the lower digit", (5,), 0), ("at .5, the next digit", (5,), 1),
+        ("above .5, the next digit", (6, 7, 8, 9), 1),
     ):  # fmt: skip
         places = np.flatnonzero(np.isin(tenth % 10, parts))
         hits = [np.mean([np.mean(lane[i] == a[i] + tenth[i] // 10 + up) for i in places]) for lane in seen]
