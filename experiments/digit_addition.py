@@ -151,17 +151,21 @@ def row_name(number: str) -> str:
 
 
 class Digits(NamedTuple):
-    """Images to draw pairs from: uint8[n, 28, 28, 1], i32[n], where each class is, and class means f32[10, ...]."""
+    """Images to draw pairs from: uint8[n, 28, 28, 1], i32[n], where each class is, and class means f32[10, ...].
+
+    Whether the pairs are `balanced`, bool[], is data, so that arms that differ in nothing else are one program.
+    """
 
     image: Any
     label: Any
     classes: Any
     mean: Any
+    balanced: Any
 
 
 def digits(data: ae.data.Dataset, mean: np.ndarray) -> Digits:
-    """A data set as pairs are drawn from it. Raises UsageError where it lacks a digit."""
-    return Digits(data.image, data.label, by_class(data.label), mean)
+    """A data set as balanced pairs are drawn from it. Raises UsageError where it lacks a digit."""
+    return Digits(data.image, data.label, by_class(data.label), mean, np.bool_(True))
 
 
 def class_means(data: ae.data.Dataset) -> np.ndarray:
@@ -171,13 +175,16 @@ def class_means(data: ae.data.Dataset) -> np.ndarray:
     return np.stack([images.mean(0, dtype=np.float64) / 255 for images in of_class]).astype(np.float32)
 
 
-def batch(key, data: Digits, index, *, balanced: bool) -> ae.Batch:
+def batch(key, data: Digits, index) -> ae.Batch:
     """(image of a, b) to (an image of a + b, the mean image of a + b); the label is a + b."""
-    pairs = addition_pairs(key, data.image, data.label, data.classes, index, balanced=balanced)
+    draw = functools.partial(addition_pairs, key, data.image, data.label, data.classes, index)
+    pairs = jax.lax.cond(data.balanced, lambda: draw(balanced=True), lambda: draw(balanced=False))
     return ae.Batch((pairs.image, pairs.value), (pairs.target, data.mean[pairs.total]), pairs.total)
 
 
-NATURAL, BALANCED = (functools.partial(batch, balanced=balanced) for balanced in (False, True))
+def pairs_of(data: Digits) -> int:
+    """In an epoch, as many as there are images."""
+    return data.image.shape[0]
 
 
 def loss(outputs, batch, hparams) -> tuple[Any, dict[str, Any]]:
@@ -204,12 +211,9 @@ def weights(row: tuple[float, ...], config: Config) -> dict[str, float]:
 
 def study(name: str, config: Config) -> ae.Study:
     """An arm; its weights come with the lane."""
-    arm = ARMS[name]
-    return ae.Study(
-        name.replace("-", " "), arm.model.clone(code_size=config.code_size, widths=config.widths),
-        BALANCED if arm.balanced else NATURAL,
-        loss, ADAM, config.batch_size, config.epochs, examples=lambda data: data.image.shape[0],
-    )  # fmt: skip
+    model = ARMS[name].model.clone(code_size=config.code_size, widths=config.widths)
+    name = name.replace("-", " ")
+    return ae.Study(name, model, batch, loss, ADAM, config.batch_size, config.epochs, examples=pairs_of)
 
 
 def settings(name: str, config: Config) -> dict[str, dict[str, float]]:
@@ -254,6 +258,7 @@ def protocol(config: Config) -> str:
 
 def train_arm(run: ae.Run, name: str, config: Config, train: Digits, validation: Digits) -> list[ae.Trained]:
     """Train an arm with all its weights in one program; count its active units."""
+    train, validation = (data._replace(balanced=np.bool_(ARMS[name].balanced)) for data in (train, validation))
     trained = run.train_settings(study(name, config), train, settings(name, config), validation=validation)
     for arm in trained:
         for metric in [metric for metric in run.measures[arm.name] if ", unit " in metric]:
@@ -301,7 +306,7 @@ def read_all(run: ae.Run, arms: Mapping[str, ae.Trained], test: Digits, judge: M
     """Score every arm on balanced pairs of test images, a uniform sum, whatever it was trained on."""
     scores = judged_by(judge)
     for arm in arms.values():
-        read(run, arm, test, dataclasses.replace(arm.study, eval_batch=BALANCED, scores=scores))
+        read(run, arm, test, dataclasses.replace(arm.study, scores=scores))
     for first, second in (
         ("vae", "adder"), (FINAL, "adder"), (FINAL, "vae"), ("vae", "vae natural"), ("vae", "vae plain"),
         ("vae plain", "vae natural plain"),
@@ -507,10 +512,7 @@ def kl_units(arms: Sequence[ae.Trained]) -> Curves:
 
 def pairs(arms: Sequence[ae.Trained], test: Digits, judge: Mapping[str, Any], title: str) -> Images:
     """Figures 23, 27 and 30: ten balanced pairs in the order of their sums, the same for every arm."""
-    found = []
-    for arm in arms:
-        balanced = dataclasses.replace(arm.study, eval_batch=BALANCED)
-        found.append(dataclasses.replace(arm, study=balanced).sample(test, np.arange(min(100, len(test.label)))))
+    found = [arm.sample(test, np.arange(min(100, len(test.label)))) for arm in arms]
     _, batch = found[0]
     order = np.argsort(np.asarray(batch.label), kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, 10).astype(int)]

@@ -17,7 +17,14 @@ EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small, its reported arms all there
     "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
-    "digit_addition": {"limit": 40, "batch_size": 20, "images": 1, "table": True, "widths": (3, 4, 5)},
+    "digit_addition": {
+        "limit": 40,
+        "batch_size": 20,
+        "images": 1,
+        "table": True,
+        "widths": (3, 4, 5),
+        "arms": ("adder", "vae", "vae-natural", "generative"),  # the others are as many programs more
+    },
     "digit_codes": {"limit": 24, "batch_size": 20, "widths": (3, 4, 5)},
     "fc_vs_conv": {"limit": 20},
 }
