@@ -365,15 +365,15 @@ def sums(run: ae.Run, train: ae.data.Dataset, mean: np.ndarray, judge: Mapping[s
     run.figure("sums", Bars(title, "a + b", "pairs, %", tuple("0123456789"), groups))
     blends = np.stack([np.tensordot(values, mean, 1) for values in shares.values()])
     read = digit_classifier.read(judge, blends)
-    texts = [f"{name} {p.argmax()} ({p.max():.0%})" for name, p in zip(shares, read, strict=True)]
+    texts = [f"{p.argmax()} ({p.max():.0%})" for p in read]
     run.figure(
-        "sums_mean", Images("The mean of all targets, and what it is read as", (("", blends),), captions=[texts])
+        "sums_mean", Images("The mean of all targets, and the digit read", (("", blends),), [*shares], captions=[texts])
     )
     run.note(
         f"The report finds small sums commoner, 0 more than 9. Of natural pairs, b uniform up to 9 - a, "
         f"{shares['natural'][0]:.1%} have the sum 0 and {shares['natural'][9]:.1%} the sum 9: it is the other way "
         "round. The mean of all targets, which is what a model draws that ignores its input, is read as "
-        f"{texts[0]} and {texts[1]}."
+        f"{texts[0]}, of balanced ones as {texts[1]}."
     )
 
 
@@ -430,12 +430,12 @@ def line(run: ae.Run, arm: ae.Trained, test: ae.data.Dataset, judge: Mapping[str
         places = np.flatnonzero(np.isin(tenth % 10, parts))
         hits = [np.mean([np.mean(lane[i] == a[i] + tenth[i] // 10 + up) for i in places]) for lane in seen]
         run.measure(arm.name, f"line/{words}, %", 100 * np.array(hits))
-    digit = np.array([[commonest(found) for found in lane] for lane in seen])
+    digit = np.array([commonest(np.concatenate(found)) for found in zip(*seen, strict=True)])
     lines = []
-    for first in range(10):
+    for first in range(9):  # to 9 nothing can be added
         here = a == first
         x, panel = tenth[here] / 10, f"image of {first}"
-        lines.append(Line("digit read in most images", x, digit[:, here], panel, 0))
+        lines.append(Line("digit read in most images, of all seeds", x, digit[None, here], panel, 0))
         lines.append(Line("a + b", x, (a + tenth / 10)[None, here], panel, 1, "dotted"))
     title = f"What is read when a real number b is added to images of a digit ({arm.name})"
     return Curves(title, "b, in steps of 0.1", "digit", lines)
@@ -452,7 +452,7 @@ def seven(arms: Sequence[ae.Trained], test: ae.data.Dataset, judge: Mapping[str,
             rows.append((f"7 no. {number}, {arm.name.split()[0]}", np.concatenate([seven[None] / 255, drawn])))
             captions.append(["", *(f"{p.argmax()} ({p.max():.0%})" for p in read)])
     labels = ["image", *(f"+ {value:g}" for value in VALUES)]
-    title = "Numbers added to three test images of 7 (first seed), and how surely which digit is read"
+    title = "Numbers added to three test images of 7, and the digit read (first seed)"
     return Images(title, rows, labels, captions=captions)
 
 
@@ -478,11 +478,11 @@ def draw(run: ae.Run, arms: Mapping[str, ae.Trained], test: Digits, judge: Mappi
     ]
     title = "What the classifier reads in images of sums that are uniform from 0 to 9"
     run.figure("digits_read", Bars(title, "digit read", "images, %", tuple("0123456789"), groups))
-    run.figure("pairs", pairs([*plain], test, judge, "Images of a, targets, and images of a + b by the models"))
+    run.figure("pairs", pairs([*plain], test, judge, "Pairs, and what the models draw for a + b (first seed)"))
     if config.table:
         rows = [arm for name, arm in arms.items() if name.startswith("generative")]
         run.figure(
-            "table", pairs(rows, test, judge, "Images of a + b with the weights of each row of the report's table")
+            "table", pairs(rows, test, judge, "What each row of the report's table draws for a + b (first seed)")
         )
 
 
@@ -524,7 +524,8 @@ def pairs(arms: Sequence[ae.Trained], test: Digits, judge: Mapping[str, Any], ti
         drawn = np.asarray(outputs.image)[chosen]
         rows.append((arm.name, drawn))
         captions.append([f"{p.argmax()} ({p.max():.0%})" for p in digit_classifier.read(judge, drawn)])
-    return Images(f"{title} (first seed); below, the digit read", rows, captions=captions)
+    note = "Below, the digit that the classifier reads, and its probability."
+    return Images(title, rows, captions=captions, note=note)
 
 
 # ---- what the numbers say
