@@ -550,6 +550,9 @@ def found(run: ae.Run, arm: str, reported: str) -> str:
     words = ", ".join(f"{name} ({count} of {len(run.seeds)} seeds)" for name, count in counts.items() if count)
     hits = counts.get(reported, 0)
     verdict = "reproduced" if hits == len(run.seeds) else "differs" if not hits else "some seeds reproduce it"
+    verdict = (verdict if reported else "no verdict") + " (not the report's settings)" * bool(
+        run.manifest["deviations"]
+    )
     digit = share(run, arm)
     return (
         f"{words}, {seen['test/accuracy'].mean():.1%} read as a + b, {digit.max():.1%} as a {digit.argmax()}; "
@@ -563,9 +566,9 @@ def collapse(run: ae.Run) -> list[str]:
         "vae natural plain": "neither", "vae plain": "balanced data alone", "vae natural": "ValueToLatent alone",
         "vae": "both",
     }  # fmt: skip
-    reported = {name.replace("-", " "): arm.outcome or "not reported" for name, arm in ARMS.items()}
+    reported = {name.replace("-", " "): arm.outcome for name, arm in ARMS.items()}
     words = [
-        f"{text}: reported {reported[arm]}; measured {found(run, arm, reported[arm])}"
+        f"{text}: reported {reported[arm] or 'nothing'}; measured {found(run, arm, reported[arm])}"
         for arm, text in arms.items()
         if arm in run.measures
     ]

@@ -1,6 +1,7 @@
 """Every model keeps the contract of `jaxae.models`, and computes what PyTorch computes from the same weights."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -171,7 +172,7 @@ def test_addition_paths():
 
     @jax.jit
     def everything(variables, value, key):
-        seen = model.apply(variables, (inputs[0], value))
+        seen: Any = model.apply(variables, (inputs[0], value))
         drawn = [model.apply(variables, (inputs[0], value), train=True, rngs={"sample": key})]
         drawn += [model.clone(sampled=True).apply(variables, (inputs[0], value), rngs={"sample": key})]
         means = (
