@@ -21,11 +21,15 @@ TINY = {  # flags that make each study small, its reported arms all there
         "limit": 40,
         "batch_size": 20,
         "images": 1,
-        "table": True,
         "widths": (3, 4, 5),
-        "arms": ("adder", "vae", "vae-natural", "generative"),  # the others are as many programs more
+        "arms": ("adder", "generative"),  # the others are as many programs more
     },
-    "digit_codes": {"limit": 24, "batch_size": 20, "widths": (3, 4, 5)},
+    "digit_codes": {
+        "limit": 24,
+        "batch_size": 20,
+        "widths": (3, 4, 5),
+        "arms": ("transposed-2-mse", "transposed-2-bce"),
+    },
     "fc_vs_conv": {"limit": 20},
 }
 FEW = 100  # images of a set that is not trained on
