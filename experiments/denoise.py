@@ -41,7 +41,7 @@ class Config(ae.Flags):
     arms: tuple[Literal["ae", "deviation", "variance"], ...] = ("ae", "deviation", "variance")
     """The autoencoder, and the denoisers of noise with standard deviation 0.1 (public code) or variance 0.1 (text)."""
     improvements: tuple[Improvement, ...] = ()
-    """The report's suggestions, each an arm of its own: see IMPROVEMENTS for what they change."""
+    """The report's suggestions, each an arm of its own, which differs from the denoiser in that alone."""
     improve: Noise = "deviation"
     """The denoiser that the improvements are of."""
     batch_size: int = 16
@@ -52,7 +52,7 @@ class Images(NamedTuple):
     """Images to train or evaluate on, and their noise: `image[row]`, uint8[h, w, c], for every entry of `row`.
 
     `deviation` is that of the noise on signed images; None: no noise. With `copies`, an image has that many noisy
-    copies, drawn once; without, every visit draws its noise afresh.
+    copies, drawn once, the same for every seed; without, every visit draws its noise afresh.
     """
 
     image: Any
@@ -307,20 +307,22 @@ def amount(train: int, epoch: int, test: int, config: Config) -> str:
 
 
 def verdict(run: ae.Run) -> list[str]:
-    """Which of the two noises the report used, by how many of its numbers each one reproduces."""
-    counts = {}
+    """Which of the two noises the report used: one that reproduces all that the other does, and more."""
+    found = {}
     for name in ("deviation", "variance"):
         rows = [row for row in run.rows() if row.arm == REPORTED[name].name and row.reported is not None]
         judged = [row for row in rows if row.verdict != ae.results.NOT_COMPARABLE and not row.excluded]
-        counts[name] = sum(row.verdict == ae.results.REPRODUCED for row in judged), len(judged)
-    (code, codes), (text, texts) = counts["deviation"], counts["variance"]
-    if not (codes and texts):
+        found[name] = {row.metric: row.verdict == ae.results.REPRODUCED for row in judged}
+    same = found["deviation"].keys() & found["variance"].keys()  # judged under both
+    if not same:
         return []
-    tie, used = "the numbers do not decide", {True: "standard deviation 0.1 (code)", False: "variance 0.1 (text)"}
-    decided = tie if code == text else f"the report used {used[code > text]}"
+    code, text = ({metric for metric in same if found[name][metric]} for name in ("deviation", "variance"))
+    used = "the numbers do not decide between them"
+    if code > text or text > code:  # one holds the other
+        used = f"the report's noise had {'standard deviation 0.1, as in its code' if code > text else 'variance 0.1'}"
     return [
-        f"Which noise: standard deviation 0.1 reproduces {code} of the report's {codes} numbers, variance 0.1 "
-        f"{text} of {texts}; {decided}."
+        f"Which noise: of the {len(same)} reported numbers that are judged under both, standard deviation 0.1 "
+        f"reproduces {len(code)} and variance 0.1 {len(text)}; {used}."
     ]
 
 
@@ -340,6 +342,8 @@ def overfitting(run: ae.Run) -> list[str]:
     """The train-test gap of the reported arms."""
     name = f"{GAP}, in standard errors"
     gaps = {arm.name: run.measures[arm.name][name] for arm in REPORTED.values() if arm.name in run.measures}
+    if not gaps:
+        return []
     words = ", ".join(f"{arm}: {values.mean():+.1f}" for arm, values in gaps.items())
     return [
         f"Overfitting: the test images' loss less the training images', in standard errors of that difference over "

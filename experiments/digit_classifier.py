@@ -39,6 +39,12 @@ class Config(ae.Flags):
     batch_size: int = 64
     epochs: int = 3
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.learning_rate <= 0 or not 0 <= self.dropout < 1 or not 0 <= self.shift < 28:
+            given = f"--learning-rate {self.learning_rate} --dropout {self.dropout} --shift {self.shift}"
+            raise ae.UsageError(f"{given}: give a rate above 0, a dropout from 0 to under 1 and a shift from 0 to 27")
+
 
 def study(config: Config, train: ae.data.Dataset) -> ae.Study:
     """Cross-entropy on shifted digits; evaluated on digits as they are."""
@@ -107,7 +113,7 @@ def main(config: Config) -> None:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
         trained = run.train(study(config, train), train, test=test)
         if config.lanes == "map":  # then the first lane has the bits of a run of its own
-            run.publish(trained.name, train, recipe(config))
+            run.publish(trained, train, recipe(config))
         right = trained.scores["accuracy"]
         run.measure(NAME, "test/digits misread", (1 - right).sum(1))
         run.figure("accuracy", accuracy(right, test))

@@ -1,48 +1,84 @@
-"""Write the README's table of results from the committed files: `python -m experiments.tables`.
+"""Write the committed results as tables, in results/README.md and the README: `python -m experiments.tables`.
 
-With --check, change nothing and exit with 1 where the README isn't what the files say.
+With --check, change nothing and exit with 1 where they aren't what the files say.
 """
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from jaxae import results
 from jaxae.check import read
-from jaxae.report import table
+from jaxae.page import markdown_table
+from jaxae.tables import others, table
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"
 START, END = "<!-- results:", "<!-- end of results -->"
+VERDICTS = (results.REPRODUCED, results.EXPLAINED, results.DIFFERS, results.NOT_COMPARABLE)
 
 
-def section(path: Path) -> str:
-    """The table of one results file, below what it was measured with."""
-    manifest, rows = read(path)
-    data = ", ".join(f"{entry['name']} {entry['split']} (n = {entry['n']:,})" for entry in manifest["data"])
+def pages() -> dict[Path, str]:
+    """Both files as they should be."""
+    found = {path: read(path) for path in sorted(RESULTS.parent.glob("*.json"))}
+    lines = [summary(path, *content) for path, content in found.items() if claimed(content[1])]
+    head = ("study", "data", "device", "seeds", *VERDICTS)
+    rows = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines))
+    sections = "\n\n".join(section(path.stem, *content) for path, content in found.items())
+    intro = "# Results\n\nMade by `python -m experiments.tables` from the JSON files of this folder, never by hand."
+    return {README: within(README.read_text(), rows), RESULTS: f"{intro}\n\n{sections}\n"}
+
+
+def summary(path: Path, manifest: Mapping[str, Any], rows: Sequence[results.Row]) -> list[str]:
+    """One line of the README: how many of the reported numbers got which verdict."""
+    # where seeds died, the row without them is the later one, and the one that is judged
+    judged = {(row.arm, row.metric, row.reported): row.verdict for row in claimed(rows)}
+    counts = Counter(judged.values())
+    link = f"[{path.stem}](experiments/results/README.md#{path.stem})"
+    about = images(manifest), manifest["device"]["platform"], str(len(manifest["seeds"]))
+    return [link, *about, *(str(counts[verdict]) for verdict in VERDICTS)]
+
+
+def claimed(rows: Sequence[results.Row]) -> list[results.Row]:
+    """The rows that hold a reported number."""
+    return [row for row in rows if row.reported is not None]
+
+
+def images(manifest: Mapping[str, Any]) -> str:
+    """The data sets, and how many images they have."""
+    return ", ".join(f"{entry['name']} {entry['split']} (n = {entry['n']:,})" for entry in manifest["data"])
+
+
+def section(name: str, manifest: Mapping[str, Any], rows: Sequence[results.Row]) -> str:
+    """One results file: what it was measured with, what was found, the table of claims."""
     device = f"{manifest['device']['kind']}, {manifest['device']['cores']} cores"
-    about = f"{len(manifest['seeds'])} seeds, {data}; {device}; jax {manifest['versions']['jax']}"
-    head = f"### {manifest['title'].rstrip('.')}\n\n`{manifest['command']}`: {about}."
-    return f"{head}\n\n{table([row for row in rows if row.reported is not None])}"
+    about = f"{len(manifest['seeds'])} seeds, {images(manifest)}; {device}; jax {manifest['versions']['jax']}"
+    measured = table(rows) if claimed(rows) else markdown_table(others(rows))
+    notes = "".join(f"{note}\n\n" for note in manifest["notes"])
+    return f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}.\n\n{notes}{measured.strip()}"
 
 
-def rendered(text: str) -> str:
+def within(text: str, tables: str) -> str:
     """The README `text` with its tables made anew."""
     before, _, rest = text.partition(START)
     comment, _, rest = rest.partition("\n")
     after = rest.partition(END)[2]
-    sections = [section(path) for path in sorted((HERE / "results").glob("*.json"))]
-    body = "".join(f"{section.strip()}\n\n" for section in sections)
-    return f"{before}{START}{comment}\n\n{body}{END}{after}"
+    return f"{before}{START}{comment}\n\n{tables}\n\n{END}{after}"
 
 
 def main() -> None:
-    """Write the README, or check it."""
+    """Write both files, or check them."""
     parser = argparse.ArgumentParser("python -m experiments.tables", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 where it would")
-    text = README.read_text()
-    if parser.parse_args().check:
-        sys.exit(rendered(text) != text)
-    README.write_text(rendered(text))
+    check = parser.parse_args().check
+    for path, text in pages().items():
+        if check and (not path.is_file() or path.read_text() != text):
+            sys.exit(f"{path} is not what the results say; run: python -m experiments.tables")
+        if not check:
+            path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from jaxae import data, plots, program
 from jaxae.check import check, read
+from jaxae.errors import UsageError
 from jaxae.report import write
 from jaxae.results import to_json
 
@@ -61,11 +62,26 @@ def render(flags: argparse.Namespace) -> None:
     if flags.save is not None:
         manifest, rows = read(flags.run / "results.json")
         content = {"manifest": manifest, "rows": [to_json(row) for row in rows]}
-        print(plots.write(flags.save, (json.dumps(content, indent=1) + "\n").encode()))
+        save(flags.save, json.dumps(content, indent=1) + "\n")
+
+
+def save(path: Path, text: str) -> None:
+    """Write a results file, in the place of an older one and of nothing else."""
+    if path.exists():
+        try:
+            read(path)
+        except UsageError:
+            raise UsageError(f"{path} exists and is no results file; choose another name for --save") from None
+    try:
+        print(plots.write(path, text.encode()))
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}); choose another name for --save") from None
 
 
 def check_results(flags: argparse.Namespace) -> None:
     """Run a saved result again; the exit status says whether it holds."""
+    if flags.out is not None and flags.out.exists():
+        raise UsageError(f"{flags.out} exists and is not overwritten; choose another --out")
     given = {"--data-dir": flags.data_dir, "--devices": flags.devices}
     local = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
     with tempfile.TemporaryDirectory() as scratch:

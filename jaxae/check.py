@@ -9,9 +9,7 @@ from typing import Any
 
 from jaxae import manifest, program
 from jaxae.errors import UsageError
-from jaxae.results import Row, from_json
-
-SAME = ("key_implementation", "xla_flags", "matmul_precision")  # with device and versions: what bitwise takes
+from jaxae.results import Row, from_json, to_json
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Row]]:
@@ -23,6 +21,9 @@ def read(path: Path) -> tuple[dict[str, Any], list[Row]]:
         content = json.loads(path.read_text())
         if isinstance(content, list):
             content = {"manifest": json.loads((path.parent / "manifest.json").read_text()), "rows": content}
+        missing = {"command", "data", "device", "versions", *manifest.SAME} - content["manifest"].keys()
+        if missing:
+            raise KeyError(*sorted(missing))
         return content["manifest"], [from_json(row) for row in content["rows"]]
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {error.filename}; give a results file that a run has written") from None
@@ -41,9 +42,9 @@ def again(before: Mapping[str, Any], local: Sequence[str]) -> Path:
 
 def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether equal bits are to be expected."""
-    versions = all(before["versions"].get(name) == now["versions"].get(name) for name in ("jax", "jaxlib"))
+    versions = all(before["versions"].get(name) == now["versions"].get(name) for name in manifest.DECISIVE)
     devices = all(before["device"].get(name) == now["device"].get(name) for name in ("platform", "kind", "cores"))
-    return versions and devices and all(before[name] == now[name] for name in SAME)
+    return versions and devices and all(before[name] == now[name] for name in manifest.SAME)
 
 
 def compare(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list[str]:
@@ -55,7 +56,7 @@ def compare(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list
         where = f"{row.arm}, {row.metric}"
         if other is None:
             problems.append(f"{where}: no such row now")
-        elif bitwise and row.values != other.values:
+        elif bitwise and to_json(row)["values"] != to_json(other)["values"]:  # NaN as null, which equals itself
             problems.append(f"{where}: {list(other.values)} in place of {list(row.values)}")
         elif not bitwise and not _agree(row, other):
             problems.append(f"{where}: {other.mean} with interval {other.ci95} in place of {row.mean} with {row.ci95}")
@@ -83,9 +84,10 @@ def _key(row: Row):
 
 
 def _agree(row: Row, other: Row) -> bool:
-    """The intervals of the means overlap; without intervals, means within a thousandth."""
-    if row.mean is None or other.mean is None:
+    """The intervals of the means overlap; without intervals, means within a thousandth; exact numbers equal."""
+    if row.mean is None or other.mean is None or row.exact:
         return row.mean == other.mean
-    if row.ci95 is None or other.ci95 is None or row.exact:
+    one, two = row.ci95, other.ci95
+    if one is None or two is None or one[0] == one[1] or two[0] == two[1]:
         return abs(row.mean - other.mean) <= 1e-3 * abs(row.mean)
-    return row.ci95[0] <= other.ci95[1] and other.ci95[0] <= row.ci95[1]
+    return one[0] <= two[1] and two[0] <= one[1]

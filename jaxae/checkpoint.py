@@ -3,6 +3,7 @@
 Arrays are saved from the host, so a checkpoint made on one kind of device opens on another.
 """
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -51,23 +52,38 @@ def restore(folder: Path, like: Progress) -> Progress | None:
     return tree._replace(**{name: jax.tree.map(np.array, getattr(tree, name)) for name in ("train", "validation")})
 
 
-def variables(run: Path | str, arm: str, *, lane: int = 0, which: str = "best") -> dict[str, Any]:
+def variables(run: Path | str, arm: str, *, lane: int = 0, which: str | None = None) -> dict[str, Any]:
     """The variables of a trained lane, as `model.apply` takes them: {"params": ..., "batch_stats": ...}.
 
-    `run` is a run directory, `arm` a name in it, `lane` the place of the seed; `which` is "best" or "state" (the last).
+    `run` is a run directory, `arm` a name in its results, `lane` the place of the seed. `which` is "best" (the lowest
+    validation loss) or "state" (the last); by default the one whose scores are in the results.
     Raises UsageError where there is no such run, arm or lane.
     """
-    folder = Path(run) / "checkpoints" / file_name(arm)
+    known = _arm(Path(run), arm)
+    folder = Path(run) / "checkpoints" / file_name(known.get("trained_as", arm))
+    which = which or known.get("scored", "state")
     if which not in STATES:
         raise UsageError(f"which={which!r} is not saved; choose one of {', '.join(STATES)}")
     if not _has_steps(folder):
         arms = sorted(path.name for path in folder.parent.glob("*"))
         raise UsageError(f"{run} holds no checkpoint of {arm!r}; it has {', '.join(arms) or 'none'}")
     saved = _read(folder, {which: None})[which]
-    lanes = int(saved["step"].shape[0])
-    if not 0 <= lane < lanes:
-        raise UsageError(f"{arm!r} in {run} has {lanes} lanes, so no lane {lane}; choose 0 to {lanes - 1}")
-    return jax.tree.map(lambda leaf: leaf[lane], {name: saved.get(name, {}) for name in ("params", "batch_stats")})
+    start, stop = known.get("lanes", (0, int(saved["step"].shape[0])))
+    if not 0 <= lane < stop - start:
+        raise UsageError(
+            f"{arm!r} in {run} has {stop - start} lanes, so no lane {lane}; choose 0 to {stop - start - 1}"
+        )
+    return jax.tree.map(
+        lambda leaf: leaf[start + lane], {name: saved.get(name, {}) for name in ("params", "batch_stats")}
+    )
+
+
+def _arm(run: Path, arm: str) -> dict[str, Any]:
+    """What the manifest says of an arm: settings of one study are trained, and saved, together."""
+    try:
+        return json.loads((run / "manifest.json").read_text())["arms"].get(arm, {})
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def file_name(arm: str) -> str:

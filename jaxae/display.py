@@ -1,6 +1,7 @@
 """What a run shows while it works: a live bar on a terminal, a line an epoch in a log; and how fast it goes."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -40,11 +41,12 @@ class Clock:
         """The median over the chunks so far."""
         return float(np.median(self.rates))
 
-    def summary(self) -> dict[str, float]:
-        """What the manifest says of the arm: wall and compile seconds of this session, and the rate."""
+    def summary(self, before: Mapping[str, float]) -> dict[str, float]:
+        """What the manifest says of the arm: wall and compile seconds, on top of those `before`, and the rate."""
+        wall, compiled = time.perf_counter() - self.start, sum(_compilations) - self.compiled
         return {
-            "wall_seconds": round(time.perf_counter() - self.start, 1),
-            "compile_seconds": round(sum(_compilations) - self.compiled, 1),
+            "wall_seconds": round(before.get("wall_seconds", 0.0) + wall, 1),
+            "compile_seconds": round(before.get("compile_seconds", 0.0) + compiled, 1),
             "images_per_second": round(self.rate, 1),
         }
 

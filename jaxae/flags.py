@@ -1,6 +1,7 @@
 """The flags that every experiment shares, and what they say about a run."""
 
 import dataclasses
+import math
 import shlex
 import sys
 from dataclasses import dataclass
@@ -36,13 +37,13 @@ class Flags:
     source: Literal["tfds", "synthetic"] = "tfds"
     """The real sets, prepared by TFDS, or the embedded synthetic ones."""
     data_dir: Path | None = None
-    """Folder of the prepared sets (default: $TFDS_DATA_DIR, or ~/tensorflow_datasets)."""
+    """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
     lanes: Literal["map", "vmap"] = "map"
     """Seeds one after another on each device, bitwise equal to solo runs, or side by side (for accelerators)."""
     devices: int | None = None
-    """Devices to spread the seeds over (default: as many as help)."""
+    """Devices to spread the seeds over; without it as many as help."""
     out: Path | None = None
-    """The run's folder (default: a new one under runs/)."""
+    """The run's folder; without it a new one under runs/."""
     resume: bool = False
     """Go on with the interrupted run in --out."""
     force: bool = False
@@ -53,14 +54,31 @@ class Flags:
     """Print nothing but the result."""
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _refuse_values("--" + field.name.replace("_", "-"), getattr(self, field.name), field.default)
         for name in ("seeds", "epochs", "batch_size", "limit", "devices"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
         if not 0 <= self.seed <= 2**32 - self.seeds:
-            raise UsageError(f"--seed {self.seed} with {self.seeds} seeds leaves the range 0 to 2**32 - 1; choose less")
+            last = 2**32 - self.seeds
+            raise UsageError(f"--seed is {self.seed}; with {self.seeds} seeds, choose one from 0 to {last}")
         if self.resume and self.out is None:
             raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
+        if self.force and not self.resume:
+            raise UsageError("--force is for --resume alone: a run that exists is never overwritten; leave it out")
+
+
+def _refuse_values(flag: str, value: Any, default: Any) -> None:
+    """Raise UsageError for what no flag can mean: NaN, infinity, a list with nothing in it or with something twice."""
+    several = value if isinstance(value, tuple) else (value,)
+    if isinstance(value, tuple) and default and not value:
+        raise UsageError(f"{flag} is given without a value; name at least one")
+    if len(set(several)) < len(several):
+        raise UsageError(f"{flag} {' '.join(map(str, several))} names one twice; name each once")
+    for number in several:
+        if isinstance(number, float) and not math.isfinite(number):
+            raise UsageError(f"{flag} is {number}; give a finite number")
 
 
 def science(config: Flags) -> dict[str, Any]:
@@ -69,9 +87,9 @@ def science(config: Flags) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def module_name(config: Flags) -> str:
+def module_name(config: Flags | type[Flags]) -> str:
     """The experiment's module, as `python -m` takes it."""
-    name = type(config).__module__
+    name = (config if isinstance(config, type) else type(config)).__module__
     spec = getattr(sys.modules[name], "__spec__", None)
     return spec.name if name == "__main__" and spec is not None else name
 

@@ -4,6 +4,7 @@ import datetime
 import inspect
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -17,6 +18,8 @@ from jaxae.data import Dataset
 from jaxae.errors import UsageError
 
 FORMAT = 1
+SAME = ("key_implementation", "xla_flags", "matmul_precision")  # with device and versions: what bitwise takes
+DECISIVE = ("jax", "jaxlib", "flax", "optax")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy")
 
 
@@ -70,19 +73,26 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, forc
         old, new = before["config"].get(name), now["config"].get(name)
         if old != new:
             flag = "--" + name.replace("_", "-")
-            raise UsageError(f"the run in {folder} has {flag} {old}, not {new}; resume it with {before['command']!r}")
+            again = f"{before['command']} --resume --out {shlex.quote(str(folder))}"
+            raise UsageError(f"the run in {folder} has {flag} {old}, not {new}; resume it with: {again}")
     if force:
         return
     for name, old, new in (
-        ("jax", before["versions"]["jax"], now["versions"]["jax"]),
-        ("jaxlib", before["versions"]["jaxlib"], now["versions"]["jaxlib"]),
-        ("platform", before["device"]["platform"], now["device"]["platform"]),
+        *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),
+        *((name, before["device"].get(name), now["device"].get(name)) for name in ("platform", "kind")),
+        *((name.replace("_", " "), before[name], now[name]) for name in SAME),
     ):
         if old != new:
             raise UsageError(
                 f"the run in {folder} was made with {name} {old} and this is {new}, so it can't go on bitwise; "
                 "use the same, or --force"
             )
+
+
+def continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The manifest `now` of a resumed run: when the run began, and every commit that had a part in it."""
+    commits = dict.fromkeys([*before.get("git_commit", "").split(), *now["git_commit"].split()])
+    return {**now, "started": before.get("started", now["started"]), "git_commit": " ".join(commits)}
 
 
 def refuse_other_data(before: list[dict[str, Any]], entry: dict[str, Any], folder: Path) -> None:

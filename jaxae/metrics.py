@@ -106,10 +106,10 @@ def ssim_uniform(image: jax.Array, target: jax.Array, data_range: float = 1.0) -
 def quantise(image: jax.Array) -> jax.Array:
     """The 8-bit levels of unit images: whole numbers from 0 to 255, kept floating (uint8 differences wrap around).
 
-    Values outside [0, 1] are clipped. Score the result with a data range of 255. Signed images go through
-    `transforms.signed_to_unit` first.
+    Fractions are cut off, as torchvision's ToPILImage does, through which report 001 scores. Values outside [0, 1] are
+    clipped. Score the result with a data range of 255. Signed images go through `transforms.signed_to_unit` first.
     """
-    return jnp.round(255 * jnp.clip(image, 0, 1))
+    return jnp.floor(255 * jnp.clip(image, 0, 1))
 
 
 def is_constant(image: jax.Array, target: jax.Array) -> jax.Array:

@@ -68,7 +68,7 @@ def lay_out(data: Images, rows: list[tuple[str, np.ndarray]], titled: bool) -> P
     zoom = max(1, room // w)
     tile, gap = (h * zoom, w * zoom), max(4, w * zoom // 14)
     width = max(left + columns * (tile[1] + gap) - gap + MARGIN, 600)
-    title = textwrap.fill(data.title, int(width / DPI * 11)) if titled else ""
+    title = textwrap.fill(data.title, int(width / DPI * 9.2)) if titled else ""
     top = MARGIN + (len(title.splitlines()) * 34 + 14 if title else 0)
     above = 28 if data.column_labels else 0
     below = [24 if data.captions and len(data.captions[row]) else 0 for row in range(len(rows))]

@@ -17,34 +17,36 @@ from typing import Any
 
 from jaxae import checkpoint, manifest
 from jaxae.data import Dataset, cache
+from jaxae.study import Study
 
 
-def folder(name: str, data: Dataset, recipe: Mapping[str, Any]) -> Path:
-    """Where the model `name`, trained on `data` by `recipe` (JSON values), is kept, whether it is there or not.
+def folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
+    """Where the model of `study`, trained on `data` by `recipe` (JSON values), is kept, whether it is there or not.
 
-    Another data set, recipe, version of jax or device is another folder: what is read from it has the bits that
-    training now would give.
+    Another data set, recipe, model, version of jax or jaxae, or device is another folder. What a study's functions do
+    can't be seen from here: where they change, so should the recipe.
     """
-    text = json.dumps(_facts(data, recipe), sort_keys=True)
-    return cache.root() / "models" / checkpoint.file_name(name) / hashlib.sha256(text.encode()).hexdigest()[:12]
+    text = json.dumps(_facts(study, data, recipe), sort_keys=True)
+    return cache.root() / "models" / checkpoint.file_name(study.name) / hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def publish(run: Path, name: str, data: Dataset, recipe: Mapping[str, Any]) -> None:
-    """Copy the checkpoint of the arm `name` of a run into its folder, whole or not at all.
+def publish(run: Path, study: Study, data: Dataset, recipe: Mapping[str, Any]) -> None:
+    """Copy the checkpoint of a study's arm of a run into its folder, whole or not at all.
 
     A cache that can't be written, and one that has it already, are no errors.
     """
-    place = folder(name, data, recipe)
+    place = folder(study, data, recipe)
     draft = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
-    inside = Path("checkpoints", checkpoint.file_name(name))
+    inside = Path("checkpoints", checkpoint.file_name(study.name))
     with contextlib.suppress(OSError):
         shutil.copytree(run / inside, draft / inside)
-        (draft / "recipe.json").write_text(json.dumps(_facts(data, recipe), indent=1) + "\n")
+        (draft / "recipe.json").write_text(json.dumps(_facts(study, data, recipe), indent=1) + "\n")
         draft.rename(place)  # fails where another process was first
     shutil.rmtree(draft, ignore_errors=True)
 
 
-def _facts(data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:
     described = manifest.describe_data("train", data)
     device = {name: value for name, value in manifest.device().items() if name in ("platform", "kind")}
-    return {"recipe": dict(recipe), "data": described, "jax": metadata.version("jax"), "device": device}
+    versions = {name: metadata.version(name) for name in ("jax", "jaxae")}
+    return {"recipe": dict(recipe), "model": repr(study.model), "data": described, "device": device, **versions}

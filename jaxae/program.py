@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import jax
 import tyro
 
+from jaxae import flags
 from jaxae.data import cache
 from jaxae.errors import UsageError
 from jaxae.flags import Flags
@@ -29,7 +30,8 @@ def cli(main: Callable[[C], Any], config_type: type[C], args: list[str] | None =
 def parse(config_type: type[C], args: list[str] | None = None) -> C:
     """The Config of a command line, and JAX set up for it."""
     text = inspect.getdoc(sys.modules[config_type.__module__]) or ""
-    config = tyro.cli(config_type, args=args, description=text, config=(tyro.conf.OmitSubcommandPrefixes,))
+    name = f"python -m {flags.module_name(config_type)}"
+    config = tyro.cli(config_type, prog=name, args=args, description=text, config=(tyro.conf.OmitSubcommandPrefixes,))
     set_up(config)
     return config
 
@@ -48,7 +50,8 @@ def set_up(config: Flags) -> None:
     if "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true").strip()
     try:
-        jax.config.update("jax_num_cpu_devices", config.devices or min(os.cpu_count() or 1, 16))
+        cores = os.cpu_count() or 1
+        jax.config.update("jax_num_cpu_devices", min(config.devices or 16, max(cores, 2)))  # two, for tests, anywhere
     except RuntimeError:  # the backend runs already: its devices are those there are
         return
 

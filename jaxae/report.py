@@ -133,7 +133,9 @@ def _stops(history: Mapping[str, Any]) -> str:
     """Which seeds died or stopped early."""
     words = []
     for arm, entry in history.items():
-        words += [f"{arm}: seed {seed} died and is left out of the mean" for seed in entry.get("dead", ())]
+        dead = entry.get("dead", [])
+        out = "" if len(dead) == len(entry["seeds"]) else " and is left out of the mean"
+        words += [f"{arm}: seed {seed} died{out}" for seed in dead]
         words += [f"{arm}: seed {seed} stopped at epoch {at:g}" for seed, at in entry.get("stopped", {}).items()]
     return "; ".join(words) + "." if words else ""
 

@@ -5,6 +5,7 @@ single runs fall (the prediction interval), not against the interval of the mean
 added and would refuse a perfect reproduction. Both are in every row.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from scipy import stats
 from jaxae.study import Claim
 
 LEVEL = 0.95
+SHARED = "one number, the same for every seed"
 REPRODUCED, DIFFERS, EXPLAINED, NOT_COMPARABLE = "reproduced", "differs", "explained", "not comparable"
 
 Interval = tuple[float, float]
@@ -58,9 +60,9 @@ def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval | None
 
 
 def measured(arm: str, metric: str, values: Any, **fields: Any) -> Row:
-    """A row of one value per seed."""
+    """A row of one value per seed; where one of them is not finite, without mean and intervals."""
     values = tuple(float(value) for value in np.asarray(values, np.float64))
-    mean = float(np.mean(values)) if values else None
+    mean = float(np.mean(values)) if values and np.isfinite(values).all() else None
     return Row(arm, metric, mean, interval(values), prediction_interval(values), len(values), values, **fields)
 
 
@@ -97,7 +99,7 @@ def compare(
     return [_explain(row, claims, rows) for row in rows]
 
 
-def tables(measures: Measures, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
+def rows(measures: Measures, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
     """A row for every measure; where seeds died, a second one without them."""
     return [
         row
@@ -108,19 +110,21 @@ def tables(measures: Measures, *, seeds: Sequence[int], dead: Mapping[str, Seque
 
 
 def to_json(row: Row) -> dict[str, Any]:
-    """A row as results.json holds it."""
-    return asdict(row)
+    """A row as results.json holds it: null for a value that is not finite, which JSON has no word for."""
+    values = tuple(value if math.isfinite(value) else None for value in row.values)
+    return {**asdict(row), "values": values}
 
 
 def from_json(row: Mapping[str, Any]) -> Row:
     """A row of results.json."""
     tuples = {name: tuple(row[name]) if row[name] is not None else None for name in ("ci95", "pi95")}
-    return Row(**{**row, **tuples, "values": tuple(row["values"]), "excluded": tuple(row["excluded"])})
+    values = tuple(math.nan if value is None else value for value in row["values"])
+    return Row(**{**row, **tuples, "values": values, "excluded": tuple(row["excluded"])})
 
 
 def _student(values, factor) -> Interval | None:
     values = np.asarray(values, np.float64)
-    if len(values) < 2:
+    if len(values) < 2 or not np.isfinite(values).all():
         return None
     half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) * factor
     return float(values.mean() - half), float(values.mean() + half)
@@ -128,11 +132,13 @@ def _student(values, factor) -> Interval | None:
 
 def _with_and_without(arm, metric, values, seeds, dead) -> list[Row]:
     """A row of all seeds and, where some died, one of the others."""
+    if len(values) == 1 < len(seeds):
+        return [measured(arm, metric, values, reading=SHARED)]
     rows = [measured(arm, metric, values)]
     dead = tuple(seed for seed in seeds if seed in set(dead))
     if dead:
         alive = [value for value, seed in zip(np.asarray(values), seeds, strict=True) if seed not in dead]
-        rows.append(measured(arm, metric, alive, excluded=dead))
+        rows += [measured(arm, metric, alive, excluded=dead)] if alive else []
     return rows
 
 
@@ -163,14 +169,17 @@ def _verdict(row: Row, claim: Claim, deviations: Sequence[str]) -> tuple[str, st
         return (REPRODUCED, "exactly equal") if same else (DIFFERS, claim.reason or "not equal")
     if deviations:
         return NOT_COMPARABLE, "not the report's settings: " + "; ".join(deviations)
+    if row.mean is None:
+        return NOT_COMPARABLE, "a value is not finite"
     if row.pi95 is None:
         return NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
     low, high = row.pi95[0] - claim.half_digit, row.pi95[1] + claim.half_digit
-    span = f"{_brief(low)} to {_brief(high)}"
+    span = f"{_brief(low, reported)} to {_brief(high, reported)}"
     if low <= reported <= high:
         return REPRODUCED, f"inside the range of a single run, {span}"
     side = "above" if reported > high else "below"
-    return DIFFERS, " ".join(filter(None, [f"{side} the range of a single run, {span}.", claim.reason])).rstrip(".")
+    words = f"the report's is {side} the range of a single run, {span}."
+    return DIFFERS, " ".join(filter(None, [words, claim.reason])).rstrip(".")
 
 
 def _explain(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
@@ -185,5 +194,10 @@ def _explain(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
     return row
 
 
-def _brief(value: float) -> str:
-    return f"{value:.4g}"
+def _brief(value: float, other: float) -> str:
+    """Four digits of `value`, or as many as it takes to stay on its side of `other`."""
+    for digits in range(4, 17):
+        text = f"{value:.{digits}g}"
+        if (float(text) > other) == (value > other) and (float(text) < other) == (value < other):
+            break
+    return text

@@ -11,6 +11,7 @@ come from `train`, `evaluate` and `results`; nothing here can change one.
 import dataclasses
 import functools
 import json
+import shutil
 import signal
 import threading
 import time
@@ -44,6 +45,7 @@ from jaxae.study import Batch, Claim, State, Study
 
 UNLISTED = ("/first", "/best", " over epochs", "parameters")  # measures that are rows only where a claim names them
 SAVE_EVERY = 30.0  # seconds between checkpoints within an arm; every first epoch and every end are saved too
+SLOW_START = 1000  # steps
 
 
 class Interrupted(Exception):  # noqa: N818  not an error
@@ -120,9 +122,15 @@ class Run:
             manifest.refuse_other(self.before, self.manifest, self.folder, self.config.force)
         elif self.folder.exists():
             raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out, or add --resume")
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.writer = display.tensorboard_writer(self.folder) if self.config.tensorboard else None
-        self._write_manifest("running")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self.folder} can't be made ({error.strerror}); choose another --out") from None
+        if self.before is None:
+            self._write_manifest("running")
+        else:
+            self.manifest = manifest.continued(self.before, self.manifest)
         self._say(f"{self.manifest['title']}\n{self.manifest['command']}\ninto {self.folder}")
         self._handlers = self._catch_signals()
         return self
@@ -134,6 +142,8 @@ class Run:
             self._finish()
         else:
             self._write_manifest("interrupted" if issubclass(kind, Interrupted) else "failed")
+            if kind is UsageError and self.before is None and not (self.folder / "checkpoints").exists():
+                shutil.rmtree(self.folder)  # nothing was trained: the corrected command can have the folder
 
     def _finish(self) -> None:
         """Write the numbers, draw the report, print the table."""
@@ -183,12 +193,9 @@ class Run:
         how = self._lanes(len(table))
         names = [f"{study.name} {setting}".strip() for setting in settings]
         try:
-            now, speed = self._fit(study, roots, data, hparams, how, options)
+            now = self._fit(study, roots, data, hparams, how, options)
         except training.NonFiniteLossError as error:
             raise self._non_finite(study, names, error) from error
-        if speed:  # else it was complete before
-            self.manifest["arms"][study.name] = {"parameters": _parameters(now.state), **speed}
-            self._write_manifest("running")
         state = now.best if best else now.state
         scores = {} if test is None else jax.device_get(_scores(study, roots, state, lanes.resident(test, how), how))
         trained = []
@@ -204,7 +211,10 @@ class Run:
             if test is not None:
                 arm = dataclasses.replace(arm, alive=_alive(arm, test))
             self._note_arm(arm, data, options)
+            place = {"trained_as": study.name, "lanes": [part.start, part.stop], "scored": "best" if best else "state"}
+            self._note_manifest(name, parameters=_parameters(arm.state), **place)
             trained.append(arm)
+        self._write_manifest("running")
         return trained
 
     def pretrained(self, study: Study, data: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,20 +223,23 @@ class Run:
         `recipe` holds what tells this training from others of the name, as JSON values, its "seed" among them. The
         model is no arm: it has one seed, and no place in the results. See `jaxae.pretrained`.
         """
-        kept = pretrained.folder(study.name, data, recipe)
+        kept = pretrained.folder(study, data, recipe)
+        self.manifest.setdefault("pretrained", {})[study.name] = kept.name
         if not kept.is_dir():
             self._say(f"{study.name}: trained once, for this run and later ones")
             self._fit(study, keys.root(recipe["seed"])[None], data, None, lanes.SOLO, {})
-            pretrained.publish(self.folder, study.name, data, recipe)
+            pretrained.publish(self.folder, study, data, recipe)
         return checkpoint.variables(kept if kept.is_dir() else self.folder, study.name)
 
-    def publish(self, arm: str, data: Any, recipe: Mapping[str, Any]) -> None:
+    def publish(self, arm: Trained, data: Any, recipe: Mapping[str, Any]) -> None:
         """Keep an arm's first seed in the cache, where `pretrained` of any run with this recipe finds it."""
-        pretrained.publish(self.folder, arm, data, recipe)
+        pretrained.publish(self.folder, arm.study, data, recipe)
 
     def measure(self, arm: str, metric: str, values: Any) -> None:
-        """Add a measure of an arm: one number per seed, or one number that is the same for all."""
-        values = np.broadcast_to(np.asarray(values, np.float64), (len(self.seeds),))
+        """Add a measure of an arm: one number per seed, or one number that is the same for all (kept as [1])."""
+        values = np.atleast_1d(np.asarray(values, np.float64))
+        if values.shape not in ((len(self.seeds),), (1,)):
+            raise UsageError(f"{arm}, {metric}: {values.shape} values for {len(self.seeds)} seeds; give one for each")
         self.measures.setdefault(arm, {})[metric] = values
 
     def score(self, arm: str, name: str, values: Any) -> None:
@@ -251,7 +264,7 @@ class Run:
         common = {"seeds": self.seeds, "dead": self.dead}
         rows = results.compare(self.measures, self.claims, deviations=self.manifest["deviations"], **common)
         claimed = {(row.arm, row.metric) for row in rows}
-        shown = results.tables(self.measures, **common)
+        shown = results.rows(self.measures, **common)
         rows += [row for row in shown if (row.arm, row.metric) not in claimed and not row.metric.endswith(UNLISTED)]
         for first, second, name in self.differences:
             rows += results.difference(self.measures, first, second, name, **common)
@@ -259,7 +272,7 @@ class Run:
 
     # ---- training with checkpoints
 
-    def _fit(self, study, roots, data, hparams, how, options) -> tuple[training.Progress, dict[str, float]]:
+    def _fit(self, study, roots, data, hparams, how, options) -> training.Progress:
         options = dict(options)
         fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
         plan = training.Plan(study.epochs, **fields)
@@ -268,6 +281,8 @@ class Run:
         validate = options.get("validation") is not None
         now = training.begin(study, roots, data, plan, validate=validate, hparams=hparams, how=how)
         now = (checkpoint.restore(folder, now) if self.before else None) or now
+        count = f"{len(roots)} {'lane' if len(roots) == 1 else 'lanes'}"
+        self._say(f"{study.name}: {count}, {plan.epochs} epochs of {per_epoch:,} steps, batch {study.batch_size}")
         clock = display.Clock(study.batch_size, int(now.done))
         steps = training.progress(study, roots, data, plan, hparams=hparams, how=how, start=now, **options)
         with display.Bar(
@@ -277,8 +292,9 @@ class Run:
                 clock.tick(now)
                 bar.update(now, clock.rate)
                 self._events(study.name, now, per_epoch)
+                self._note_manifest(study.name, **clock.summary(self._spent(study.name)))
                 self._keep(folder, now, clock, per_epoch, plan.epochs)
-        return now, clock.summary() if clock.rates else {}
+        return now
 
     def _keep(self, folder, now, clock, per_epoch, epochs) -> None:
         """Save where it is due; stop where a signal asked for it."""
@@ -315,13 +331,21 @@ class Run:
         steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
         kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
         return UsageError(
-            f"{names[place]}, seed {self.seeds[seed]}: the loss is {error.value} at step {error.step} of epoch "
-            f"{error.epoch}; lower the learning rate ({kept} in {folder})"
+            f"{names[place]}, seed {self.seeds[seed]}: {error.what} step {error.step} of epoch {error.epoch}; "
+            f"lower the learning rate ({kept} in {folder})"
         )
 
     def _lanes(self, count: int) -> lanes.Lanes:
         devices = self.config.devices or min(count, jax.device_count())
         return lanes.Lanes(self.config.lanes, devices)
+
+    def _spent(self, arm: str) -> Mapping[str, float]:
+        """What the manifest said of an arm when this process began: its seconds are added up."""
+        return (self.before or {}).get("arms", {}).get(arm, {})
+
+    def _note_manifest(self, arm: str, **facts: Any) -> None:
+        entry = self.manifest["arms"].setdefault(arm, dict(self._spent(arm)))
+        entry.update(facts)
 
     # ---- the numbers of an arm
 
@@ -336,6 +360,8 @@ class Run:
         for name, values in arm.scores.items():
             self.score(arm.name, name, values)
         self.dead[arm.name] = [seed for seed, alive in zip(self.seeds, arm.alive, strict=True) if not alive]
+        if self.dead[arm.name]:
+            self.measure(arm.name, "seeds that died", len(self.dead[arm.name]))
         stops = [stop / per_epoch for stop in training.Plan(1, options.get("validate_every")).stops(per_epoch)]
         points = next(iter(arm.validation.values())).shape[1] if arm.validation else 0
         self.history[arm.name] = {
@@ -344,7 +370,7 @@ class Run:
             "validation": _json_arrays(arm.validation),
             "validation_epochs": [epoch + stop for epoch in range(points // len(stops)) for stop in stops],
             "dead": self.dead[arm.name],
-            "stopped": {},
+            "stopped": _stops(arm, self.seeds, per_epoch),
         }
 
     # ---- small things
@@ -365,10 +391,12 @@ class Run:
     def _write_manifest(self, status: str) -> None:
         self.manifest["status"] = status
         spent = (self.before or {}).get("wall_seconds", 0.0) + time.perf_counter() - self.began
-        before = (self.before or {}).get("arms", {})
         self.manifest["wall_seconds"] = round(spent, 1)
-        self.manifest["arms"] = {**before, **self.manifest["arms"]}
-        _write_json(self.folder / "manifest.json", self.manifest)
+        # what a resumed run has not come to yet stays known, its data above all: other data must go on being refused
+        before, seen = self.before or {}, {entry["role"] for entry in self.manifest["data"]}
+        data = [*self.manifest["data"], *(entry for entry in before.get("data", []) if entry["role"] not in seen)]
+        arms = {**before.get("arms", {}), **self.manifest["arms"]}
+        _write_json(self.folder / "manifest.json", {**self.manifest, "data": data, "arms": arms})
 
     def _say(self, text: str) -> None:
         if not self.config.quiet:
@@ -389,7 +417,12 @@ def _sample(study, key, state, data, index):
 
 
 def _alive(arm: Trained, test) -> np.ndarray:
-    """bool[seeds]: false where the model shows the same picture whatever it is given."""
+    """bool[seeds]: false where the model shows the same picture whatever it is given.
+
+    In the first thousand steps that can be a slow start, and nobody is called dead.
+    """
+    if arm.train["loss"].shape[1] < SLOW_START:
+        return np.ones(len(arm.keys), bool)
     index = np.arange(min(200, arm.study.examples(test)))
     samples = [arm.sample(test, index, lane=lane) for lane in range(len(arm.keys))]
     # a classifier's outputs are its logits; they are constant as a picture is
@@ -420,10 +453,17 @@ def _summaries(values: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def _stops(arm: Trained, seeds: Sequence[int], per_epoch: int) -> dict[str, float]:
+    """The epoch at which early stopping ended a seed's training, {seed: epoch}."""
+    steps = (~np.isnan(arm.train["loss"])).sum(1)
+    whole = arm.train["loss"].shape[1]
+    return {str(seed): count / per_epoch for seed, count in zip(seeds, steps, strict=True) if count < whole}
+
+
 def _json_arrays(tree: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """{name: [[number or null]]}: JSON has no NaN."""
     return {
-        name: [[None if np.isnan(value) else float(value) for value in row] for row in values]
+        name: [[float(value) if np.isfinite(value) else None for value in row] for row in values]
         for name, values in tree.items()
     }
 

@@ -11,7 +11,7 @@ from rich.text import Text as Words
 
 from jaxae import page
 from jaxae.page import NONE, VERDICTS
-from jaxae.results import Row, from_json
+from jaxae.results import SHARED, Row, from_json
 
 CLAIMS = (
     ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
@@ -64,6 +64,8 @@ def reproduced(row: Row) -> str:
         return number(row.mean)
     if row.exact and len(set(row.values)) == 1:
         return f"{int(row.mean):,}" if row.mean.is_integer() else repr(row.mean)
+    if row.reading == SHARED:
+        return number(row.mean)
     if row.ci95 is None:
         return f"{number(row.mean)} (n = {row.n_seeds}, no interval)"
     half = (row.ci95[1] - row.ci95[0]) / 2

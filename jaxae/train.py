@@ -143,18 +143,24 @@ class Plan:
                 raise UsageError(f"{name} is {value}; it must be at least 1")
 
     def stops(self, per_epoch: int) -> tuple[int, ...]:
-        """The steps of an epoch after which validation happens."""
+        """The steps of an epoch after which validation happens. Raises UsageError where there would be none."""
         if self.validate_every is None:
             return (per_epoch,)
+        if self.validate_every > per_epoch:
+            raise UsageError(f"validate_every is {self.validate_every} and an epoch has {per_epoch} steps; choose less")
         return tuple(range(self.validate_every, per_epoch + 1, self.validate_every))
 
 
 class NonFiniteLossError(FloatingPointError):
-    """A lane's loss became NaN or infinite at `step` (counted from 1) of `epoch` (counted from 1)."""
+    """A lane's loss became NaN or infinite at `step` (counted from 1) of `epoch` (counted from 1).
 
-    def __init__(self, study: str, lane: int, epoch: int, step: int, value: float):
-        self.study, self.lane, self.epoch, self.step, self.value = study, lane, epoch, step, value
-        super().__init__(f"{study}, lane {lane}: the loss is {value} at step {step} of epoch {epoch}")
+    `what` says it in words. Parameters that are not finite after a chunk of steps count as well: their next loss will
+    not be either.
+    """
+
+    def __init__(self, study: str, lane: int, epoch: int, step: int, what: str):
+        self.study, self.lane, self.epoch, self.step, self.what = study, lane, epoch, step, what
+        super().__init__(f"{study}, lane {lane}: {what} step {step} of epoch {epoch}")
 
 
 def begin(study: Study, keys: jax.Array, data: Any, plan: Plan, *, validate=False, hparams=None, how=lanes.SOLO):
@@ -219,7 +225,7 @@ def progress(
         if validation is not None and at + count in stops:
             point = epoch * len(stops) + stops.index(at + count)
             now = _validate(study, keys, now, validation, point, hparams, plan.patience, how)
-        elif validation is None and int(now.done) == plan.epochs * per_epoch:
+        elif validation is None:
             now = now._replace(best=jax.tree.map(jnp.copy, now.state))
         yield now
 
@@ -324,4 +330,16 @@ def _record(study, now, losses, count, per_epoch):
         at = int(bad.any(axis=0).argmax())
         lane = int(bad[:, at].argmax())
         epoch, within = divmod(first + at, per_epoch)
-        raise NonFiniteLossError(study.name, lane, epoch + 1, within + 1, float(losses["loss"][lane, at]))
+        raise NonFiniteLossError(study.name, lane, epoch + 1, within + 1, f"the loss is {losses['loss'][lane, at]} at")
+    finite = np.asarray(_finite(now.state.params))
+    if not finite.all():
+        epoch, within = divmod(int(now.done) - 1, per_epoch)
+        what = "the parameters are not finite after"
+        raise NonFiniteLossError(study.name, int(finite.argmin()), epoch + 1, within + 1, what)
+
+
+@jax.jit
+def _finite(params):
+    """bool[lanes]: whether every parameter of the lane is a number."""
+    leaves = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(1) for leaf in jax.tree.leaves(params)]
+    return jnp.stack(leaves).all(0)

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxae.errors import UsageError
 from jaxae.keys import stream
+from jaxae.losses import check_pair
 
 MNIST_MEAN = 0.1307  # of the training set's unit images; the digits that most PyTorch code has
 MNIST_DEVIATION = 0.3081
@@ -101,7 +102,7 @@ def mix(a: jax.Array, b: jax.Array) -> jax.Array:
 
     Raises UsageError unless both have the same shape and are floating.
     """
-    _check_pair(a, b)
+    check_pair(a, b)
     return (a + b) / 2
 
 
@@ -110,7 +111,7 @@ def unmix(mean: jax.Array, a: jax.Array) -> jax.Array:
 
     Every error in `a` comes back with the opposite sign. Nothing is clipped. Raises UsageError as `mix` does.
     """
-    _check_pair(mean, a)
+    check_pair(mean, a)
     return 2 * mean - a
 
 
@@ -216,10 +217,3 @@ def _per_channel(statistic: Statistic, image: jax.Array) -> jax.Array:
 def _check_floating(image: jax.Array) -> None:
     if not jnp.issubdtype(image.dtype, jnp.floating):
         raise UsageError(f"images of type {image.dtype} are not floating; convert them first, as to_unit does")
-
-
-def _check_pair(a: jax.Array, b: jax.Array) -> None:
-    if a.shape != b.shape:
-        raise UsageError(f"images of shapes {a.shape} and {b.shape} differ; resize or to_rgb the smaller")
-    _check_floating(a)
-    _check_floating(b)

@@ -25,7 +25,7 @@ def begin(count=2, **changes):
 
 def test_variables_are_those_of_the_lane_as_apply_takes_them(saved):
     run, done = saved
-    best = checkpoint.variables(run, "tiny", lane=1)
+    best = checkpoint.variables(run, "tiny", lane=1, which="best")
     assert_same_bits(best, {"params": lane(done.best.params, 1), "batch_stats": lane(done.best.batch_stats, 1)})
     outputs: Any = Tiny().apply(best, DATA)
     assert outputs.image.shape == DATA.shape

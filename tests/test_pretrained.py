@@ -15,11 +15,15 @@ from jaxae.models import DigitClassifier
 QUICK = digit_classifier.Config(source="synthetic", limit=64, epochs=1, quiet=True)
 
 
+def study(train):
+    return digit_classifier.study(QUICK, train)
+
+
 def judge(folder):
     """What a run of some other study does: the training data and the judge's variables."""
     with Run(dataclasses.replace(QUICK, out=folder)) as run:
         train = run.data("mnist", "train")
-        return train, run.pretrained(digit_classifier.study(QUICK, train), train, digit_classifier.recipe(QUICK))
+        return train, run.pretrained(study(train), train, digit_classifier.recipe(QUICK))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,7 @@ def kept(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXAE_CACHE", str(tmp_path_factory.mktemp("cache")))
         train, variables = judge(tmp_path_factory.mktemp("runs") / "first")
-        yield train, variables, pretrained.folder(NAME, train, digit_classifier.recipe(QUICK))
+        yield train, variables, pretrained.folder(study(train), train, digit_classifier.recipe(QUICK))
 
 
 def test_a_later_run_reads_it(kept, tmp_path):
@@ -39,9 +43,12 @@ def test_a_later_run_reads_it(kept, tmp_path):
 
 def test_other_training_is_another_folder(kept):
     train, _, folder = kept
-    recipe = digit_classifier.recipe(QUICK)
-    assert folder != pretrained.folder(NAME, train, {**recipe, "dropout": 0.5})
-    assert folder != pretrained.folder(NAME, train.head(63), recipe)
+    recipe, trained = digit_classifier.recipe(QUICK), study(train)
+    other = dataclasses.replace(trained, model=DigitClassifier(dropout=0.1))
+    assert folder == pretrained.folder(trained, train, recipe)
+    assert folder != pretrained.folder(trained, train, {**recipe, "epochs": 2})
+    assert folder != pretrained.folder(trained, train.head(63), recipe)
+    assert folder != pretrained.folder(other, train, recipe)
 
 
 def test_it_is_the_first_seed_of_its_own_experiment(kept, tmp_path):

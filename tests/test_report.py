@@ -38,7 +38,7 @@ def run_rows() -> list[dict]:
     )
     dead = {"conv": (2,)}
     rows = results.compare(measures, claims, seeds=(0, 1, 2), dead=dead)
-    rows += results.tables(measures, seeds=(0, 1, 2), dead=dead)
+    rows += results.rows(measures, seeds=(0, 1, 2), dead=dead)
     rows += results.difference(measures, "conv", "fc", mean, (0, 1, 2), dead)
     return [results.to_json(row) for row in rows]
 

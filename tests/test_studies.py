@@ -74,7 +74,7 @@ def test_every_claim_has_its_values(done):
     rows = {(row["arm"], row["metric"], row["reported"]): row for row in found}
     for claim in module.claims(config):
         row = rows[claim.arm, claim.metric, claim.reported]
-        assert row["n_seeds"] == 2, (claim, row)
+        assert row["n_seeds"] == (1 if claim.exact else 2), (claim, row)  # a parameter count is one for all seeds
         assert np.isfinite(row["values"]).all(), row
         assert row["verdict"] == ("reproduced" if claim.exact else "not comparable"), row
         named = {pair[:2] for pair in rows}

@@ -49,7 +49,8 @@ def prepare(name: str, *, data_dir: PathLike | None = None, manual_dir: PathLike
         return describe(home / found[-1], name).path
     missing = _missing(name, manual_dir)
     if missing and not _answers(missing[0]):
-        raise UsageError(f"no server answers for {name} within {PATIENCE} s; {_by_hand(missing)}")
+        lacks = f"{manual_dir} lacks files, and " if manual_dir else ""
+        raise UsageError(f"{lacks}no server answers for {name} within {PATIENCE} s; {_by_hand(missing)}")
     try:
         return _build(name, home, manual_dir)
     except OSError as error:
