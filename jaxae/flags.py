@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from jaxae.errors import UsageError
 
@@ -16,7 +16,13 @@ LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet"
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Flags shared by every experiment; an experiment's Config extends them with its own."""
+    """Flags shared by every experiment; an experiment's Config extends them with its own.
+
+    `settings` names those whose default is what the report did: with another value, its numbers aren't held against
+    ours. A Config with such flags of its own extends it.
+    """
+
+    settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size")
 
     seeds: int = 3
     """How many seeds, each trained from its own key."""
@@ -110,7 +116,7 @@ def deviations(config: Flags, sizes: dict[str, int]) -> list[str]:
     """
     default = {field.name: field.default for field in dataclasses.fields(config)}
     words = ["synthetic data"] if config.source == "synthetic" else []
-    changed = [name for name in ("epochs", "batch_size") if getattr(config, name) != default[name]]
+    changed = [name for name in config.settings if getattr(config, name) != default[name]]
     words += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]
     if config.limit is not None:
         words += [f"{config.limit:,} of {size:,} training images" for size in sizes.values() if config.limit < size]

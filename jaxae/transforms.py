@@ -5,11 +5,14 @@ done raises UsageError while tracing.
 """
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxae.errors import UsageError
+from jaxae.keys import stream
 from jaxae.losses import check_pair
 
 MNIST_MEAN = 0.1307  # of the training set's unit images; the digits that most PyTorch code has
@@ -129,6 +132,76 @@ def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
         return jax.lax.dynamic_slice(picture, (offset[0], offset[1], 0), image.shape[1:])
 
     return jax.vmap(crop)(padded, offsets)
+
+
+class Classes(NamedTuple):
+    """Where the images of each class are: class c has `count[c]` of them, `order[start[c]]` and what follows.
+
+    order i32[n], start i32[classes], count i32[classes]; see `by_class`.
+    """
+
+    order: Any
+    start: Any
+    count: Any
+
+
+class Addition(NamedTuple):
+    """Images of a with numbers b, and images of a + b: f32[b, h, w, c] in [0, 1], f32[b], f32[b, h, w, c], i32[b]."""
+
+    image: jax.Array
+    value: jax.Array
+    target: jax.Array
+    total: jax.Array
+
+
+def by_class(label: Any, classes: int = 10) -> Classes:
+    """The table that `addition_pairs` finds images in: int[n] from 0 to classes - 1; numpy, before compilation.
+
+    Raises UsageError where a class has no image.
+    """
+    label = np.asarray(label)
+    count = np.bincount(label, minlength=classes).astype(np.int32)
+    if len(count) > classes or not count.all():
+        missing = ", ".join(str(c) for c in np.flatnonzero(count == 0)) or f"{len(count)} classes, not {classes}"
+        raise UsageError(f"{len(label)} images lack some class ({missing}); take more of them")
+    order = np.argsort(label, kind="stable").astype(np.int32)
+    return Classes(order, (np.cumsum(count) - count).astype(np.int32), count)
+
+
+def addends(key: jax.Array, digit: jax.Array, *, balanced: bool = False) -> tuple[jax.Array, jax.Array]:
+    """Pairs (a, b) of digits with a + b <= 9: i32[b] -> i32[b] twice.
+
+    Natural: a is the digit given, b uniform from 0 to 9 - a; over uniform digits the sum 9 then has a share of 29% and
+    the sum 0 one of 1%. Balanced: the sum is uniform from 0 to 9, and a uniform from 0 to the sum; the digits given
+    don't matter.
+    """
+    if not balanced:
+        return digit, jax.random.randint(stream(key, "addend"), digit.shape, 0, 10 - digit)
+    total = jax.random.randint(stream(key, "sum"), digit.shape, 0, 10)
+    first = jax.random.randint(stream(key, "first"), digit.shape, 0, total + 1)
+    return first, total - first
+
+
+def addition_pairs(
+    key: jax.Array, image: jax.Array, label: jax.Array, classes: Classes, index: jax.Array, *, balanced: bool = False
+) -> Addition:
+    """Images to add a number to, and a random image of each sum (report 003): index i32[b] -> Addition.
+
+    `image` is uint8[n, h, w, c] and `label` i32[n] its digits, `classes` their `by_class`. Natural pairs take the
+    images `index` themselves; balanced ones (see `addends`) a random image of a too, as many as `index` has entries.
+    Every target is drawn afresh. Raises UsageError as `to_unit` does.
+    """
+    first, value = addends(key, label[index], balanced=balanced)
+    if balanced:
+        index = random_of_class(stream(key, "image"), classes, first)
+    target = random_of_class(stream(key, "target"), classes, first + value)
+    return Addition(to_unit(image[index]), value.astype(jnp.float32), to_unit(image[target]), first + value)
+
+
+def random_of_class(key: jax.Array, classes: Classes, wanted: jax.Array) -> jax.Array:
+    """A uniformly random image of each class wanted: i32[b] -> indices i32[b]."""
+    place = jax.random.randint(key, wanted.shape, 0, classes.count[wanted])
+    return classes.order[classes.start[wanted] + place]
 
 
 def _per_channel(statistic: Statistic, image: jax.Array) -> jax.Array:

@@ -1,6 +1,7 @@
 """Every model keeps the contract of `jaxae.models`, and computes what PyTorch computes from the same weights."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +9,27 @@ import numpy as np
 import pytest
 
 from jaxae.errors import UsageError
-from jaxae.models import ConvAutoencoder, DenoiseAutoencoder, DigitClassifier, FCAutoencoder, MLPAutoencoder
+from jaxae.models import (
+    AdditionModel,
+    ConvAutoencoder,
+    DenoiseAutoencoder,
+    DigitAutoencoder,
+    DigitClassifier,
+    FCAutoencoder,
+    InterpolationDecoder,
+    MLPAutoencoder,
+    UpsamplingDecoder,
+)
+from jaxae.models.addition import add
 
 STUDIED = {
     "fc": FCAutoencoder(),
     "conv": ConvAutoencoder(),
     "mlp": MLPAutoencoder(),
     "denoise": DenoiseAutoencoder(),
+    "digit, transposed": DigitAutoencoder(),
+    "digit, upsampling": DigitAutoencoder(decoding=UpsamplingDecoder()),
+    "digit, bilinear": DigitAutoencoder(decoding=InterpolationDecoder(bilinear=True)),
 }
 VARIED = {
     "fc, small colour images": FCAutoencoder(
@@ -48,7 +63,15 @@ def count(params):
 def layers_of(params):
     """The layers' parameters from input to output, but for batch norms."""
     parts = (params["encoder"], params["decoder"]) if "encoder" in params else (params,)
-    return [part[name] for part in parts for name in sorted(part) if "kernel" in part[name]]
+    return [part[name] for part in parts for name in in_order(part) if "kernel" in part[name]]
+
+
+def in_order(part):
+    """By name; but in a digits' decoder the dense layers come first and a plain convolution last."""
+    kinds = ["Dense", "ConvTranspose", "UpsampleConv", "InterpolatedConv", "Conv"]
+    found = {name[:-2] for name in part}
+    is_decoder = "Dense" in found and found.intersection(kinds[1:4])
+    return sorted(part, key=lambda name: (kinds.index(name[:-2]) if is_decoder else 0, name))
 
 
 def made_up(model):
@@ -97,6 +120,7 @@ def test_initialisation_depends_on_the_key_alone():
 
 
 COUNTS = {"fc": (233_856, 234_512), "conv": (18_816, 55_681), "mlp": (310_864, 311_640), "denoise": (808, 803)}
+COUNTS |= dict.fromkeys([name for name in STUDIED if name.startswith("digit")], (388_354, 1_705_217))
 
 
 @pytest.mark.parametrize("name", STUDIED)
@@ -140,6 +164,37 @@ def test_classifier():
     assert np.abs(first - logits).max() > 1e-3
 
 
+def test_addition_paths():
+    model = AdditionModel(code_size=3, hidden=(9,), widths=(4, 5, 6), variational=True, generative=True)
+    inputs = jnp.asarray(np.clip(wave((2, 28, 28, 1)), 0, 1)), jnp.array([1.0, 2.5])
+    keys = {"params": jax.random.key(0), "sample": jax.random.key(1)}
+    variables = jax.jit(model.init)(keys, inputs)
+
+    @jax.jit
+    def everything(variables, value, key):
+        seen: Any = model.apply(variables, (inputs[0], value))
+        drawn = [model.apply(variables, (inputs[0], value), train=True, rngs={"sample": key})]
+        drawn += [model.clone(sampled=True).apply(variables, (inputs[0], value), rngs={"sample": key})]
+        means = (
+            model.apply(variables, seen.sum_posterior.mean, method="decode"),
+            add(model, variables, inputs[0], value),
+        )
+        code = model.apply(variables, seen.posterior.mean, method="decode")
+        return seen, drawn, means, code, add(model, variables, inputs[0], value, key)
+
+    seen, (trained, sampled), (decoded, means), original, drawn = everything(variables, inputs[1], keys["sample"])
+    assert seen.image.shape == seen.original.shape == inputs[0].shape
+    assert_close(
+        (decoded, means, original), (seen.image, seen.image, seen.original), 1e-6
+    )  # the solid and dashed paths
+    assert_close(sampled, trained, 1e-6)
+    assert_close(drawn, sampled.image, 1e-6)
+    assert np.abs(drawn - means).max() > 1e-4
+    other = everything(variables, jnp.array([1.0, 2.6]), keys["sample"])[0]
+    np.testing.assert_array_equal(other.original, seen.original)  # the number is for P alone
+    assert (other.image[0] == seen.image[0]).all() and (other.image[1] != seen.image[1]).any()
+
+
 # Against PyTorch: weights and images are given by a formula, and the first values below were computed by PyTorch
 # 2.13, in the last test of this file: loss, three pixels, and the norm of each kernel's gradient from first to last.
 
@@ -148,6 +203,12 @@ FROM_TORCH = {
     "conv": "0.160616547 0.533034027 0.298904687 0.33845219 0.00854850747 0.10367123 0.195991039 0.2284282 0.142283782",
     "mlp": "0.206569538 0.718894899 0.592841685 0.771974862 0.201574638 0.149562269 0.0080484366 0.0611096397",
     "denoise": "0.649408638 -0.216116682 -0.34075433 -0.567572296 0.0962893069 0.351692498 0.514609873 0.3691746",
+    "digit, transposed": "0.159914002 0.427206755 0.446511775 0.286177397 0.000929797359 0.00917290058 0.0153599177 "
+    "0.0187186934 0.0119219786 0.00198037503 0.0257960837 0.058047533 0.0542762913 0.0810973421",
+    "digit, upsampling": "0.196057767 0.385953784 0.0134488074 0.0669874102 0.021684885 0.244030505 0.44177103 "
+    "0.638351738 0.292764008 0.00765091553 0.0806711763 0.424658954 0.409891874 0.385411054",
+    "digit, bilinear": "0.177759945 0.372840405 0.0491505526 0.233143985 0.0200827569 0.226158887 0.409810722 "
+    "0.596614838 0.272555172 0.00790324528 0.0880921632 0.593732357 0.457653642 0.371591181",
 }
 
 
@@ -187,7 +248,34 @@ def torch_networks(nn):
     encoder = conv(1, 32), nn.ReLU(), nn.MaxPool2d(2), conv(32, 64), nn.ReLU(), nn.MaxPool2d(2)
     decoder = conv(64, 64), nn.ReLU(), nn.Upsample(scale_factor=2), conv(64, 32), nn.ReLU(), nn.Upsample(scale_factor=2)
     denoise = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU()
+
+    class Permute(nn.Module):
+        """Flattened images have their channels last here, first in PyTorch."""
+
+        def __init__(self, *order):
+            super().__init__()
+            self.order = order
+
+        def forward(self, x):
+            return x.permute(self.order)
+
+    def digit(*decoder):
+        pairs = [part for i, o in ((1, 32), (32, 64), (64, 128)) for part in (conv(i, o), nn.ReLU(), nn.MaxPool2d(2))]
+        code = Permute(0, 2, 3, 1), nn.Flatten(), nn.Linear(1152, 256), nn.ReLU(), nn.Linear(256, 2)
+        back = nn.Linear(2, 256), nn.ReLU(), nn.Linear(256, 6272), nn.ReLU(), nn.Unflatten(1, (7, 7, 128))
+        return nn.Sequential(*pairs, *code, *back, Permute(0, 3, 1, 2), *decoder, nn.Sigmoid())
+
+    def enlarged(**how):
+        two = [part for i in (128, 64) for part in (nn.Upsample(scale_factor=2, **how), conv(i, i // 2), nn.ReLU())]
+        return digit(*two, conv(32, 1))
+
+    def transposed(i):
+        return nn.ConvTranspose2d(i, i // 2, 3, 2, padding=1, output_padding=1), nn.ReLU()
+
     return {
+        "digit, transposed": digit(*transposed(128), *transposed(64), nn.ConvTranspose2d(32, 1, 3, padding=1)),
+        "digit, upsampling": enlarged(),
+        "digit, bilinear": enlarged(mode="bilinear"),
         "fc": dense(784, 256, 128, 256, 784),
         "mlp": dense(784, 392, 8, 392, 784),
         "conv": nn.Sequential(*encoder, *decoder, conv(32, 1), nn.Sigmoid()),

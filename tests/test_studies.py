@@ -18,6 +18,19 @@ EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small, its reported arms all there
     "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
+    "digit_addition": {
+        "limit": 40,
+        "batch_size": 20,
+        "images": 1,
+        "widths": (3, 4, 5),
+        "arms": ("generative",),  # every other is a program more
+    },
+    "digit_codes": {
+        "limit": 24,
+        "batch_size": 20,
+        "widths": (3, 4, 5),
+        "arms": ("transposed-2-mse", "transposed-2-bce"),
+    },
     "fc_vs_conv": {"limit": 20},
     "unmix": {"limit": 16, "batch_size": 8},
 }

@@ -157,3 +157,49 @@ def test_shifts_move_zeros_in():
 def test_shifts_that_make_no_sense_are_refused(shape, pixels):
     with pytest.raises(UsageError):
         transforms.random_shift(KEY, jnp.ones(shape), pixels)
+
+
+LABELS = np.array([3, 1, 0, 2, 9, 5, 4, 6, 8, 7, 0, 3, 3], np.int32)
+
+
+def made_up_digits():
+    """Images whose pixels are all 10 * label + the image's place: 3 is at 30, 41 and 42."""
+    places = np.arange(len(LABELS), dtype=np.uint8)
+    return jnp.asarray(np.broadcast_to((10 * LABELS + places)[:, None, None, None], (len(LABELS), 2, 2, 1)), jnp.uint8)
+
+
+def shares(total):
+    return np.bincount(total, minlength=10) / len(total)
+
+
+def test_images_are_found_by_class():
+    classes = jax.tree.map(jnp.asarray, transforms.by_class(LABELS))
+    drawn = np.asarray(transforms.random_of_class(KEY, classes, jnp.full(3000, 3)))
+    assert set(drawn) == {0, 11, 12}
+    np.testing.assert_allclose(np.bincount(drawn)[[0, 11, 12]], 1000, atol=100)
+    with pytest.raises(UsageError, match=r"12 images lack some class \(1\)"):
+        transforms.by_class(np.delete(LABELS, 1))
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_addition_pairs_show_a_and_a_plus_b(balanced):
+    image, classes = made_up_digits(), jax.tree.map(jnp.asarray, transforms.by_class(LABELS))
+    index = jnp.tile(jnp.arange(len(LABELS)), 40)
+    pairs = transforms.addition_pairs(KEY, image, jnp.asarray(LABELS), classes, index, balanced=balanced)
+    first, target = (np.rint(255 * np.asarray(part)[:, 0, 0, 0]).astype(int) for part in (pairs.image, pairs.target))
+    shown = {10 * label + place: label for place, label in enumerate(LABELS)}
+    a, total = (np.array([shown[pixel] for pixel in pixels]) for pixels in (first, target))
+    np.testing.assert_array_equal(a + np.asarray(pairs.value), total)
+    np.testing.assert_array_equal(pairs.total, total)
+    assert set(target[total == 3]) == {30, 41, 42}  # of every image of the sum, not of one
+    assert (first == np.asarray(image)[index, 0, 0, 0]).all() != balanced
+
+
+def test_nine_is_the_commonest_sum_unless_balanced():
+    digits = jnp.tile(jnp.arange(10), 3000)
+    natural, even = (
+        shares(sum(transforms.addends(KEY, digits, balanced=balanced))) for balanced in (False, True)
+    )  # fmt: skip
+    expected = np.cumsum(0.1 / np.arange(10, 0, -1))  # 0.1 * sum of 1 / (10 - a) over a up to the sum
+    np.testing.assert_allclose(natural, expected, atol=0.01)
+    np.testing.assert_allclose(even, 0.1, atol=0.01)

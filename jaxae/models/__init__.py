@@ -1,8 +1,16 @@
 """Models: every autoencoder maps images to an `Output`, and has `encode` and `decode` as methods."""
 
 from jaxae.models import layers, weights
+from jaxae.models.addition import AdditionModel, ValueToLatent
 from jaxae.models.classifier import DigitClassifier
 from jaxae.models.conv import ConvAutoencoder, DenoiseAutoencoder
+from jaxae.models.digits import (
+    DigitAutoencoder,
+    DigitEncoder,
+    InterpolationDecoder,
+    TransposedDecoder,
+    UpsamplingDecoder,
+)
 from jaxae.models.mlp import MLP, FCAutoencoder, MLPAutoencoder
 from jaxae.models.output import Output, check_images
 from jaxae.models.resnet import ResNet18
@@ -10,14 +18,21 @@ from jaxae.models.unmix import Unmixer
 
 __all__ = [
     "MLP",
+    "AdditionModel",
     "ConvAutoencoder",
     "DenoiseAutoencoder",
+    "DigitAutoencoder",
     "DigitClassifier",
+    "DigitEncoder",
     "FCAutoencoder",
+    "InterpolationDecoder",
     "MLPAutoencoder",
     "Output",
     "ResNet18",
+    "TransposedDecoder",
     "Unmixer",
+    "UpsamplingDecoder",
+    "ValueToLatent",
     "check_images",
     "layers",
     "weights",

@@ -1,0 +1,388 @@
+"""digit_codes: three decoders, two losses and two code sizes for MNIST (report 003, part II).
+
+One convolutional encoder, and decoders that enlarge by transposed convolution, by nearest upsampling or by
+interpolation, each trained on the squared error and on the binary cross-entropy, with codes of 2 and of 7 numbers:
+twelve arms. The report compares the RMSE of one loss with the cross-entropy of the other; here every arm has both, on
+training and validation images. It calls the transposed decoder the best; here decoders are compared in pairs over
+seeds. Its "nearest interpolation" is nearest upsampling: its second and third decoders are one network with two names,
+so that what lies between them is chance alone.
+
+Source    003_a7ffb30fa963b16e.txt: part II; one run of each arm, no seed given; MNIST, Adam 1e-3, 100 epochs
+Expected  experiments/results/digit_codes.json (n seeds, device and command are in it)
+Run       python -m experiments.digit_codes --seeds 3
+Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear; --patience 10; --source synthetic
+"""
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxae as ae
+from jaxae.models import InterpolationDecoder, TransposedDecoder, UpsamplingDecoder
+from jaxae.plots import Curves, Images, Line, Mark, Scatter
+from jaxae.transforms import to_unit
+
+DECODERS = ("transposed", "upsampling", "interpolation")
+LOSSES = {"mse": {"mse": 1.0, "bce": 0.0}, "bce": {"mse": 0.0, "bce": 1.0}}  # weights: both train in one program
+SIZES = (2, 7)
+SPLITS = ("train", "validation")
+ARMS = tuple(f"{decoder}-{size}-{loss}" for size in SIZES for loss in LOSSES for decoder in DECODERS)
+REPORTED = {  # of codes of 2 numbers, by decoder
+    ("mse", "train"): (0.1745, 0.1762, 0.1765),
+    ("mse", "validation"): (0.1839, 0.1834, 0.1814),
+    ("bce", "train"): (0.1546, 0.1556, 0.1553),
+    ("bce", "validation"): (0.1641, 0.1643, 0.1631),
+}
+NAMES = {"rmse": "RMSE", "bce": "binary cross-entropy"}
+HELD_OUT = 6  # one training image in so many is for validation: 10,000 of MNIST's 60,000
+PATIENCE = 10  # that of the early stopping which the curves are asked about when none was in force
+RISE = "overfitting/rise of the validation loss, %"
+GAP = "overfitting/validation RMSE above training, best state, %"
+ADAM = optax.adam(1e-3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ae.Flags):
+    """The report's settings. It doesn't say its batch size and its split."""
+
+    settings = (*ae.Flags.settings, "interpolation", "patience", "widths")
+
+    arms: tuple[str, ...] = ARMS
+    """Which of the twelve: DECODER-SIZE-LOSS."""
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
+    """Of the third decoder. The report's is nearest."""
+    patience: int | None = None
+    """Stop an arm's seed after so many epochs without a lower validation loss; the report's curves reach the end."""
+    widths: tuple[int, int, int] = (32, 64, 128)
+    """Channels of the encoder's convolutions, mirrored in the decoder."""
+    epochs: int = 100
+
+    def __post_init__(self):
+        super().__post_init__()
+        wrong = [arm for arm in self.arms if arm not in ARMS]
+        if wrong or not self.arms or len(set(self.arms)) < len(self.arms):
+            raise ae.UsageError(f"--arms {' '.join(self.arms)}: give different ones of {', '.join(ARMS)}")
+        if min(self.widths) < 1 or (self.patience or 1) < 1:
+            raise ae.UsageError(f"--widths {self.widths} --patience {self.patience}: all must be at least 1")
+
+
+def claims(config: Config) -> list[ae.Claim]:
+    """The report's twelve numbers, each under two readings of what it is."""
+    found = []
+    for (loss, split), numbers in REPORTED.items():
+        readings = {
+            "rmse": "the root of the mean over all pixels of all images",
+            "rmse per image": "the mean over images of each one's RMSE",
+        }
+        if loss == "bce":
+            readings = {
+                "rmse": "RMSE, with which the report compares it",
+                "bce": "the cross-entropy per pixel, which was minimised",
+            }
+        for decoder, number in zip(DECODERS, numbers, strict=True):
+            arm = f"{decoder} 2 {loss}"
+            metrics = [f"{split}/{name}/last" for name in readings]
+            for metric, reading in zip(metrics, readings.values(), strict=True):
+                others = tuple((arm, other) for other in metrics if other != metric)
+                found.append(ae.Claim(arm, metric, number, "3.2.5", reading, half_digit=5e-5, explained_by=others))
+    return [claim for claim in found if claim.arm.replace(" ", "-") in config.arms]
+
+
+# ---- what is trained
+
+
+def study(decoder: str, size: int, config: Config) -> ae.Study:
+    """Reconstruction; the weights of both errors come with the lane."""
+    decoders = {
+        "transposed": TransposedDecoder(),
+        "upsampling": UpsamplingDecoder(),
+        "interpolation": InterpolationDecoder(bilinear=config.interpolation == "bilinear"),
+    }
+    model = ae.models.DigitAutoencoder(size, decoders[decoder], config.widths)
+    return ae.Study(
+        f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors
+    )  # fmt: skip
+
+
+def batch(key, image, index) -> ae.Batch:
+    """uint8[n, 28, 28, 1] -> images in [0, 1], their own targets."""
+    unit = to_unit(image[index])
+    return ae.Batch(inputs=unit, target=unit)
+
+
+def errors(outputs, batch) -> dict[str, Any]:
+    """Both errors of every arm, f32[b], whichever it minimises, and the root of one."""
+    mse = ae.losses.mse(outputs.image, batch.target)
+    return {"mse": mse, "bce": ae.losses.bce(outputs.logits, batch.target), "rmse per image": jnp.sqrt(mse)}
+
+
+def loss(outputs, batch, hparams) -> tuple[Any, dict[str, Any]]:
+    """The weighted sum of both errors, one of which has the weight 0."""
+    parts = errors(outputs, batch)
+    return hparams["mse"] * parts["mse"] + hparams["bce"] * parts["bce"], parts
+
+
+def split(image: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images to train on and images to validate with, the same for all seeds of a run."""
+    key = ae.keys.stream(ae.keys.root(seed), "split")
+    order = np.asarray(jax.random.permutation(key, len(image)))
+    held_out = max(1, len(image) // HELD_OUT)
+    return image[np.sort(order[held_out:])], image[np.sort(order[:held_out])]
+
+
+def main(config: Config) -> None:
+    """Train the arms, both losses of a network in one program; compare them, draw, and judge what the report says."""
+    with ae.Run(config, claims(config)) as run:
+        train, test = run.data("mnist", "train"), run.data("mnist", "test")
+        parts = split(train.image, config.seed)
+        how = {"validation": parts[1], "test": test.image, "best": True, "patience": config.patience}
+        arms = [arm for group in groups(config) for arm in run.train_settings(group[0], parts[0], group[1], **how)]
+        arms.sort(key=lambda arm: config.arms.index(arm.name.replace(" ", "-")))
+        for arm in arms:
+            measure(run, arm, parts[0])
+        compare(run, arms)
+        for name in NAMES:
+            run.figure(f"curves_{name}", curves(arms, name))
+        run.figure("reconstructions", reconstructions(arms, test))
+        code_spaces(run, arms, test)
+        run.note(
+            f"Trained on {len(parts[0]):,} images and validated on {len(parts[1]):,}; scored with the weights of the "
+            "lowest validation loss, while the rows called last are of the last epoch, which the report chose. "
+            + ("" if config.patience is None else f"Early stopping had a patience of {config.patience} epochs.")
+        )
+        for text in (*scales(run, arms), *ranking(run, arms, config), *overfitting(run, arms)):
+            run.note(text)
+
+
+def groups(config: Config) -> Iterator[tuple[ae.Study, dict[str, dict[str, float]]]]:
+    """A network, and the losses that are wanted of it."""
+    for decoder, size in itertools.product(DECODERS, SIZES):
+        wanted = {loss: LOSSES[loss] for loss in LOSSES if f"{decoder}-{size}-{loss}" in config.arms}
+        if wanted:
+            yield study(decoder, size, config), wanted
+
+
+# ---- what is measured
+
+
+def measure(run: ae.Run, arm: ae.Trained, train: np.ndarray) -> None:
+    """RMSE at the last epoch, both errors of the best state, and what tells overfitting and early stopping."""
+    seen, loss = run.measures[arm.name], arm.validation["loss"].astype(np.float64)
+    for name in SPLITS:
+        run.measure(arm.name, f"{name}/rmse/last", np.sqrt(seen[f"{name}/mse/last"]))
+    run.measure(arm.name, "test/rmse", np.sqrt(seen["test/mse"]))
+    best = np.nanargmin(loss, 1)
+    again = arm.evaluate(train)  # logged training errors are of the weights on the way
+    for name in ("mse", "bce"):
+        values = np.take_along_axis(arm.validation[name].astype(np.float64), best[:, None], 1)[:, 0]
+        for part, value in (("train", again[name].astype(np.float64).mean(1)), ("validation", values)):
+            root = name == "mse"
+            run.measure(arm.name, f"best state, {part}/{'rmse' if root else name}", np.sqrt(value) if root else value)
+    run.measure(arm.name, "validation/epoch of the lowest loss", best + 1)
+    run.measure(arm.name, "validation/epochs trained", (~np.isnan(loss)).sum(1))
+    run.measure(arm.name, f"validation/stop with patience {PATIENCE}", [stop(row, PATIENCE) for row in loss])
+    run.measure(arm.name, RISE, [rise(row[~np.isnan(row)]) for row in loss])
+    gap = 100 * (seen["best state, validation/rmse"] / seen["best state, train/rmse"] - 1)
+    run.measure(arm.name, GAP, gap)
+
+
+def stop(losses: np.ndarray, patience: int) -> int:
+    """The epoch, from 1, after which early stopping ends a curve float[epochs]: the last one where it never does."""
+    best, stale = np.inf, 0
+    for epoch, value in enumerate(losses, 1):
+        best, stale = (value, 0) if value < best else (best, stale + 1)
+        if stale == patience:
+            return epoch
+    return len(losses)
+
+
+def rise(losses: np.ndarray) -> float:
+    """By how many percent the mean over a curve's last tenth lies above that over its lowest tenth, float[epochs]."""
+    width = max(1, len(losses) // 10)
+    means = np.convolve(losses, np.ones(width) / width, "valid")
+    return float(100 * (means[-1] / means.min() - 1))
+
+
+def compare(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
+    """Paired differences of decoders, and of losses."""
+    names = {arm.name for arm in arms}
+    for size, loss in itertools.product(SIZES, LOSSES):
+        for first, second in itertools.combinations(DECODERS, 2):
+            pair = f"{first} {size} {loss}", f"{second} {size} {loss}"
+            if names.issuperset(pair):
+                run.compare(*pair, "train/rmse/last", "validation/rmse/last", "test/rmse")
+    for first, second in loss_pairs(names):
+        run.compare(first, second, "validation/rmse/last", "validation/bce/last", "test/rmse", "test/bce")
+
+
+def loss_pairs(names: set[str]) -> list[tuple[str, str]]:
+    """The arms that differ in their loss alone: (BCE, MSE)."""
+    pairs = [(f"{decoder} {size} bce", f"{decoder} {size} mse") for size in SIZES for decoder in DECODERS]
+    return [pair for pair in pairs if names.issuperset(pair)]
+
+
+def difference(run: ae.Run, first: str, second: str, metric: str) -> tuple[float, ae.results.Interval | None]:
+    """The mean of `first` less `second`, paired by seed, and its interval."""
+    values = run.measures[first][metric] - run.measures[second][metric]
+    return float(values.mean()), ae.results.interval(values)
+
+
+def sign(interval: ae.results.Interval | None) -> int:
+    """-1 or 1 where the interval lies on one side of 0; 0 where it doesn't, or there is none."""
+    return 0 if interval is None else int(interval[0] > 0) - int(interval[1] < 0)
+
+
+# ---- what the numbers say of the report's three statements
+
+
+def scales(run: ae.Run, arms: Sequence[ae.Trained]) -> list[str]:
+    """(a) That BCE converges to lower values than L2."""
+    pairs = loss_pairs({arm.name for arm in arms})
+    if not pairs or len(run.seeds) < 2:
+        return []
+    found = {name: [difference(run, *pair, f"validation/{name}/last") for pair in pairs] for name in NAMES}
+    words = []
+    for name, long in NAMES.items():
+        signs = [sign(interval) for _, interval in found[name]]
+        means = ", ".join(f"{pair[0]} {mean:+.4f}" for pair, (mean, _) in zip(pairs, found[name], strict=True))
+        words.append(
+            f"in {long} the BCE-trained arm is lower in {signs.count(-1)} of {len(pairs)} pairs, higher in "
+            f"{signs.count(1)}, undecided in {signs.count(0)} (difference from the MSE-trained one: {means})"
+        )
+    lower = sum(sign(interval) < 0 for _, interval in found["rmse"])
+    holds = "holds" if lower == len(pairs) else "doesn't hold" if not lower else "holds in part"
+    return [
+        "(a) Is BCE lower? The report holds BCE-trained values of 0.155 to 0.164 against MSE-trained ones of 0.175 to "
+        f"0.184. On one scale, the validation images at the last epoch, paired by seed: {'; '.join(words)}. In RMSE, "
+        f"that BCE reaches a lower value {holds}; what the report compares is one loss's RMSE with the other's entropy."
+    ]
+
+
+def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> list[str]:
+    """(b) That the transposed decoder has the lowest RMSE on training and validation images."""
+    names, words = {arm.name for arm in arms}, []
+    for size, loss in itertools.product(SIZES, LOSSES):
+        group = [f"{decoder} {size} {loss}" for decoder in DECODERS]
+        if names.issuperset(group) and len(run.seeds) > 1:
+            words.append(f"code {size}, {loss}: " + "; ".join(winner(run, group, part) for part in SPLITS))
+    same = (
+        "Upsampling and interpolation are one network with other initial draws: a difference between them is chance. "
+        if config.interpolation == "nearest"
+        else ""
+    )
+    return [
+        "(b) Which decoder is best? The report says the transposed one on both splits, though its own validation "
+        f"numbers put interpolation first, by 0.0025. Over {len(run.seeds)} seeds, in pairs, at the last epoch: "
+        f"{'. '.join(words)}. {same}"
+    ] if words else []  # fmt: skip
+
+
+def winner(run: ae.Run, group: Sequence[str], split: str) -> str:
+    """Which arm of the group has the lowest RMSE, if the pairs decide it."""
+    metric = f"{split}/rmse/last"
+    best, *others = sorted(group, key=lambda name: run.measures[name][metric].mean())
+    found = [difference(run, best, other, metric) for other in others]
+    clear = all(sign(interval) < 0 for _, interval in found)
+    behind = ", ".join(f"{other.split()[0]} {-mean:+.4f}" for other, (mean, _) in zip(others, found, strict=True))
+    value = run.measures[best][metric].mean()
+    verdict = "is the best" if clear else "has the lowest mean, undecided"
+    return f"{split}: {best.split()[0]} {verdict} ({value:.4f}; {behind})"
+
+
+def overfitting(run: ae.Run, arms: Sequence[ae.Trained]) -> list[str]:
+    """(c) That there are no clear signs of overfitting."""
+    metrics = (
+        "overfitting/rise of the validation loss, %",
+        "overfitting/validation RMSE above training, best state, %",
+    )
+    rises, gaps = ({arm.name: run.measures[arm.name][metric] for arm in arms} for metric in metrics)
+    risen = [name for name, values in rises.items() if (ae.results.interval(values) or (0, 0))[0] > 1]
+    each = ", ".join(f"{name} {rises[name].mean():+.1f}% and {gaps[name].mean():+.1f}%" for name in rises)
+    return [
+        "(c) Overfitting? The report sees none: its validation curves don't turn up, and lie 3 to 6% above training. "
+        "By how much our validation loss rises from its lowest tenth of the epochs to its last, and by how much "
+        f"validation RMSE lies above training RMSE with the best weights: {each}. The rise is above 1%, by its "
+        f"interval over seeds, in {len(risen)} of {len(arms)} arms{': ' if risen else ''}{', '.join(risen)}."
+    ]
+
+
+# ---- what is seen
+
+
+def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
+    """Training and validation curves of all arms in one error, with the reported numbers at the last epoch."""
+    lines, marks = [], []
+    for arm in arms:
+        decoder, size, loss = arm.name.split()
+        panel, colour = f"code {size}, trained on {loss.upper()}", DECODERS.index(decoder)
+        for split, style in (("training", "dashed"), ("validation", "solid")):
+            history: Mapping[str, Any] = arm.epochs if split == "training" else arm.validation
+            values = history["mse"] ** 0.5 if name == "rmse" else history[name]
+            x = np.arange(1, values.shape[1] + 1)
+            lines.append(Line(f"{decoder}, {split}", x, values, panel, colour, style))
+        if size == "2":
+            for split, words in (("train", "training"), ("validation", "validation")):
+                value = REPORTED[loss, split][DECODERS.index(decoder)]
+                marks.append(Mark(f"reported, {words}", value, float(arm.study.epochs), panel))
+    title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch, and the numbers that the report prints"
+    return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, log=True)
+
+
+def reconstructions(arms: Sequence[ae.Trained], test: ae.data.Dataset) -> Images:
+    """Figures 5 to 9, 12 to 16, 18 and 19: five digits by every arm."""
+    index = ae.plots.per_class(test.image, test.label, 1)[1::2]
+    shown = [(arm.name, *arm.sample(test.image, index)) for arm in arms]
+    captions = [[f"{value:.3f}" for value in errors(out, batch)["rmse per image"]] for _, out, batch in shown]
+    rows = [(name, np.asarray(out.image)) for name, out, _ in shown]
+    title = "Five test digits and their reconstructions by every arm (first seed), with their RMSE"
+    return Images(title, (("original", test.image[index]), *rows), captions=([], *captions))
+
+
+def code_spaces(run: ae.Run, arms: Sequence[ae.Trained], test: ae.data.Dataset) -> None:
+    """Where the digits lie in codes of two numbers, and what is decoded there: one arm of each loss."""
+    for loss in LOSSES:
+        for arm in [arm for arm in arms if arm.name.endswith(f" 2 {loss}")][:1]:
+            code = np.asarray(_encode(arm.study.model, arm.variables(), test.image))
+            note = (
+                f"The grid in the next figure covers 96% of the test images in each direction: {arm.name}, first seed."
+            )
+            title = f"Test digits in the two-dimensional code ({arm.name}, first seed)"
+            names = tuple("0123456789")
+            scatter = Scatter(title, "first code number", "second code number", code, test.label, names, note)
+            run.figure(f"codes_{loss}", scatter)
+            run.figure(f"codes_{loss}_decoded", decoded(arm, code))
+
+
+def decoded(arm: ae.Trained, code: np.ndarray, steps: int = 15) -> Images:
+    """What the decoder makes of a grid of codes f32[n, 2], seen as the scatter is: the second number grows upwards."""
+    low, high = np.percentile(code, (2, 98), axis=0)
+    across, up = (np.linspace(a, b, steps, dtype=np.float32) for a, b in zip(low, high, strict=True))
+    grid = _decode(arm.study.model, arm.variables(), ae.latent.plane(jnp.asarray(across), jnp.asarray(up)))
+    rows = [(f"{y:.3g}", np.asarray(row)) for y, row in zip(up[::-1], grid, strict=True)]
+    title = f"What is decoded from a grid over the two-dimensional code ({arm.name}, first seed)"
+    labels = [f"{x:.3g}" for x in across]
+    note = "Columns: the first code number; rows: the second, growing upwards, as in the figure before."
+    return Images(title, rows, labels, columns=steps, note=note)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _encode(model, variables, image):
+    return model.apply(variables, to_unit(image), method="encode")
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _decode(model, variables, code):
+    """f32[h, w, 2] -> f32[h, w, 28, 28, 1]."""
+    image = model.apply(variables, code.reshape(-1, code.shape[-1]), method="decode").image
+    return image.reshape(*code.shape[:-1], *image.shape[1:])
+
+
+if __name__ == "__main__":
+    ae.cli(main, Config)

@@ -1,0 +1,138 @@
+"""Adding a number to the image of a digit (report 003, parts III and IV): encoder E, adder P, decoder D.
+
+The complete model, for training, decodes P(E(x), b) (the solid path) and E(x) itself (the dashed path). `add` is the
+solid path alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxae.models import layers
+from jaxae.models.digits import Decoder, DigitEncoder, TransposedDecoder
+from jaxae.models.mlp import MLP
+
+
+class Gaussian(NamedTuple):
+    """A code's distribution, independent in each dimension; `log_variance` is None for a code that is certain."""
+
+    mean: jax.Array  # f32[b, d]
+    log_variance: jax.Array | None = None  # f32[b, d]
+
+
+class Sum(NamedTuple):
+    """What the complete model returns: float32 arrays."""
+
+    image: jax.Array  # (b, h, w, c) in [0, 1]: D(P(E(x), b)), to be the image of a + b
+    original: jax.Array  # (b, h, w, c) in [0, 1]: D(E(x)), to be x
+    code: jax.Array  # (b, d), that of the sum, which `image` was decoded from
+    posterior: Gaussian  # of the code of x
+    sum_posterior: Gaussian  # of the code of the sum
+
+
+class ValueToLatent(nn.Module):
+    """A learned place in a latent space for every real number: value (b,) -> (b, code_size); Dense, ReLU, Dense."""
+
+    code_size: int
+    hidden: int = 64
+    initializer: layers.Init = layers.torch_init
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, value) -> jax.Array:
+        """Value (b,) -> (b, code_size)."""
+        return MLP((self.hidden, self.code_size), self.initializer, self.dtype)(value[:, None]).astype(jnp.float32)
+
+
+class AdditionModel(nn.Module):
+    """Images of a (b, h, w, c) in [0, 1] and numbers (b,) to images of a + b.
+
+    E is the digits' encoder, D one of their decoders (`decoding`, unbound), P an MLP with ReLU between `hidden` layers,
+    on the code beside the number. `variational`: E gives mean and log-variance; `generative`: P does; then training
+    draws codes, with `rngs={"sample": key}`, and with `sampled` evaluation does, too. `value_to_latent` shows P a
+    `ValueToLatent` of the number in place of the number.
+    `widths` are E's channels, mirrored in D: another choice than the report's makes both smaller.
+    Raises UsageError for images of another shape or of integers.
+    """
+
+    code_size: int = 7
+    variational: bool = False
+    generative: bool = False
+    value_to_latent: bool = False
+    sampled: bool = False
+    hidden: tuple[int, ...] = (256, 256)
+    decoding: Decoder = TransposedDecoder()
+    widths: tuple[int, ...] = (32, 64, 128)
+    image_shape: tuple[int, int, int] = (28, 28, 1)
+    initializer: layers.Init = layers.torch_init
+    dtype: Any = jnp.float32
+
+    def setup(self):
+        """Build E, P, D and the map of the number."""
+        shared = {"image_shape": self.image_shape, "initializer": self.initializer, "dtype": self.dtype}
+        options = {"initializer": self.initializer, "dtype": self.dtype}
+        self.E = DigitEncoder(self.code_size * (1 + self.variational), widths=self.widths, **shared)
+        self.P = MLP((*self.hidden, self.code_size * (1 + self.generative)), **options)
+        self.D = self.decoding.clone(parent=None, widths=self.widths[::-1], **shared)
+        if self.value_to_latent:
+            self.value = ValueToLatent(self.code_size, **options)
+
+    def __call__(self, inputs, *, train: bool = False) -> Sum:
+        """(image (b, h, w, c), value (b,)) -> Sum: both paths, with drawn codes in training and their means else."""
+        image, value = inputs
+        drawn = train or self.sampled
+        posterior = self.encode(image)
+        code = self._draw(posterior, drawn)
+        sum_posterior = self.plus(code, value)
+        sum_code = self._draw(sum_posterior, drawn)
+        original, total = jnp.split(self.decode(jnp.concatenate([code, sum_code])), 2)  # one pass through D
+        return Sum(total, original, sum_code, posterior, sum_posterior)
+
+    def add(self, image, value, *, sample: bool = False) -> jax.Array:
+        """The inference model: image (b, h, w, c) and real numbers (b,) -> the image of the sum (b, h, w, c).
+
+        By the means of all codes, or by codes drawn from their distributions (`sample`, with `rngs={"sample": key}`).
+        """
+        code = self._draw(self.encode(image), sample)
+        return self.decode(self._draw(self.plus(code, value), sample))
+
+    def encode(self, image) -> Gaussian:
+        """E: image (b, h, w, c) -> the distribution of its code (b, code_size)."""
+        return _gaussian(self.E(image), self.variational)
+
+    def plus(self, code, value) -> Gaussian:
+        """P: code (b, code_size) and value (b,) -> the distribution of the sum's code (b, code_size)."""
+        shown = self.value(value) if self.value_to_latent else value[:, None]
+        found = self.P(jnp.concatenate([code, shown.astype(jnp.float32)], axis=1))
+        return _gaussian(found.astype(jnp.float32), self.generative)
+
+    def decode(self, code) -> jax.Array:
+        """D: code (b, code_size) -> image (b, h, w, c)."""
+        return nn.sigmoid(self.D(code))
+
+    def _draw(self, code: Gaussian, sample: bool) -> jax.Array:
+        """The mean, or a reparameterised draw (Kingma and Welling 2014)."""
+        if code.log_variance is None or not sample:
+            return code.mean
+        noise = jax.random.normal(self.make_rng("sample"), code.mean.shape, code.mean.dtype)
+        return code.mean + jnp.exp(code.log_variance / 2) * noise
+
+
+def add(
+    model: AdditionModel, variables: Mapping[str, Any], image: jax.Array, value: jax.Array, key: jax.Array | None = None
+) -> jax.Array:
+    """The image of a + b for images of a (b, h, w, c) and real numbers b (b,): `AdditionModel.add` by its means.
+
+    With a key, codes are drawn from their distributions. Pure: jit and map it as you like.
+    """
+    rngs = {} if key is None else {"sample": key}
+    found: Any = model.apply(variables, image, value, sample=key is not None, rngs=rngs, method="add")
+    return found
+
+
+def _gaussian(values: jax.Array, uncertain: bool) -> Gaussian:
+    """(b, d) as a certain code, or (b, 2 d) as mean and log-variance."""
+    return Gaussian(*jnp.split(values, 2, axis=1)) if uncertain else Gaussian(values)

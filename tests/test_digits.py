@@ -1,0 +1,55 @@
+"""What the studies of digits call early stopping, a rise and an outcome, by hand."""
+
+import numpy as np
+import pytest
+
+from experiments import digit_addition, digit_codes
+from jaxae.errors import UsageError
+
+
+def test_early_stopping_ends_after_so_many_epochs_without_a_lower_loss():
+    losses = np.array([3.0, 2.0, 2.0, 2.5, 1.0, 1.5, 1.4, 1.3])
+    assert [digit_codes.stop(losses, patience) for patience in (1, 2, 3, 4)] == [3, 4, 8, 8]
+
+
+def test_a_rise_is_of_the_last_tenth_over_the_lowest():
+    falling, turning = np.linspace(2, 1, 20), np.array([*np.linspace(2, 1, 10), *np.linspace(1, 1.5, 10)])
+    assert digit_codes.rise(falling) == 0
+    last, lowest = np.mean(turning[-2:]), 1.0  # the two 1s in the middle
+    assert digit_codes.rise(turning) == pytest.approx(100 * (last / lowest - 1))
+
+
+def shares(**given):
+    rest = (1 - sum(given.values())) / (10 - len(given))
+    return np.array([given.get(f"d{digit}", rest) for digit in range(10)])
+
+
+@pytest.mark.parametrize(
+    ("read", "accuracy", "outcome"),
+    [
+        (shares(d9=0.95), 0.1, "only fuzzy nines"),
+        (shares(d3=0.91), 0.1, "only fuzzy nines"),  # whichever digit it is
+        (shares(d9=0.7, d2=0.25), 0.2, "just a number with fuzzy nines"),
+        (shares(d9=0.5), 0.3, "different from the target"),
+        (shares(), 0.79, "different from the target"),
+        (shares(), 0.81, "correct"),
+    ],
+)
+def test_outcomes_are_thresholds_on_what_is_read(read, accuracy, outcome):
+    assert digit_addition.outcome(read, accuracy) == outcome
+
+
+def test_every_row_of_the_reports_table_is_claimed_once():
+    claims = digit_addition.claims(digit_addition.Config(table=True, arms=("generative",)))
+    outcomes = [claim.metric for claim in claims if claim.source.startswith("Table 1")]
+    numbers = [int(word) for row in digit_addition.ROWS for word in row[0].split(" and ")]
+    assert numbers == list(range(1, 17))
+    assert len(outcomes) == 14  # two rows stand there twice
+    assert outcomes.count("outcome/only fuzzy nines") == 6
+
+
+def test_arms_that_do_not_exist_are_refused():
+    with pytest.raises(UsageError, match="--arms transposed-3-mse: give different ones of transposed-2-mse"):
+        digit_codes.Config(arms=("transposed-3-mse",))
+    with pytest.raises(UsageError, match="--arms vae vae"):
+        digit_addition.Config(arms=("vae", "vae"))
