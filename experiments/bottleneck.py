@@ -12,7 +12,6 @@ Also      --code-sizes 2 4 8 16 32; --code-activation linear; --noise 0.3; --sou
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ import optax
 
 import jaxae as ae
 from experiments import digit_classifier
-from jaxae.latent import lerp, slerp, traversal
+from jaxae.latent import decode, encode, lerp, slerp, traversal
 from jaxae.plots import Bars, Curves, Images, Line
 from jaxae.transforms import add_gaussian_noise, to_unit
 
@@ -54,10 +53,8 @@ class Config(ae.Flags):
 
     def __post_init__(self):
         super().__post_init__()
-        if min(self.code_sizes, default=0) < 1 or len(set(self.code_sizes)) < len(self.code_sizes):
-            raise ae.UsageError(f"--code-sizes {self.code_sizes}: give different sizes of at least 1")
-        if max(self.code_sizes) > 784:
-            raise ae.UsageError(f"--code-sizes {max(self.code_sizes)}: an image has 784 pixels; give at most that")
+        if not 1 <= min(self.code_sizes) <= max(self.code_sizes) <= 784:
+            raise ae.UsageError(f"--code-sizes {self.code_sizes}: give sizes from 1 to 784, the pixels of an image")
         if self.noise <= 0 or self.pairs < 1:
             raise ae.UsageError(f"--noise {self.noise} --pairs {self.pairs}: both must be above 0")
 
@@ -124,19 +121,7 @@ def training(run: ae.Run, arm: ae.Trained, test: ae.data.Dataset) -> None:
 
 def codes(arm: ae.Trained, image: Any, lane: int = 0) -> np.ndarray:
     """uint8[n, 28, 28, 1] -> f32[n, size]."""
-    return np.asarray(_encode(arm.study.model, arm.variables(lane), image))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _encode(model, variables, image):
-    return model.apply(variables, to_unit(image), method="encode")
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(model, variables, code):
-    """f32[..., size] -> f32[..., 28, 28, 1]."""
-    image = model.apply(variables, code.reshape(-1, code.shape[-1]), method="decode").image
-    return image.reshape(*code.shape[:-1], *image.shape[1:])
+    return np.asarray(encode(arm.study.model, arm.variables(lane), image))
 
 
 def compare_with_pca(run, arms, sizes, train, test) -> None:
@@ -177,7 +162,7 @@ def code_units(arm: ae.Trained, test: ae.data.Dataset) -> Images:
     labels = [f"unit {i}" + " (dead)" * (not width) for i, width in enumerate(np.ptp(seen, axis=0), 1)]
     return Images(
         f"A test digit 3 as one unit of its code changes ({arm.name}, first seed)",
-        tuple(zip(labels, np.asarray(_decode(arm.study.model, arm.variables(), grid)), strict=True)),
+        tuple(zip(labels, np.asarray(decode(arm.study.model, arm.variables(), grid)), strict=True)),
         column_labels=[f"{share:.1%}" for share in (0.005 + 0.99 * shares)],
         note="Columns: from the 0.5th to the 99.5th percentile of the unit's values over the test set, evenly.",
     )  # fmt: skip
@@ -260,7 +245,7 @@ def path(walk, arm: ae.Trained, images: Any, lane: int = 0) -> np.ndarray:
     """Decoded points of the walk between codes: uint8[2, n, 28, 28, 1], starts and ends -> f32[10, n, 28, 28, 1]."""
     start, end = (codes(arm, image, lane) for image in images)
     return np.asarray(
-        _decode(arm.study.model, arm.variables(lane), walk(jnp.asarray(start), jnp.asarray(end), jnp.asarray(STEPS)))
+        decode(arm.study.model, arm.variables(lane), walk(jnp.asarray(start), jnp.asarray(end), jnp.asarray(STEPS)))
     )
 
 

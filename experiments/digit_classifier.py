@@ -57,13 +57,6 @@ def study(config: Config, train: ae.data.Dataset) -> ae.Study:
         batch = plain(key, data, index)
         return batch._replace(inputs=random_shift(ae.keys.stream(key, "shift"), batch.inputs, config.shift))
 
-    def loss(logits, batch, hparams):
-        return optax.softmax_cross_entropy(logits, batch.target), {}
-
-    def scores(logits, batch):
-        right = jnp.argmax(logits, axis=-1) == batch.label
-        return {"accuracy": right.astype(jnp.float32), "cross_entropy": loss(logits, batch, None)[0]}
-
     batch_size = min(config.batch_size, len(train))
     steps = config.epochs * (len(train) // batch_size)
     rate = optax.cosine_onecycle_schedule(max(steps, 5), config.learning_rate, pct_start=0.2)
@@ -71,6 +64,17 @@ def study(config: Config, train: ae.data.Dataset) -> ae.Study:
         NAME, ae.models.DigitClassifier(dropout=config.dropout), shifted, loss, optax.adam(rate),
         batch_size=batch_size, epochs=config.epochs, scores=scores, eval_batch=plain,
     )  # fmt: skip
+
+
+def loss(logits, batch: ae.Batch, hparams) -> tuple[Any, dict[str, Any]]:
+    """The cross-entropy of one-hot targets, f32[b]."""
+    return optax.softmax_cross_entropy(logits, batch.target), {}
+
+
+def scores(logits, batch: ae.Batch) -> dict[str, Any]:
+    """Whether the label is the likeliest, 1 or 0, and the loss."""
+    right = jnp.argmax(logits, axis=-1) == batch.label
+    return {"accuracy": right.astype(jnp.float32), "cross_entropy": loss(logits, batch, None)[0]}
 
 
 def recipe(config: Config) -> dict[str, Any]:

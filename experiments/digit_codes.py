@@ -8,12 +8,11 @@ seeds. Its "nearest interpolation" is nearest upsampling: its second and third d
 so that what lies between them is chance alone.
 
 Source    003_a7ffb30fa963b16e.txt: part II; one run of each arm, no seed given; MNIST, Adam 1e-3, 100 epochs
-Expected  experiments/results/digit_codes.json (n seeds, device and command are in it)
+Expected  experiments/results/digit_codes.json (to come: the real data has not been run yet)
 Run       python -m experiments.digit_codes --seeds 3
 Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear; --patience 10; --source synthetic
 """
 
-import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from jaxae.latent import decode, encode
 from jaxae.models import InterpolationDecoder, TransposedDecoder, UpsamplingDecoder
 from jaxae.plots import Curves, Images, Line, Mark, Scatter
 from jaxae.transforms import to_unit
@@ -67,7 +67,7 @@ class Config(ae.Flags):
     def __post_init__(self):
         super().__post_init__()
         wrong = [arm for arm in self.arms if arm not in ARMS]
-        if wrong or not self.arms or len(set(self.arms)) < len(self.arms):
+        if wrong:
             raise ae.UsageError(f"--arms {' '.join(self.arms)}: give different ones of {', '.join(ARMS)}")
         if min(self.widths) < 1 or (self.patience or 1) < 1:
             raise ae.UsageError(f"--widths {self.widths} --patience {self.patience}: all must be at least 1")
@@ -349,7 +349,7 @@ def code_spaces(run: ae.Run, arms: Sequence[ae.Trained], test: ae.data.Dataset) 
     """Where the digits lie in codes of two numbers, and what is decoded there: one arm of each loss."""
     for loss in LOSSES:
         for arm in [arm for arm in arms if arm.name.endswith(f" 2 {loss}")][:1]:
-            code = np.asarray(_encode(arm.study.model, arm.variables(), test.image))
+            code = np.asarray(encode(arm.study.model, arm.variables(), test.image))
             note = (
                 f"The grid in the next figure covers 96% of the test images in each direction: {arm.name}, first seed."
             )
@@ -364,24 +364,12 @@ def decoded(arm: ae.Trained, code: np.ndarray, steps: int = 15) -> Images:
     """What the decoder makes of a grid of codes f32[n, 2], seen as the scatter is: the second number grows upwards."""
     low, high = np.percentile(code, (2, 98), axis=0)
     across, up = (np.linspace(a, b, steps, dtype=np.float32) for a, b in zip(low, high, strict=True))
-    grid = _decode(arm.study.model, arm.variables(), ae.latent.plane(jnp.asarray(across), jnp.asarray(up)))
+    grid = decode(arm.study.model, arm.variables(), ae.latent.plane(jnp.asarray(across), jnp.asarray(up)))
     rows = [(f"{y:.3g}", np.asarray(row)) for y, row in zip(up[::-1], grid, strict=True)]
     title = f"What is decoded from a grid over the two-dimensional code ({arm.name}, first seed)"
     labels = [f"{x:.3g}" for x in across]
     note = "Columns: the first code number; rows: the second, growing upwards, as in the figure before."
     return Images(title, rows, labels, columns=steps, note=note)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _encode(model, variables, image):
-    return model.apply(variables, to_unit(image), method="encode")
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(model, variables, code):
-    """f32[h, w, 2] -> f32[h, w, 28, 28, 1]."""
-    image = model.apply(variables, code.reshape(-1, code.shape[-1]), method="decode").image
-    return image.reshape(*code.shape[:-1], *image.shape[1:])
 
 
 if __name__ == "__main__":

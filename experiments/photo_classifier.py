@@ -18,6 +18,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from experiments.digit_classifier import loss, scores
 from jaxae.transforms import to_signed
 
 NAME = "photo classifier"
@@ -44,13 +45,6 @@ def study(config: Config, train: ae.data.Dataset) -> ae.Study:
         batch = plain(key, data, index)
         turn = jax.random.bernoulli(ae.keys.stream(key, "mirror"), shape=(len(index), 1, 1, 1))
         return batch._replace(inputs=jnp.where(turn, batch.inputs[:, :, ::-1], batch.inputs))
-
-    def loss(logits, batch, hparams):
-        return optax.softmax_cross_entropy(logits, batch.target), {}
-
-    def scores(logits, batch):
-        right = jnp.argmax(logits, axis=-1) == batch.label
-        return {"accuracy": right.astype(jnp.float32), "cross_entropy": loss(logits, batch, None)[0]}
 
     batch_size = min(config.batch_size, len(train))
     steps = config.epochs * (len(train) // batch_size)

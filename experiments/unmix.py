@@ -7,7 +7,7 @@ so is the formula that the report turns to, photo = 2 * mean - digit, whose erro
 
 Source    000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18 pretrained on ImageNet, sum of two MSEs, Adam 1e-3,
           batch 128, one epoch of 50,000 pairs; images in [-1, 1], which only the first loss tells
-Expected  experiments/results/unmix.json (n seeds, device and command are in it)
+Expected  experiments/results/unmix.json (to come: the real data has not been run yet)
 Run       python -m experiments.unmix --seeds 3
 Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
           --pretrained imagenet, as the report's (a download; or the path of the file);

@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from jaxae.errors import UsageError
 
@@ -55,7 +55,8 @@ class Flags:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _refuse_values("--" + field.name.replace("_", "-"), getattr(self, field.name), field.default)
+            listed = Ellipsis in get_args(field.type)  # tuple[X, ...]: things to run, where (32, 32, 64) is one thing
+            _refuse_values("--" + field.name.replace("_", "-"), getattr(self, field.name), field.default, listed)
         for name in ("seeds", "epochs", "batch_size", "limit", "devices"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -69,12 +70,12 @@ class Flags:
             raise UsageError("--force is for --resume alone: a run that exists is never overwritten; leave it out")
 
 
-def _refuse_values(flag: str, value: Any, default: Any) -> None:
+def _refuse_values(flag: str, value: Any, default: Any, listed: bool) -> None:
     """Raise UsageError for what no flag can mean: NaN, infinity, a list with nothing in it or with something twice."""
     several = value if isinstance(value, tuple) else (value,)
-    if isinstance(value, tuple) and default and not value:
+    if listed and default and not value:
         raise UsageError(f"{flag} is given without a value; name at least one")
-    if len(set(several)) < len(several):
+    if listed and len(set(several)) < len(several):
         raise UsageError(f"{flag} {' '.join(map(str, several))} names one twice; name each once")
     for number in several:
         if isinstance(number, float) and not math.isfinite(number):

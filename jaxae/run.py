@@ -219,8 +219,8 @@ class Run:
             if test is not None:
                 arm = dataclasses.replace(arm, alive=_alive(arm, test))
             self._note_arm(arm, data, options)
-            place = {"trained_as": study.name, "lanes": [part.start, part.stop], "scored": "best" if best else "state"}
-            self._note_manifest(name, parameters=_parameters(arm.state), **place)
+            saved = {"trained_as": study.name, "lanes": [part.start, part.stop], "scored": "best" if best else "state"}
+            self._note_manifest(name, parameters=_parameters(arm.state), **saved)
             trained.append(arm)
         self._write_manifest("running")
         return trained

@@ -53,3 +53,4 @@ def test_arms_that_do_not_exist_are_refused():
         digit_codes.Config(arms=("transposed-3-mse",))
     with pytest.raises(UsageError, match="--arms vae vae"):
         digit_addition.Config(arms=("vae", "vae"))
+    assert digit_codes.Config(widths=(8, 8, 8)).widths == (8, 8, 8)  # one thing, not three to run

@@ -15,7 +15,7 @@ import pytest
 from jaxae import data, models, program
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-TINY = {  # flags that make each study small, its reported arms all there
+TINY = {  # flags that make each study small; the digits' studies with some of their arms, each a program to compile
     "bottleneck": {"limit": 40},
     "denoise": {"limit": 36},
     "digit_addition": {
@@ -23,7 +23,7 @@ TINY = {  # flags that make each study small, its reported arms all there
         "batch_size": 20,
         "images": 1,
         "widths": (3, 4, 5),
-        "arms": ("generative",),  # every other is a program more
+        "arms": ("generative",),
     },
     "digit_codes": {
         "limit": 24,
