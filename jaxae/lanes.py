@@ -22,6 +22,9 @@ from jaxae.errors import UsageError
 class Lanes:
     """How lanes run: `mode` on each device, and over how many `devices`.
 
+    Several devices of a CPU wait for each other at the end of a chunk of steps, and XLA ends the process where one
+    waits for 40 seconds. Experiments lift that; elsewhere, give `program.XLA_FLAGS` to the variable XLA_FLAGS first.
+
     Raises UsageError for a mode that isn't map or vmap, or more devices than there are.
     """
 

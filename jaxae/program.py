@@ -17,6 +17,13 @@ from jaxae.run import Interrupted
 
 C = TypeVar("C", bound=Flags)
 
+XLA_FLAGS = {
+    "xla_gpu_deterministic_ops": "true",
+    # CPU devices with fewer lanes wait for those with more: XLA would end the process after 40 seconds of waiting
+    "xla_cpu_collective_call_warn_stuck_timeout_seconds": "86400",
+    "xla_cpu_collective_call_terminate_timeout_seconds": "86400",
+}
+
 
 def cli(main: Callable[[C], Any], config_type: type[C], args: list[str] | None = None) -> None:
     """Run `main` on the Config that the command line gives: the last line of every experiment.
@@ -47,8 +54,9 @@ def set_up(config: Flags) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
         jax.config.update("jax_default_matmul_precision", "float32")
-    if "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
-        os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true").strip()
+    given = os.environ.get("XLA_FLAGS", "")
+    missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
+    os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
     try:
         cores = os.cpu_count() or 1
         jax.config.update("jax_num_cpu_devices", min(config.devices or 16, max(cores, 2)))  # two, for tests, anywhere
