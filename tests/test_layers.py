@@ -27,6 +27,7 @@ CONVOLUTIONS = [  # image, kernel, geometry
     ((3, 7, 10, 5), (5, 5, 5, 7), {"padding": 1}),
     ((1, 5, 8, 12), (1, 1, 12, 3), {"padding": 1}),
     ((2, 4, 3, 16), (3, 1, 16, 16), {"stride": 3}),
+    ((2, 19, 17, 9), (2, 4, 9, 5), {"stride": 2, "padding": 1}),
 ]
 TRANSPOSED = [
     ((2, 28, 28, 8), (3, 3, 8, 8), {}),  # denoise
@@ -34,7 +35,9 @@ TRANSPOSED = [
     ((1, 7, 7, 128), (3, 3, 128, 64), {"stride": 2, "padding": 1, "output_padding": 1}),  # digits
     ((2, 14, 14, 32), (3, 3, 32, 1), {"padding": 1}),
     ((2, 8, 8, 24), (4, 4, 24, 20), {"stride": 2, "padding": 1}),  # unmix
+    ((2, 9, 8, 64), (3, 3, 64, 3), {"padding": 1}),
     ((1, 9, 6, 12), (5, 5, 12, 2), {"stride": 2, "output_padding": 1}),  # odd ones
+    ((2, 8, 9, 11), (6, 3, 11, 10), {"stride": 3, "padding": 1, "output_padding": 2}),
     ((2, 5, 4, 3), (1, 1, 3, 5), {"stride": 2, "output_padding": 1}),
     ((1, 4, 5, 1), (4, 3, 1, 9), {"stride": 3, "padding": 1}),
 ]

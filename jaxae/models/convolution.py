@@ -24,6 +24,7 @@ from jaxae.errors import UsageError
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here _spread computes all the taps in one matrix product and adds them up
 _FEW_CHANNELS = 8  # up to here _correlate computes neighbouring columns at once
+_MANY_CHANNELS = 64  # from here on a product over the other side's patches is faster than a convolution in _taps
 _LARGE_SIDE = 8  # from here on _taps of a stride are one matrix product each
 
 
@@ -215,6 +216,8 @@ def _correlate(x, kernel, stride, low, size):
         return _spread(x, kernel[::-1, ::-1], 1, low, size)
     if stride == 1 and max(kernel.shape[2:]) <= _FEW_CHANNELS:
         return _correlate_folded(x, kernel, low, size)
+    if _blocky(stride, kernel.shape[:2], x.shape[3]):
+        return _correlate_blocks(x, kernel, stride, low, size)
     return _xla(x, kernel, low, size, stride=stride)
 
 
@@ -237,6 +240,15 @@ def _correlate_folded(x, kernel, low, size):
     x = _window(x, (0, rest), (x.shape[1], -(-(x.shape[2] + rest) // fold) * fold))  # whole blocks
     y = _xla(x.reshape(*x.shape[:2], -1, fold * i), kernel, (low[0], before), (h, blocks))
     return y.reshape(*y.shape[:2], blocks * fold, o)[:, :, :w]
+
+
+def _correlate_blocks(x, kernel, stride, low, size):
+    """One matrix product of blocks with all the taps, added up where they meet."""
+    blocks, (kh, kw, i, o), (h, w) = _blocks(x, stride, low, kernel.shape[:2], size), kernel.shape, size
+    kh, kw = kh // stride, kw // stride
+    taps = kernel.reshape(kh, stride, kw, stride, i, o).transpose(1, 3, 4, 0, 2, 5).reshape(-1, kh * kw * o)
+    parts = (blocks @ taps).reshape(*blocks.shape[:3], kh, kw, o)
+    return sum(parts[:, a : a + h, b : b + w, a, b] for a in range(kh) for b in range(kw))
 
 
 def _spread(x, kernel, stride, low, size):
@@ -277,8 +289,33 @@ def _phases_by_products(x, kernel, stride, low, grid):
     return phase
 
 
+def _blocky(stride, window, channels):
+    """Whether squares of stride x stride pixels are better seen as one with as many times the channels."""
+    return stride > 1 and not any(k % stride for k in window) and channels > _FEW_CHANNELS
+
+
+def _blocks(x, stride, low, window, size):
+    """What `size` places of a window of a stride see, a square as a pixel: (b, m + k / s - 1, ..., s s c)."""
+    counts = [m + k // stride - 1 for m, k in zip(size, window, strict=True)]
+    x = _window(x, low, [stride * count for count in counts])
+    b, (h, w), c = x.shape[0], counts, x.shape[3]
+    return x.reshape(b, h, stride, w, stride, c).swapaxes(2, 3).reshape(b, h, w, stride * stride * c)
+
+
+def _patches(x, window, low, size):
+    """The pixels of each of `size` windows side by side: (b, h, w, c) -> (b, *size, kh kw c)."""
+    (h, w), (kh, kw) = size, window
+    x = _window(x, low, (h + kh - 1, w + kw - 1))
+    return jnp.concatenate([x[:, i : i + h, j : j + w] for i in range(kh) for j in range(kw)], -1)
+
+
 def _taps(large, small, stride, low, window):
     """A convolution too, of as many images as `large` has channels, with the batch as its channels."""
+    if _blocky(stride, window, large.shape[3]) and min(small.shape[1:3]) >= _LARGE_SIDE:
+        return _taps_of_blocks(large, small, stride, low, window)
+    if stride == 1 and large.shape[3] <= _FEW_CHANNELS and small.shape[3] >= _MANY_CHANNELS:
+        patches = _patches(large, window, low, small.shape[1:3])
+        return _product(patches, small).reshape(*window, large.shape[3], small.shape[3])
     if stride > 1 and large.shape[3] > _FEW_CHANNELS and min(small.shape[1:3]) >= _LARGE_SIDE:
         return _taps_by_products(large, small, stride, low, window)
     if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
@@ -286,6 +323,20 @@ def _taps(large, small, stride, low, window):
         return _taps(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
     large, small = lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3)
     return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
+
+
+def _taps_of_blocks(large, small, stride, low, window):
+    """One matrix product for all taps: of blocks, and of what of `small` they are multiplied with."""
+    blocks = _blocks(large, stride, low, window, small.shape[1:3])
+    (kh, kw), o = (k // stride for k in window), small.shape[3]
+    patches = _patches(small, (kh, kw), (kh - 1, kw - 1), blocks.shape[1:3])  # the last tap first
+    taps = _product(patches, blocks).reshape(kh, kw, o, stride, stride, -1)[::-1, ::-1]
+    return taps.transpose(0, 3, 1, 4, 5, 2).reshape(*window, -1, o)
+
+
+def _product(x, y):
+    """(..., i) and (..., o) -> (i, o): the sum over everything else."""
+    return x.reshape(-1, x.shape[-1]).T @ y.reshape(-1, y.shape[-1])
 
 
 def _taps_by_products(large, small, stride, low, window):
