@@ -285,7 +285,9 @@ def columns(run: ae.Run, config: Config) -> None:
 
 def in_words(values: np.ndarray) -> str:
     """One number per seed, f[seeds], as their mean with its interval; or one number, f[1]."""
-    return tables.number(values[0]) if len(values) == 1 else tables.reproduced(ae.results.measured("", "", values))
+    if np.ptp(values) < 1e-6 * abs(values).max():  # such as the step between the data ranges, but for rounding
+        return tables.number(values[0])
+    return tables.reproduced(ae.results.measured("", "", values))
 
 
 # ---- what is said
