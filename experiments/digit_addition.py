@@ -211,7 +211,7 @@ def weights(row: tuple[float, ...], config: Config) -> dict[str, float]:
 
 def study(name: str, config: Config) -> ae.Study:
     """An arm; its weights come with the lane."""
-    model = ARMS[name].model.clone(code_size=config.code_size, widths=config.widths)
+    model = ARMS[name].model.clone(code_size=config.code_size, widths=config.widths, dtype=config.dtype)
     name = name.replace("-", " ")
     return ae.Study(name, model, batch, loss, ADAM, config.batch_size, config.epochs, examples=pairs_of)
 

@@ -105,7 +105,7 @@ def study(decoder: str, size: int, config: Config) -> ae.Study:
         "upsampling": UpsamplingDecoder(),
         "interpolation": InterpolationDecoder(bilinear=config.interpolation == "bilinear"),
     }
-    model = ae.models.DigitAutoencoder(size, decoders[decoder], config.widths)
+    model = ae.models.DigitAutoencoder(size, decoders[decoder], config.widths, dtype=config.dtype)
     return ae.Study(
         f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors
     )  # fmt: skip
