@@ -130,9 +130,9 @@ def chunk(asked: Question, arm: Arm) -> int:
     """
     per_epoch, unroll = arm.study.steps_per_epoch(arm.data), arm.study.unroll
     images = ARMS[asked.arm][1] * (GPU if asked.device == "gpu" else 1) // asked.lanes
-    divisors = [steps for steps in range(1, per_epoch + 1) if per_epoch % steps == 0]
-    fitting = [steps for steps in divisors if steps * asked.batch <= images and steps > 1]
-    return ([steps for steps in fitting if steps % unroll == 0] or fitting or divisors[1:2] or divisors)[-1]
+    divisors = [steps for steps in range(2, per_epoch + 1) if per_epoch % steps == 0] or [1]
+    whole = [steps for steps in divisors if steps % unroll == 0] or divisors
+    return max([steps for steps in whole if steps * asked.batch <= images] or whole[:1])
 
 
 class Training:
@@ -140,7 +140,7 @@ class Training:
 
     def __init__(self, asked: Question):
         self.arm = ARMS[asked.arm][0](asked)
-        self.chunk, self.lanes = chunk(asked, self.arm), asked.lanes
+        self.chunk = chunk(asked, self.arm)
         mode: Any = asked.mode
         self.how = lanes.Lanes(mode, min(asked.lanes, jax.device_count()))
         self.keys = jnp.stack([keys.root(seed) for seed in range(asked.lanes)])
@@ -148,6 +148,7 @@ class Training:
         self.plan = ae.train.Plan(EPOCHS, chunk=self.chunk)
         self.calls: Iterator[Any] = self._calls()
         self.now: Any = None
+        self.steps = 0
 
     def begin(self) -> Any:
         """The parameters before the first step, lanes leading."""
@@ -160,15 +161,12 @@ class Training:
             yield from ae.train.progress(self.arm.study, self.keys, self.arm.data, self.plan, **options)
 
     def call(self) -> float:
-        """One compiled call; its seconds."""
-        began = time.perf_counter()
+        """One compiled call; its seconds. `steps` counts those of every lane."""
+        before, began = 0 if self.now is None else int(self.now.done), time.perf_counter()
         self.now = next(self.calls)
-        return time.perf_counter() - began
-
-    @property
-    def images(self) -> int:
-        """Images in a call, those of all lanes."""
-        return self.chunk * self.arm.study.batch_size * self.lanes
+        spent, after = time.perf_counter() - began, int(self.now.done)
+        self.steps += after - before if after > before else after  # a training can have begun anew
+        return spent
 
 
 # ---- questions
@@ -182,13 +180,12 @@ def steps(asked: Question) -> dict[str, Any]:
     first = training.call()
     started = time.time()
     others = [training.call()] if asked.arm != "unmix" else []  # the first call has warmed up what is large
-    began, calls = time.perf_counter(), 0
-    while calls == 0 or time.perf_counter() - began < asked.seconds:
+    began, before = time.perf_counter(), training.steps
+    while training.steps == before or time.perf_counter() - began < asked.seconds:
         others.append(training.call())
-        calls += 1
-    spent = time.perf_counter() - began
+    spent, count = time.perf_counter() - began, training.steps - before
     return {
-        "images_per_second": calls * training.images / spent, "steps": calls * training.chunk,
+        "images_per_second": count * training.arm.study.batch_size * asked.lanes / spent, "steps": count,
         "import_seconds": ready - asked.began, "load_seconds": loaded - ready,
         "compile_seconds": max(first - min(others), 0.0), "start_seconds": started - asked.began, "peak_mib": peak(),
     }  # fmt: skip
