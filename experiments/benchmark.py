@@ -146,7 +146,8 @@ class Bench:
         options: Any = {"capture_output": True, "text": True, "check": False, "env": os.environ | environment}
         done = subprocess.run(command, input=json.dumps(question), **options)
         if done.returncode:
-            raise WorkerError((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
+            last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+            raise WorkerError(last.removeprefix("jaxae.errors.UsageError: "))
         return json.loads(done.stdout)
 
 
