@@ -159,12 +159,14 @@ def cell(value: Any) -> str:
 
 # ---- as figures
 
+BROKEN = {"bottleneck": "bottle-\nneck", "transposed": "trans-\nposed", "upsampling": "up-\nsampling"}
+
 
 def figures(content: Mapping[str, Any]) -> dict[str, Any]:
     """The ratios of every row, and how lanes gain, by the figure's file name."""
     found: dict[str, Any] = {}
     if content["rows"]:
-        names = [f"{row['arm']}\n{row['batch']}" for row in content["rows"]]
+        names = [f"{BROKEN.get(row['arm'], row['arm'])}\n{row['batch']}" for row in content["rows"]]
         groups = [
             ("against PyTorch at its best", [row["ratio_best"] for row in content["rows"]]),
             ("against PyTorch as commonly written", [row["ratio_common"] for row in content["rows"]]),
@@ -188,4 +190,4 @@ def lanes_figure(entries: Sequence[Mapping[str, Any]]) -> Curves:
         for key, panel in (("ratio_alone", "against jaxae alone"), ("ratio_torch", "against PyTorch at its best")):
             lines.append(Line(f"{arm}, {mode}", x, [[entry[key] for entry in own]], panel))
     title = "How many times as fast seeds train in one program as in runs one after another"
-    return Curves(title, "seeds", "ratio of images per second", lines, share=False)
+    return Curves(title, "seeds", "ratio of images per second", lines)
