@@ -41,6 +41,7 @@ BATCHES = {  # the study's own first
 DENSE = ("fc", "bottleneck")  # images have no layout there
 VARIANTS = {"cpu": ("eager", "compiled"), "gpu": ("eager", "compiled", "reduced", "graph")}
 EVALUATED = {"unmix": 500}  # images that are evaluated, 2,000 of other arms
+PATIENCE = 1_800  # seconds for an answer
 LOCAL = ("torch_python", "data_dir", "out", "save", "check")  # not in the file
 Name = Literal["fc", "conv", "bottleneck", "denoise", "transposed", "upsampling", "addition", "unmix"]
 Part = Literal["steps", "lanes", "startup", "evaluation", "memory"]
@@ -144,7 +145,10 @@ class Bench:
             "TORCHINDUCTOR_CACHE_DIR": f"{cache}-torch",
         }  # fmt: skip
         options: Any = {"capture_output": True, "text": True, "check": False, "env": os.environ | environment}
-        done = subprocess.run(command, input=json.dumps(question), **options)
+        try:
+            done = subprocess.run(command, input=json.dumps(question), timeout=PATIENCE, **options)
+        except subprocess.TimeoutExpired:
+            raise WorkerError(f"no answer to {ask} in {PATIENCE} s") from None
         if done.returncode:
             last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
             raise WorkerError(last.removeprefix("jaxae.errors.UsageError: "))
@@ -349,6 +353,8 @@ def main(config: Config) -> None:
     say(f"{text}\n\ninto {folder}")
     if before is not None:
         judge(before, content)
+    if content["manifest"]["failed"]:
+        sys.exit("not everything could be measured")
 
 
 def measure(bench: Bench, folder: Path) -> dict[str, Any]:
@@ -357,10 +363,13 @@ def measure(bench: Bench, folder: Path) -> dict[str, Any]:
     content: dict[str, Any] = {"manifest": described(bench), "rows": [], "samples": []}
     content |= {part: [] for part in PARTS if part != "steps"}
     for part, arm, batch in work(bench.config):
-        exchanged = list(bench.arrays(arm, batch).iterdir())
-        if part != "steps" and not exchanged:
-            bench.jaxae("exchange", arm, batch)
-        PARTS[part](bench, content, arm, batch)
+        try:
+            if part != "steps" and not any(bench.arrays(arm, batch).iterdir()):
+                bench.jaxae("exchange", arm, batch)
+            PARTS[part](bench, content, arm, batch)
+        except WorkerError as error:  # what has been measured, and what can be, counts
+            content["manifest"]["failed"].append(f"{part}, {arm}, batch {batch}: {error}")
+            say(f"failed: {content['manifest']['failed'][-1]}")
         content["manifest"]["wall_seconds"] = round(time.perf_counter() - began, 1)
         for path in (folder / "benchmark.json", bench.config.save):
             if path is not None:
@@ -375,7 +384,7 @@ def described(bench: Bench) -> dict[str, Any]:
         "title": "benchmark: images per second of training, jaxae beside PyTorch", "command": command(config),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "device": config.device,
         "threads": bench.threads, "repeats": config.repeats, "seconds": config.seconds,
-        "precision": config.precision, "source": config.source,
+        "precision": config.precision, "source": config.source, "failed": [],
         "matmul_gflops": {"jaxae": ours.pop("gflops"), "torch": theirs.pop("gflops")},
         "machine": ours, "torch": theirs,
     }  # fmt: skip

@@ -107,6 +107,7 @@ def markdown(content: Mapping[str, Any]) -> str:
             kinds = [(words, "text" if key in TEXT else "number") for key, words in columns.items()]
             cells = [[cell(entry.get(key)) for key in columns] for entry in content[name]]
             parts += [title, markdown_table(Table(kinds, cells))]
+    parts += [f"Not measured: {text}" for text in content["manifest"].get("failed", ())]
     return "\n\n".join(part.strip() for part in parts)
 
 
