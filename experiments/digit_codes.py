@@ -25,8 +25,8 @@ import optax
 
 import jaxae as ae
 from jaxae.latent import decode, encode
-from jaxae.models import InterpolationDecoder, TransposedDecoder, UpsamplingDecoder
-from jaxae.plots import Curves, Images, Line, Mark, Scatter
+from jaxae.models import DigitAutoencoder, digits
+from jaxae.plots import Curves, Images, Mark, Scatter, by_epoch
 from jaxae.transforms import to_unit
 
 DECODERS = ("transposed", "upsampling", "interpolation")
@@ -100,15 +100,10 @@ def claims(config: Config) -> list[ae.Claim]:
 
 def study(decoder: str, size: int, config: Config) -> ae.Study:
     """Reconstruction; the weights of both errors come with the lane."""
-    decoders = {
-        "transposed": TransposedDecoder(),
-        "upsampling": UpsamplingDecoder(),
-        "interpolation": InterpolationDecoder(bilinear=config.interpolation == "bilinear"),
-    }
-    model = ae.models.DigitAutoencoder(size, decoders[decoder], config.widths)
-    return ae.Study(
-        f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors
-    )  # fmt: skip
+    third = digits.bilinear if config.interpolation == "bilinear" else digits.interpolated
+    enlarge = {"transposed": digits.transposed, "upsampling": digits.upsampled, "interpolation": third}[decoder]
+    model = DigitAutoencoder(size, enlarge, config.widths)
+    return ae.Study(f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors)
 
 
 def batch(key, image, index) -> ae.Batch:
@@ -325,8 +320,7 @@ def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
         for split, style in (("training", "dashed"), ("validation", "solid")):
             history: Mapping[str, Any] = arm.epochs if split == "training" else arm.validation
             values = history["mse"] ** 0.5 if name == "rmse" else history[name]
-            x = np.arange(1, values.shape[1] + 1)
-            lines.append(Line(f"{decoder}, {split}", x, values, panel, colour, style))
+            lines.append(by_epoch(f"{decoder}, {split}", values, panel, colour=colour, style=style))
         if size == "2":
             for split, words in (("train", "training"), ("validation", "validation")):
                 value = REPORTED[loss, split][DECODERS.index(decoder)]

@@ -13,7 +13,7 @@ from typing import Any
 from jaxae import results
 from jaxae.check import read
 from jaxae.data import AS_JPEG
-from jaxae.page import markdown_table
+from jaxae.page import Table, markdown_table
 from jaxae.tables import others, table
 
 HERE = Path(__file__).parent
@@ -63,7 +63,10 @@ def section(name: str, manifest: Mapping[str, Any], rows: Sequence[results.Row])
     about = f"{len(manifest['seeds'])} seeds, {images(manifest)}; {device}; jax {manifest['versions']['jax']}"
     measured = table(rows) if claimed(rows) else markdown_table(others(rows))
     notes = "".join(f"{note}\n\n" for note in manifest["notes"])
-    return f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}.\n\n{notes}{measured.strip()}"
+    made = [(t["title"], Table(tuple(map(tuple, t["columns"])), t["rows"])) for t in manifest.get("tables", ())]
+    tables = "".join(f"\n\n**{title}**\n\n{markdown_table(table)}" for title, table in made)
+    head = f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}."
+    return f"{head}\n\n{notes}{measured.strip()}{tables}"
 
 
 def within(text: str, tables: str) -> str:
