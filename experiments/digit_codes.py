@@ -152,8 +152,9 @@ def main(config: Config) -> None:
             "lowest validation loss, while the rows called last are of the last epoch, which the report chose. "
             + ("" if config.patience is None else f"Early stopping had a patience of {config.patience} epochs.")
         )
-        for text in (*scales(run, arms), *ranking(run, arms, config), *overfitting(run, arms)):
-            run.note(text)
+        scales(run, arms)
+        ranking(run, arms, config)
+        overfitting(run, arms)
 
 
 def groups(config: Config) -> Iterator[tuple[ae.Study, dict[str, dict[str, float]]]]:
@@ -223,89 +224,81 @@ def loss_pairs(names: set[str]) -> list[tuple[str, str]]:
     return [pair for pair in pairs if names.issuperset(pair)]
 
 
-def difference(run: ae.Run, first: str, second: str, metric: str) -> tuple[float, ae.results.Interval | None]:
-    """The mean of `first` less `second`, paired by seed, and its interval."""
-    values = run.measures[first][metric] - run.measures[second][metric]
-    return float(values.mean()), ae.results.interval(values)
-
-
-def sign(interval: ae.results.Interval | None) -> int:
-    """-1 or 1 where the interval lies on one side of 0; 0 where it doesn't, or there is none."""
-    return 0 if interval is None else int(interval[0] > 0) - int(interval[1] < 0)
+def sign(run: ae.Run, first: str, second: str, metric: str) -> int:
+    """-1 or 1 where the interval of `first` less `second`, paired by seed, lies below or above 0; else 0."""
+    found = ae.results.interval(run.measures[first][metric] - run.measures[second][metric])
+    return 0 if found is None else int(found[0] > 0) - int(found[1] < 0)
 
 
 # ---- what the numbers say of the report's three statements
 
 
-def scales(run: ae.Run, arms: Sequence[ae.Trained]) -> list[str]:
+def scales(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
     """(a) That BCE converges to lower values than L2."""
     pairs = loss_pairs({arm.name for arm in arms})
     if not pairs or len(run.seeds) < 2:
-        return []
-    found = {name: [difference(run, *pair, f"validation/{name}/last") for pair in pairs] for name in NAMES}
-    words = []
-    for name, long in NAMES.items():
-        signs = [sign(interval) for _, interval in found[name]]
-        means = ", ".join(f"{pair[0]} {mean:+.4f}" for pair, (mean, _) in zip(pairs, found[name], strict=True))
-        words.append(
-            f"in {long} the BCE-trained arm is lower in {signs.count(-1)} of {len(pairs)} pairs, higher in "
-            f"{signs.count(1)}, undecided in {signs.count(0)} (difference from the MSE-trained one: {means})"
-        )
-    lower = sum(sign(interval) < 0 for _, interval in found["rmse"])
+        return
+    signs = {name: [sign(run, *pair, f"validation/{name}/last") for pair in pairs] for name in NAMES}
+    words = [
+        f"in {long} the BCE-trained arm is lower in {signs[name].count(-1)} of {len(pairs)} pairs, higher in "
+        f"{signs[name].count(1)}, undecided in {signs[name].count(0)}"
+        for name, long in NAMES.items()
+    ]
+    lower = signs["rmse"].count(-1)
     holds = "holds" if lower == len(pairs) else "doesn't hold" if not lower else "holds in part"
-    return [
+    run.note(
         "(a) Is BCE lower? The report holds BCE-trained values of 0.155 to 0.164 against MSE-trained ones of 0.175 to "
         f"0.184. On one scale, the validation images at the last epoch, paired by seed: {'; '.join(words)}. In RMSE, "
         f"that BCE reaches a lower value {holds}; what the report compares is one loss's RMSE with the other's entropy."
-    ]
+    )
 
 
-def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> list[str]:
-    """(b) That the transposed decoder has the lowest RMSE on training and validation images."""
-    names, words = {arm.name for arm in arms}, []
-    for size, loss in itertools.product(SIZES, LOSSES):
+def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> None:
+    """(b) That the transposed decoder has the lowest RMSE on training and validation images; a table, and in words."""
+    names, cells, firsts = {arm.name for arm in arms}, [], []
+    for size, loss, split in itertools.product(SIZES, LOSSES, SPLITS):
         group = [f"{decoder} {size} {loss}" for decoder in DECODERS]
         if names.issuperset(group) and len(run.seeds) > 1:
-            words.append(f"code {size}, {loss}: " + "; ".join(winner(run, group, part) for part in SPLITS))
+            best, clear = lowest(run, group, f"{split}/rmse/last")
+            firsts.append(best if clear else "")
+            means = [f"{run.measures[name][f'{split}/rmse/last'].mean():.4f}" for name in group]
+            cells.append([str(size), loss.upper(), split, *means, best + ", undecided" * (not clear)])
+    if not cells:
+        return
+    head = ("Code", "number"), ("Loss", "text"), ("Images", "text")
+    columns = (*head, *((decoder, "number") for decoder in DECODERS), ("Lowest", "text"))
+    run.table(f"RMSE by decoder, at the last epoch, the mean over {len(run.seeds)} seeds", columns, cells)
     same = (
-        "Upsampling and interpolation are one network with other initial draws: a difference between them is chance. "
+        "Upsampling and interpolation are one network with other initial draws: a difference between them is chance."
         if config.interpolation == "nearest"
         else ""
     )
-    return [
+    run.note(
         "(b) Which decoder is best? The report says the transposed one on both splits, though its own validation "
-        f"numbers put interpolation first, by 0.0025. Over {len(run.seeds)} seeds, in pairs, at the last epoch: "
-        f"{'. '.join(words)}. {same}"
-    ] if words else []  # fmt: skip
-
-
-def winner(run: ae.Run, group: Sequence[str], split: str) -> str:
-    """Which arm of the group has the lowest RMSE, if the pairs decide it."""
-    metric = f"{split}/rmse/last"
-    best, *others = sorted(group, key=lambda name: run.measures[name][metric].mean())
-    found = [difference(run, best, other, metric) for other in others]
-    clear = all(sign(interval) < 0 for _, interval in found)
-    behind = ", ".join(f"{other.split()[0]} {-mean:+.4f}" for other, (mean, _) in zip(others, found, strict=True))
-    value = run.measures[best][metric].mean()
-    verdict = "is the best" if clear else "has the lowest mean, undecided"
-    return f"{split}: {best.split()[0]} {verdict} ({value:.4f}; {behind})"
-
-
-def overfitting(run: ae.Run, arms: Sequence[ae.Trained]) -> list[str]:
-    """(c) That there are no clear signs of overfitting."""
-    metrics = (
-        "overfitting/rise of the validation loss, %",
-        "overfitting/validation RMSE above training, best state, %",
+        "numbers put interpolation first, by 0.0025. In the table, where a decoder is the lowest if its paired "
+        f"differences from both others, over seeds, are: transposed in {firsts.count(DECODERS[0])} of {len(firsts)} "
+        f"rows, upsampling in {firsts.count(DECODERS[1])}, interpolation in {firsts.count(DECODERS[2])}, undecided in "
+        f"{firsts.count('')}. {same}"
     )
-    rises, gaps = ({arm.name: run.measures[arm.name][metric] for arm in arms} for metric in metrics)
+
+
+def lowest(run: ae.Run, group: Sequence[str], metric: str) -> tuple[str, bool]:
+    """The decoder with the lowest mean, and whether the pairs decide it."""
+    best, *others = sorted(group, key=lambda name: run.measures[name][metric].mean())
+    return best.split()[0], all(sign(run, best, other, metric) < 0 for other in others)
+
+
+def overfitting(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
+    """(c) That there are no clear signs of overfitting."""
+    rises, gaps = ({arm.name: run.measures[arm.name][metric] for arm in arms} for metric in (RISE, GAP))
     risen = [name for name, values in rises.items() if (ae.results.interval(values) or (0, 0))[0] > 1]
-    each = ", ".join(f"{name} {rises[name].mean():+.1f}% and {gaps[name].mean():+.1f}%" for name in rises)
-    return [
+    means = [values.mean() for values in gaps.values()]
+    run.note(
         "(c) Overfitting? The report sees none: its validation curves don't turn up, and lie 3 to 6% above training. "
-        "By how much our validation loss rises from its lowest tenth of the epochs to its last, and by how much "
-        f"validation RMSE lies above training RMSE with the best weights: {each}. The rise is above 1%, by its "
-        f"interval over seeds, in {len(risen)} of {len(arms)} arms{': ' if risen else ''}{', '.join(risen)}."
-    ]
+        f"Here validation RMSE lies {min(means):.1f} to {max(means):.1f}% above training RMSE, by arm, with the best "
+        "weights; the validation loss of the last tenth of the epochs lies more than 1% above that of the lowest "
+        f"tenth, by its interval over seeds, in {len(risen)} of {len(arms)} arms{': ' * bool(risen)}{', '.join(risen)}."
+    )
 
 
 # ---- what is seen
