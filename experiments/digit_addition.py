@@ -266,15 +266,15 @@ def main(config: Config) -> None:
         run.note(protocol(config))
         parts = digits(train, mean), digits(test.head(min(VALIDATION, len(test))), mean)
         arms = {arm.name: arm for name in config.arms for arm in train_arm(run, name, config, *parts)}
-        scores = digit_reading.judged_by(judge)
+        tested, scores = digits(test, mean), digit_reading.judged_by(judge)
         for arm in arms.values():
-            digit_reading.read(run, arm, digits(test, mean), scores)
+            digit_reading.read(run, arm, tested, scores)
         for first, second in COMPARED:
             if first in arms and second in arms:
                 run.compare(first, second, "test/accuracy", "test/share of the commonest digit")
         digit_reading.outcomes(run, all_tried(config))
         sums(run, train, mean, judge)
-        draw(run, arms, digits(test, mean), judge)
+        draw(run, arms, tested, judge)
         shown = [arms[name] for name in FRACTIONS if name in arms]
         for arm in shown:
             digit_reading.fractions(run, arm, test, judge, config.images)
@@ -324,7 +324,7 @@ def sums(run: ae.Run, train: ae.data.Dataset, mean: np.ndarray, judge: digit_rea
 def draw(run: ae.Run, arms: Mapping[str, ae.Trained], test: Digits, judge: digit_reading.Judge) -> None:
     """Curves, KL by term and by unit, what digits are read, and pairs."""
     table = [arm for name, arm in arms.items() if name.startswith("generative")]
-    plain = [arm for name, arm in arms.items() if name == FINAL or arm not in table]
+    plain = [arm for name, arm in arms.items() if name == FINAL or not name.startswith("generative")]
     lines = []
     for arm in plain:
         lines.append(by_epoch("training", arm.epochs["added"], arm.name, colour=0, style="dashed"))
