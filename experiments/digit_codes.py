@@ -273,9 +273,11 @@ def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> None:
     same = "Upsampling and interpolation are one network with other initial draws: a difference between them is chance."
     run.note(
         "(b) Which decoder is best? The report says the transposed one on both splits, though its own validation "
-        "numbers put interpolation first, by 0.0025. By its differences from the others, paired by seed, in RMSE, it is "
-        f"better than both in {words.count('best')} of {len(words)} rows of the table, worse than one or both in "
-        f"{words.count('not best')}, and undecided in {words.count('undecided')}. {same * (config.interpolation == 'nearest')}"
+        "numbers put interpolation first, by 0.0025. By its differences from the others, paired by seed, it is better "
+        f"than both in {words.count('best')} of {len(words)} rows of the table, worse than one or both in "
+        f"{words.count('not best')} and undecided in {words.count('undecided')}."
+        + f" {same}"
+        * (config.interpolation == "nearest")
     )
 
 
