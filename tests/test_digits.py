@@ -1,6 +1,7 @@
 """What the studies of digits call early stopping, a rise and an outcome, by hand; and each of their models trains."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from tiny import quick_compile
@@ -64,6 +65,11 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), np.uint8)
 SEEN = data.Dataset(IMAGES, np.arange(20, dtype=np.int32) % 10, "", "train", "synthetic", "", (), "")
 
 
+def wave(shape):
+    """Numbers in [-0.3, 0.3] without a pattern."""
+    return 0.3 * np.cos(np.arange(np.prod(shape)) ** 1.3).reshape(shape).astype(np.float32)
+
+
 def of_kind(kind):
     """Study, data and weights of a kind of model that the contract of the studies doesn't train."""
     if kind in digit_addition.ARMS:
@@ -75,18 +81,21 @@ def of_kind(kind):
     return digit_codes.study(decoder, 2, config), IMAGES, digit_codes.LOSSES["bce"]
 
 
-@pytest.mark.parametrize("kind", ["upsampling", "interpolation nearest", "interpolation bilinear", "adder", "vae"])
+@pytest.mark.parametrize("kind", ["upsampling", "interpolation bilinear", "adder", "vae"])
 def test_training_moves_every_parameter(kind):
     study, examples, weights = of_kind(kind)
+    key = keys.root(0)
+    # drawing the parameters would take longer to compile than the step
+    shapes = jax.eval_shape(lambda: train.init(study, key, examples, weights))
+    state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    before = jax.tree.map(lambda leaf: wave(leaf.shape), shapes.params)
 
     @jax.jit
-    def trained(key):
-        before = train.init(study, key, examples, weights)
-        after, losses = train.steps(study, key, before, examples, 1, weights)
-        return before.params, after.params, losses
+    def step(state, examples):
+        return train.step(study, key, state, examples, jnp.arange(20), weights)
 
     with quick_compile():
-        before, after, losses = trained(keys.root(0))
-    still = jax.tree.map(lambda old, new: bool((old == new).all()), before, after)
+        after, losses = step(state._replace(params=before), examples)
+    still = jax.tree.map(lambda old, new: bool((old == new).all()), before, after.params)
     assert not any(jax.tree.leaves(still)), still
-    assert np.isfinite(losses["loss"]).all()
+    assert np.isfinite(losses["loss"])
