@@ -333,8 +333,9 @@ def draw(run: ae.Run, arms: Mapping[str, ae.Trained], test: Digits, judge: digit
     if any(terms(arm) for arm in arms.values()):
         run.figure("kl", kl_terms([*arms.values()]))
         run.figure("kl_units", kl_units(plain))
-    title = "What the classifier reads in images of sums that are uniform from 0 to 9"
-    groups = [(arm.name, 100 * digit_reading.shares(run, arm.name)) for arm in plain]
+    seeds = f"mean over {len(run.seeds)} seed{'s'[: len(run.seeds) > 1]}"
+    title = f"What the classifier reads in images of sums that are uniform from 0 to 9 ({seeds})"
+    groups = [(arm.name, 100 * digit_reading.shares(run, arm.name).mean(0)) for arm in plain]
     run.figure("digits_read", Bars(title, "digit read", "images, %", tuple("0123456789"), groups))
     title = "Pairs, and what the models draw for a + b (first seed)"
     run.figure("pairs", digit_reading.pairs(plain, test, judge, title))
@@ -354,15 +355,15 @@ def kl_terms(arms: Sequence[ae.Trained]) -> Curves:
 
 
 def kl_units(arms: Sequence[ae.Trained]) -> Curves:
-    """KL of each unit by epoch: below 0.01 nats it has collapsed."""
+    """KL of each unit by epoch, of one seed, as another's units are others: below 0.01 nats it has collapsed."""
     lines = [
-        by_epoch(f"unit {i + 1}", values, f"{arm.name}, {term}", colour=i)
+        by_epoch(f"unit {i + 1}", values[:1], f"{arm.name}, {term}", colour=i)
         for arm in arms
         for term in terms(arm)
         for i, values in enumerate(units(arm, term))
     ]
     marks = [("below it a unit has collapsed", ACTIVE)]
-    return Curves("KL of each unit of the code in training", "epoch", "nats", lines, marks, log=True)
+    return Curves("KL of each unit of the code in training (first seed)", "epoch", "nats", lines, marks, log=True)
 
 
 def overfitting(run: ae.Run, shown: Sequence[ae.Trained]) -> None:
