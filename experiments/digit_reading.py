@@ -155,7 +155,8 @@ def line(run: ae.Run, arm: ae.Trained, test: ae.data.Dataset, judge: Judge, coun
     seen = [line_of(arm, test.image[test.label == a][:count], tenths[a], judge, len(run.seeds)) for a in range(10)]
     part = np.concatenate(tenths) % 10
     for words, parts, up in PARTS:
-        hits = [(seen[a] == a + tenths[a] // 10 + up).mean(2) for a in range(10)]  # f64[seeds, tenths]
+        wanted = [a + tenths[a][:, None] // 10 + up for a in range(10)]
+        hits = [(read == digit).mean(2) for read, digit in zip(seen, wanted, strict=True)]  # f64[seeds, tenths]
         where = np.flatnonzero(np.isin(part, parts))
         run.measure(arm.name, f"line/{words}, %", 100 * np.concatenate(hits, axis=1)[:, where].mean(1))
     lines = []
