@@ -236,12 +236,12 @@ def observed(run: ae.Run, reported: Mapping[str, Sequence[int]]) -> None:
             numbers = str(expected), each, f"{sure.mean():.0%}", f"{gray.mean():.1f}%"
             cells.append([arm, f"7 + {value:g}", *numbers, verdict(digit == expected)])
         gray = {value: seen[f"7 + {value:g}/gray, %"].mean() for value in VALUES}
-        shares = [f"{name[5:-3]} {values.mean():.0f}%" for name, values in seen.items() if name.startswith("line/")]
+        parts = [f"{name[5:-3]} {values.mean():.0f}%" for name, values in seen.items() if name.startswith("line/")]
         run.note(
             f"Fractions, {arm}: 7 + 1.5 is {'not ' * (gray[1.5] <= max(gray[1.0], gray[2.0]))}more blurred than "
             f"whole sums of 7 ({gray[1.5]:.1f}% gray, where 100% is all mid-gray, against {gray[1.0]:.1f}% for 7 + 1 "
             f"and {gray[2.0]:.1f}% for 7 + 2). Images of every digit, numbers in steps of 0.1 up to the sum 9, how "
-            f"many are read as: {', '.join(shares)}."
+            f"many are read as: {', '.join(parts)}."
         )
     columns = (
         ("Model", "text"), ("Sum", "text"), ("Reported", "number"), ("Read in most images, by seed", "text"),

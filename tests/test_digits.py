@@ -1,5 +1,7 @@
 """What the studies of digits call early stopping, a rise and an outcome, by hand; and each of their models trains."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +43,26 @@ def shares(**given):
 )
 def test_outcomes_are_thresholds_on_what_is_read(read, accuracy, outcome):
     assert digit_reading.outcome(read, accuracy) == outcome
+
+
+def test_the_line_is_judged_by_tenths(monkeypatch):
+    def rounded(arm, image, tenths, judge, seeds):  # one seed rounds half up, the other down to the whole number
+        up = np.stack([(tenths + 5) // 10, tenths // 10])
+        return np.repeat((int(image[0]) + up)[..., None], len(image), axis=2)
+
+    monkeypatch.setattr(digit_reading, "line_of", rounded)
+    found = {}
+    run = SimpleNamespace(seeds=[0, 1], measure=lambda arm, metric, values: found.update({metric: list(values)}))
+    label = np.arange(30) % 10
+    curves = digit_reading.line(run, SimpleNamespace(name="arm"), SimpleNamespace(image=label, label=label), {}, 2)
+    assert found == {
+        "line/whole numbers, a + b, %": [100, 100],
+        "line/below .5, the lower digit, %": [100, 100],
+        "line/at .5, the lower digit, %": [0, 100],
+        "line/at .5, the next digit, %": [100, 0],
+        "line/above .5, the next digit, %": [100, 0],
+    }
+    assert [len(line.x) for line in curves.lines[::2]] == [10 * (9 - a) + 1 for a in range(9)]
 
 
 def test_every_row_of_the_reports_table_is_claimed_once():
