@@ -238,7 +238,7 @@ def observed(run: ae.Run, reported: Mapping[str, Sequence[int]]) -> None:
         gray = {value: seen[f"7 + {value:g}/gray, %"].mean() for value in VALUES}
         parts = [f"{name[5:-3]} {values.mean():.0f}%" for name, values in seen.items() if name.startswith("line/")]
         run.note(
-            f"Fractions, {arm}: 7 + 1.5 is {'not ' * (gray[1.5] <= max(gray[1.0], gray[2.0]))}more blurred than "
+            f"Fractions, {arm}: 7 + 1.5 is {'' if gray[1.5] > max(gray[1.0], gray[2.0]) else 'not '}more blurred than "
             f"whole sums of 7 ({gray[1.5]:.1f}% gray, where 100% is all mid-gray, against {gray[1.0]:.1f}% for 7 + 1 "
             f"and {gray[2.0]:.1f}% for 7 + 2). Images of every digit, numbers in steps of 0.1 up to the sum 9, how "
             f"many are read as: {', '.join(parts)}."
