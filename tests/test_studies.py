@@ -8,9 +8,9 @@ import re
 import shlex
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
+from tiny import quick_compile
 
 from experiments import digit_classifier, fc_vs_conv
 from jaxae import Run, data, flags, keys, models, program, train
@@ -60,11 +60,8 @@ def done(request, tmp_path_factory):
         patch.setattr(data, "load", few)
         for name, value in SMALL.items():
             patch.setattr(name, value)
-        jax.config.update("jax_disable_most_optimizations", True)  # compiling is nearly all that takes time here
-        try:
+        with quick_compile():
             module.main(config)
-        finally:
-            jax.config.update("jax_disable_most_optimizations", False)
     return module, config, folder
 
 
