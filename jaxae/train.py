@@ -127,6 +127,9 @@ class Progress(NamedTuple):
     validation: Losses
 
 
+CARRIED = ("state", "best", "best_loss", "stale", "active")  # from one compiled program to the next
+
+
 @dataclass(frozen=True)
 class Plan:
     """How long, how often and on what: the arguments of `progress` that are plain numbers.
@@ -221,6 +224,7 @@ def progress(
     data, validation = lanes.resident(data, how), lanes.resident(validation, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
+    now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
     stops = plan.stops(per_epoch)
     chunk = _multiple(plan.chunk or _chunk_length(per_epoch), study.unroll)
     rows, rows_epoch = None, -1

@@ -8,7 +8,6 @@ import re
 import shlex
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
@@ -59,11 +58,7 @@ def done(request, tmp_path_factory):
         patch.setattr(data, "load", few)
         for name, value in SMALL.items():
             patch.setattr(name, value)
-        jax.config.update("jax_disable_most_optimizations", True)  # compiling is nearly all that takes time here
-        try:
-            module.main(config)
-        finally:
-            jax.config.update("jax_disable_most_optimizations", False)
+        module.main(config)
     return module, config, folder
 
 

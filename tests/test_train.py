@@ -11,6 +11,8 @@ from jaxae import checkpoint, evaluate, keys, train
 from jaxae.errors import UsageError
 from jaxae.lanes import Lanes
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 RESULT = ("state", "best", "train", "validation")
 
 
