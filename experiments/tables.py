@@ -13,7 +13,7 @@ from typing import Any
 from jaxae import results
 from jaxae.check import read
 from jaxae.data import AS_JPEG
-from jaxae.page import markdown_table
+from jaxae.page import Table, markdown_table
 from jaxae.tables import others, table
 
 HERE = Path(__file__).parent
@@ -61,9 +61,15 @@ def section(name: str, manifest: Mapping[str, Any], rows: Sequence[results.Row])
     """One results file: what it was measured with, what was found, the table of claims."""
     device = f"{manifest['device']['kind']}, {manifest['device']['cores']} cores"
     about = f"{len(manifest['seeds'])} seeds, {images(manifest)}; {device}; jax {manifest['versions']['jax']}"
+    about += f"; {sum(arm.get('wall_seconds', 0) for arm in manifest['arms'].values()):,.0f} s of training"
     measured = table(rows) if claimed(rows) else markdown_table(others(rows))
     notes = "".join(f"{note}\n\n" for note in manifest["notes"])
-    return f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}.\n\n{notes}{measured.strip()}"
+    more = "".join(
+        f"\n\n{shown['title']}:\n\n{markdown_table(Table(shown['columns'], shown['rows']))}"
+        for shown in manifest.get("tables", ())
+    )
+    head = f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}."
+    return f"{head}\n\n{notes}{measured.strip()}{more}"
 
 
 def within(text: str, tables: str) -> str:

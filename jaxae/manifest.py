@@ -38,7 +38,7 @@ def new(config: flags.Flags) -> dict[str, Any]:
         "key_implementation": keys.IMPLEMENTATION,
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "device": device(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "xla_flags": " ".join(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "timeout" not in flag),
         "matmul_precision": str(jax.config.values["jax_default_matmul_precision"] or "default"),
         "data": [],
         "files": [],
