@@ -285,9 +285,7 @@ class Run:
     # ---- training with checkpoints
 
     def _fit(self, study, roots, data, hparams, how, options) -> training.Progress:
-        options = dict(options)
-        fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
-        plan = training.Plan(study.epochs, **fields)
+        plan, options = training.Plan.split(study.epochs, options)
         per_epoch = study.steps_per_epoch(data)
         folder = self._checkpoints(study)
         validate = options.get("validation") is not None

@@ -6,7 +6,7 @@ can change a number.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -151,6 +151,12 @@ class Plan:
             if value is not None and value < 1:
                 raise UsageError(f"{name} is {value}; it must be at least 1")
 
+    @classmethod
+    def split(cls, epochs: int, options: Mapping[str, Any]) -> tuple["Plan", dict[str, Any]]:
+        """The Plan that `options` hold the fields of, and the other options."""
+        fields = {name: options[name] for name in ("validate_every", "patience", "chunk") if name in options}
+        return cls(epochs, **fields), {name: value for name, value in options.items() if name not in fields}
+
     def stops(self, per_epoch: int) -> tuple[int, ...]:
         """The steps of an epoch after which validation happens. Raises UsageError where there would be none."""
         if self.validate_every is None:
@@ -247,8 +253,7 @@ def progress(
 
 def fit(study: Study, keys: jax.Array, data: Any, *, epochs: int | None = None, **options: Any) -> Progress:
     """Train to the end: `progress` without the view. `options` are those of `progress`, and of `Plan`."""
-    fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
-    plan = Plan(epochs or study.epochs, **fields)
+    plan, options = Plan.split(study.epochs if epochs is None else epochs, options)
     now = options.get("start")
     for now in progress(study, keys, data, plan, **options):  # noqa: B007  the last one is what is wanted
         pass

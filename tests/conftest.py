@@ -16,7 +16,7 @@ from jaxae.flags import Flags
 os.environ["JAXAE_CACHE"] = tempfile.mkdtemp(prefix="jaxae-tests-")
 atexit.register(shutil.rmtree, os.environ["JAXAE_CACHE"], ignore_errors=True)
 
-# most of the tests' time is LLVM's over programs that run once: the same operations, in the same order, hardly optimised
+# most of the tests' time would be LLVM's, over programs that run once
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of the programs started by tests
 jax.config.update("jax_disable_most_optimizations", True)
 
