@@ -354,6 +354,12 @@ def test_versions_and_configurations(root):
     ]
 
 
+def test_a_set_that_is_here_in_part_is_told_by_its_sizes(tmp_path):
+    part = folders.Prepared("cifar10", "3.0.2", {"train": 5438, "test": 10_000}, "array_record", tmp_path)
+    assert part.sizes() == "train 5,438 of 50,000, test 10,000"
+    assert folders.Prepared("mine", "1.0.0", {"all": 1200}, "tfrecord", tmp_path).sizes() == "all 1,200"
+
+
 def test_prepare_refuses(prepared, tmp_path):
     root = tmp_path / "tfds"
     refused("knows mnist, .*, not 'svhn_cropped'.*`tfds build svhn_cropped`", data.prepare, "svhn_cropped")

@@ -13,6 +13,10 @@ from pathlib import Path
 from jaxae.errors import UsageError
 
 PREPARABLE = ("mnist", "fashion_mnist", "kmnist", "cifar10")
+FULL = {  # the number of images, as published
+    **dict.fromkeys(("mnist", "fashion_mnist", "kmnist"), {"train": 60_000, "test": 10_000}),
+    "cifar10": {"train": 50_000, "test": 10_000},
+}
 INFO = "dataset_info.json"  # written by TFDS
 ARRAYS = "arrays.json"  # written by our cache of decoded arrays, whose folders are laid out in the same way
 
@@ -31,6 +35,12 @@ class Prepared:
     splits: dict[str, int]  # number of examples
     format: str  # "array_record", "tfrecord", ... as TFDS calls it; "arrays": decoded by us; "damaged"
     path: Path
+
+    def sizes(self) -> str:
+        """The splits and how many images they have, in words; of how many, where a known set is here in part."""
+        full = FULL.get(self.name, {})
+        parts = {split: f" of {full[split]:,}" for split in full if self.splits.get(split, full[split]) != full[split]}
+        return ", ".join(f"{split} {count:,}{parts.get(split, '')}" for split, count in self.splits.items())
 
 
 def location(data_dir: PathLike | None = None) -> Path:
