@@ -14,7 +14,9 @@ from jaxae.errors import UsageError
 
 PREPARABLE = ("mnist", "fashion_mnist", "kmnist", "cifar10")
 FULL = {  # the number of images, as published
-    **dict.fromkeys(("mnist", "fashion_mnist", "kmnist"), {"train": 60_000, "test": 10_000}),
+    "mnist": {"train": 60_000, "test": 10_000},
+    "fashion_mnist": {"train": 60_000, "test": 10_000},
+    "kmnist": {"train": 60_000, "test": 10_000},
     "cifar10": {"train": 50_000, "test": 10_000},
 }
 INFO = "dataset_info.json"  # written by TFDS
