@@ -110,7 +110,7 @@ def test_bands_that_a_log_axis_has_no_room_for_are_cut_at_its_lower_end_and_the_
         drawn = plots.draw(plots.Curves("", "epoch", "loss", [plots.Line("a", [1, 2], values)], log=log))
         words = [text.get_text() for text in drawn.legends[0].get_texts()]
         assert any("cut at the lower end of the axis" in word for word in words) == cut
-        band = drawn.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+        band = np.asarray(drawn.axes[0].collections[0].get_paths()[0].vertices)[:, 1]
         assert (drawn.axes[0].get_ylim()[0] == pytest.approx(0.05)) == cut
         assert (band.min() == pytest.approx(0.05)) == cut  # half of 0.1, the lowest value drawn
 

@@ -1,5 +1,7 @@
 """The contracts of training: no chunking, lane, interruption or consumer changes a number."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from jaxae import checkpoint, display, evaluate, keys, train
 from jaxae.errors import UsageError
 from jaxae.lanes import Lanes
 from jaxae.models import Output
+from jaxae.record import NonFiniteLossError
 from jaxae.study import Batch
 
 pytestmark = pytest.mark.usefixtures("optimised")
@@ -135,7 +138,7 @@ def seen(outputs, batch, hparams):
 
 
 def test_arms_share_data_order_and_noise_whatever_their_model_and_what_else_it_draws():
-    arms = study(loss=seen), study(loss=seen, model=Wide(), batch=curious)
+    arms = study(loss=seen), dataclasses.replace(study(loss=seen), model=Wide(), batch=curious)
     one, other = (train.fit(arm, roots(2), DATA).train for arm in arms)
     for name in ("order", "noise"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-4, atol=1e-6)
@@ -164,7 +167,7 @@ def test_evaluation_keeps_the_remainder_of_the_last_chunk(monkeypatch):
 def test_the_first_loss_that_is_not_finite_is_named():
     rates = {"rate": np.array([0.01, 1e38], np.float32)}
     fragile = study(optimizer=by_rate)
-    with pytest.raises(train.NonFiniteLossError) as caught:
+    with pytest.raises(NonFiniteLossError) as caught:
         train.fit(fragile, roots(2), DATA, hparams=rates)
     hot = {"rate": jnp.float32(1e38)}
     start = init(fragile, roots(2)[1], DATA, hot)
@@ -221,7 +224,7 @@ def test_parameters_that_are_not_finite_stop_the_training_though_the_loss_was():
     def huge(hparams):
         return optax.sgd(float("inf"))  # the first loss is finite, and so is no parameter after it
 
-    with pytest.raises(train.NonFiniteLossError, match="parameters are not finite after step 1 of epoch 1"):
+    with pytest.raises(NonFiniteLossError, match="parameters are not finite after step 1 of epoch 1"):
         train.fit(study(optimizer=huge), roots(1), DATA, chunk=1)
 
 
