@@ -25,10 +25,11 @@ from jaxae import (
     train,
     transforms,
 )
+from jaxae.arms import Trained
 from jaxae.errors import UsageError
 from jaxae.flags import Flags
 from jaxae.program import cli
-from jaxae.run import Run, Trained
+from jaxae.run import Run
 from jaxae.study import Batch, Claim, State, Study
 
 __version__ = "0.1.0"

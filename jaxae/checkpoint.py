@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
 from jaxae.errors import UsageError
-from jaxae.train import Progress
+from jaxae.record import Progress
 
 STATES = ("state", "best")
 ITEMS = (*STATES, "record")

@@ -105,6 +105,21 @@ def tensorboard_writer(folder: Any) -> Any:
     return SummaryWriter(str(folder))
 
 
+def write_events(writer: Any, arm: str, now: Any, per_epoch: int) -> None:
+    """Write the losses of the epoch that ended with the Progress `now`, of every lane; nothing within an epoch."""
+    epoch, rest = divmod(int(now.done), per_epoch)
+    if writer is None or rest:
+        return
+    for name, losses in now.train.items():
+        for lane, values in enumerate(losses[:, (epoch - 1) * per_epoch : epoch * per_epoch]):
+            writer.add_scalar(f"{arm}/lane {lane}/train/{name}", values.mean(), epoch)
+    for name, losses in now.validation.items():
+        for lane, values in enumerate(losses):
+            for value in values[~np.isnan(values)][-1:]:
+                writer.add_scalar(f"{arm}/lane {lane}/validation/{name}", value, epoch)
+    writer.flush()
+
+
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")

@@ -114,11 +114,26 @@ def grid(count: int) -> tuple[int, int]:
     return rows, -(-count // rows)
 
 
-def band_entry(values: list[Any]) -> dict[str, Any]:
-    """The legend's word for the bands, where there are any."""
+def band_entry(values: list[Any], cut: bool) -> dict[str, Any]:
+    """The legend's word for the bands, where there are any, and whether some are `cut`."""
     if all(len(array) < 2 for array in values):
         return {}
-    return {f"95% interval of the mean, {seeds_of(values)}": Patch(facecolor="#8c959f", alpha=0.35, linewidth=0)}
+    words = f"95% interval of the mean, {seeds_of(values)}{', cut at the lower end of the axis' if cut else ''}"
+    return {words: Patch(facecolor="#8c959f", alpha=0.35, linewidth=0)}
+
+
+def log_floor(lines: list[Line], marks: list[Mark]) -> tuple[float, bool]:
+    """Where a logarithmic axis ends at the bottom, half the lowest value drawn, and whether bands reach below it.
+
+    A band that reaches 0 or less has no lower end there, and one that nearly does would stretch the axis without end.
+    """
+    values = [np.asarray(line.values, float) for line in lines]
+    drawn = np.concatenate([*map(np.ravel, values), [mark.y for mark in marks]])
+    shown = drawn[np.isfinite(drawn) & (drawn > 0)]
+    if not shown.size:
+        return 0.0, False
+    floor = float(shown.min()) / 2
+    return floor, any(bool((interval(array)[1] < floor).any()) for array in values)
 
 
 def draw_curves(data: Curves, titled: bool) -> Figure:
@@ -131,21 +146,27 @@ def draw_curves(data: Curves, titled: bool) -> Figure:
     order = list(dict.fromkeys(line.label for line in data.lines))
     marks = [Mark(*mark) for mark in data.references]
     entries: dict[str, Any] = {}
+    floors = {}
     for i, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
         set_axes(ax, data, bottom=i + columns >= len(panels), left=i % columns == 0)
         ax.set_title(textwrap.fill(panel, int(105 / columns)))
-        for line in (line for line in data.lines if line.panel == panel):
-            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label)))
+        here = [line for line in data.lines if line.panel == panel]
+        floors[panel] = log_floor(list(data.lines) if data.share else here, marks) if data.log else (-np.inf, False)
+        for line in here:
+            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), floors[panel][0]))
     labels = list(dict.fromkeys(mark.label for mark in marks))
     for panel, ax in zip(panels, axes, strict=False):
         here = [mark for mark in marks if mark.panel in (None, panel)]
         for mark in here:
             entries.setdefault(mark.label, draw_mark(ax, mark, labels.index(mark.label)))
     for panel, ax in zip(panels, axes, strict=False):
+        floor, cut = floors[panel]
+        ax.set_ylim(bottom=floor if cut else None)
+    for panel, ax in zip(panels, axes, strict=False):
         write_values(ax, [mark for mark in marks if mark.panel in (None, panel) and mark.x is None], height / rows)
     for ax in axes[len(panels) :]:
         ax.remove()
-    legend(figure, entries | band_entry([line.values for line in data.lines]))
+    legend(figure, entries | band_entry([line.values for line in data.lines], any(cut for _, cut in floors.values())))
     return figure
 
 
@@ -162,18 +183,16 @@ def set_axes(ax: Any, data: Curves, *, bottom: bool, left: bool) -> None:
         ax.yaxis.set_minor_locator(NullLocator())
 
 
-def draw_line(ax: Any, line: Line, index: int) -> Any:
-    """The mean, its band and, when they are few, the seeds themselves."""
+def draw_line(ax: Any, line: Line, index: int, floor: float) -> Any:
+    """The mean, its band, cut at `floor`, and, when they are few, the seeds themselves."""
     x, values = np.asarray(line.x, float), np.asarray(line.values, float)
     values = np.where(np.isfinite(values), values, np.nan)
     colour = PALETTE[(index if line.colour is None else line.colour) % len(PALETTE)]
     mean, low, high = interval(values)
-    if ax.get_yscale() == "log":
-        low = np.fmax(low, mean / 4)  # a band that reaches 0 would stretch the axis without end
     if 1 < len(values) <= 5:
         ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45)
     if len(values) > 1:
-        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        ax.fill_between(x, np.maximum(low, floor), high, color=colour, alpha=0.18, linewidth=0)
     marker = "o" if len(x) <= 12 else ""
     return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]
 

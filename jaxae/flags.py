@@ -6,14 +6,17 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import jax.numpy as jnp
+import tyro
 
 from jaxae.errors import UsageError
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
 LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
+
+UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +37,19 @@ class Flags:
     """Epochs of training."""
     batch_size: int = 128
     """Images per step."""
-    limit: int | None = None
-    """Train on the first N images only."""
+    limit: Annotated[int | None, UNSET] = None
+    """Train on the first N images only; without it on all."""
     source: Literal["tfds", "synthetic"] = "tfds"
     """The real sets, prepared by TFDS, or the embedded synthetic ones."""
-    data_dir: Path | None = None
+    data_dir: Annotated[Path | None, UNSET] = None
     """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What the models' layers compute in. Parameters, normalisation and losses are float32 in either."""
     lanes: Literal["map", "vmap"] = "map"
     """Seeds one after another on each device, bitwise equal to solo runs, or side by side (for accelerators)."""
-    devices: int | None = None
+    devices: Annotated[int | None, UNSET] = None
     """Devices to spread the seeds over; without it as many as help."""
-    out: Path | None = None
+    out: Annotated[Path | None, UNSET] = None
     """The run's folder; without it a new one under runs/."""
     resume: bool = False
     """Go on with the interrupted run in --out."""

@@ -68,7 +68,8 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
 
     spec = P("lane")
     mapped = jax.shard_map(here, mesh=how.mesh, in_specs=(P(), spec, spec), out_specs=spec, check_vma=False)
-    return jax.tree.map(lambda leaf: leaf[:count], mapped(shared, slot, padded))
+    cut = jax.tree.map(lambda leaf: leaf[:count], mapped(shared, slot, padded))
+    return lax.with_sharding_constraint(cut, _place(how, count))
 
 
 def resident(tree: Any, how: Lanes) -> Any:
@@ -76,9 +77,20 @@ def resident(tree: Any, how: Lanes) -> Any:
     return jax.device_put(tree, NamedSharding(how.mesh, P()))
 
 
+def spread(tree: Any, how: Lanes) -> Any:
+    """Arrays with the lanes leading, placed as `apply` leaves them: a program that takes its own results is compiled
+    once, not again for arrays that lie elsewhere."""
+    return jax.device_put(tree, _place(how, jax.tree.leaves(tree)[0].shape[0]))
+
+
 def stack(trees: list[Any]) -> Any:
     """A list of equal pytrees of numbers as one pytree with the lanes leading, float32."""
     return jax.tree.map(lambda *leaves: np.asarray(leaves, np.float32), *trees)
+
+
+def _place(how, count):
+    """Each lane on its device; all of them on every device where they don't divide."""
+    return NamedSharding(how.mesh, P("lane") if how.devices > 1 and count % how.devices == 0 else P())
 
 
 def _run(function, mode, shared, arguments):

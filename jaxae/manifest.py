@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import inspect
+import json
 import os
 import platform
 import shlex
@@ -14,7 +15,7 @@ from typing import Any
 
 import jax
 
-from jaxae import flags, keys
+from jaxae import flags, keys, plots
 from jaxae.data import Dataset
 from jaxae.errors import UsageError
 
@@ -104,6 +105,31 @@ def continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """The manifest `now` of a resumed run: when the run began, and every commit that had a part in it."""
     commits = dict.fromkeys([*before.get("git_commit", "").split(), *now["git_commit"].split()])
     return {**now, "started": before.get("started", now["started"]), "git_commit": " ".join(commits)}
+
+
+def with_the_rest(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The manifest `now` with the data and arms of the run `before` that a resumed run has not come to yet.
+
+    They stay known, the data above all: other data must go on being refused.
+    """
+    seen = {entry["role"] for entry in now["data"]}
+    data = [*now["data"], *(entry for entry in before.get("data", []) if entry["role"] not in seen)]
+    return {**now, "data": data, "arms": {**before.get("arms", {}), **now["arms"]}}
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of the run in `folder`. Raises UsageError where there is none, or none that can be read."""
+    try:
+        return json.loads((folder / "manifest.json").read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds no run to resume; leave out --resume to start one there") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder}/manifest.json can't be read ({error}); start again with another --out") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of the run in one step. Raises ValueError for NaN and infinity, which JSON doesn't have."""
+    plots.write(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
 def refuse_other_data(before: list[dict[str, Any]], entry: dict[str, Any], folder: Path) -> None:

@@ -2,7 +2,10 @@
 
 import inspect
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +20,7 @@ from jaxae.run import Interrupted
 
 C = TypeVar("C", bound=Flags)
 
+CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
 XLA_FLAGS = {
     "xla_gpu_deterministic_ops": "true",
     # CPU devices with fewer lanes wait for those with more: XLA would end the process after 40 seconds of waiting
@@ -38,9 +42,25 @@ def parse(config_type: type[C], args: list[str] | None = None) -> C:
     """The Config of a command line, and JAX set up for it."""
     text = inspect.getdoc(sys.modules[config_type.__module__]) or ""
     name = f"python -m {flags.module_name(config_type)}"
-    config = tyro.cli(config_type, prog=name, args=args, description=text, config=(tyro.conf.OmitSubcommandPrefixes,))
+    looks = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    config = tyro.cli(config_type, prog=name, args=args, description=described(text), config=looks)
     set_up(config)
     return config
+
+
+def described(text: str) -> str:
+    """A run card as the help shows it: its paragraphs, and its entries (Source, Expected, Run ...) one below the other.
+
+    Wrapped here, and indented, since tyro joins lines that begin with a letter.
+    """
+    width, lines = min(shutil.get_terminal_size().columns, 100), []
+    for paragraph in text.split("\n\n"):
+        for entry in re.split(r"\n(?=\w+ {2,})", paragraph) if CARD.match(paragraph) else [paragraph]:
+            word, rest = match.groups() if (match := CARD.match(entry)) else ("", entry)
+            first, later = (f"  {word:<10}", " " * 12) if word else ("  ", "  ")
+            lines.append(textwrap.fill(" ".join(rest.split()), width, initial_indent=first, subsequent_indent=later))
+        lines.append("")
+    return "\n".join(lines)
 
 
 def set_up(config: Flags) -> None:

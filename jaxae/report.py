@@ -7,6 +7,7 @@ has the same report, byte for byte, as one that wasn't.
 import json
 import math
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,13 @@ def write(folder: str | os.PathLike[str]) -> Path:
     isn't what a run writes.
     """
     folder = Path(folder)
-    manifest, rows, history = _manifest(folder), _rows(folder), _read(folder / "history.json", dict)
+    manifest = _manifest(folder)
+    if manifest["status"] != "complete" and not (folder / "results.json").exists():
+        raise UsageError(
+            f"the run in {folder} has not finished (its status is {manifest['status']!r}), so there is nothing to "
+            f"report; go on with: {manifest['command']} --resume --out {shlex.quote(str(folder))}"
+        )
+    rows, history = _rows(folder), _read(folder / "history.json", dict)
     curves = _loss_curves(history, folder / "history.json")
     if curves is not None:
         plots.save(curves, folder / "figures", LOSSES)

@@ -10,7 +10,6 @@ come from `train`, `evaluate` and `results`; nothing here can change one.
 
 import dataclasses
 import functools
-import json
 import shutil
 import signal
 import threading
@@ -25,27 +24,27 @@ import numpy as np
 from rich.console import Console
 
 from jaxae import (
+    arms,
     checkpoint,
     data,
     display,
-    evaluate,
     flags,
     keys,
     lanes,
     manifest,
-    metrics,
     plots,
     pretrained,
     report,
     results,
 )
 from jaxae import train as training
+from jaxae.arms import Trained
 from jaxae.errors import UsageError
-from jaxae.study import Batch, Claim, State, Study
+from jaxae.record import NonFiniteLossError
+from jaxae.study import Claim, Study
 
 UNLISTED = ("/first", "/best", " over epochs", "parameters")  # measures that are rows only where a claim names them
 SAVE_EVERY = 30.0  # seconds between checkpoints within an arm; every first epoch and every end are saved too
-SLOW_START = 1000  # steps
 
 
 class Interrupted(Exception):  # noqa: N818  not an error
@@ -54,45 +53,6 @@ class Interrupted(Exception):  # noqa: N818  not an error
     def __init__(self, number: int, command: str):
         self.number, self.command = number, command
         super().__init__(f"interrupted and saved; go on with: {command}")
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """An arm after training: a lane for every seed.
-
-    state    the states that were scored (the last, or the best by validation), lanes leading
-    train    {name: f32[seeds, steps]}; `epochs` {name: f64[seeds, epochs]}, the means over each epoch's steps
-    validation {name: f32[seeds, points]}; `scores` {name: f32[seeds, images]}
-    alive    bool[seeds]: whether the model shows different pictures for different inputs (true where there is no test)
-    how      the lanes, as they were trained
-    """
-
-    name: str
-    study: Study
-    keys: jax.Array
-    state: State
-    train: Mapping[str, np.ndarray]
-    epochs: Mapping[str, np.ndarray]
-    validation: Mapping[str, np.ndarray]
-    scores: Mapping[str, np.ndarray]
-    alive: np.ndarray
-    how: lanes.Lanes
-
-    def sample(self, data: Any, index: Any, *, lane: int = 0) -> tuple[Any, Batch]:
-        """Outputs and batch for the examples `index` of `data`, by the model of one seed."""
-        state = jax.tree.map(lambda leaf: leaf[lane], self.state)
-        return _sample(self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
-
-    def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
-        """Scores {name: f32[seeds, n]} of every example of `data`, in this study or one of other inputs or scores."""
-        return jax.device_get(
-            _scores(study or self.study, self.keys, self.state, lanes.resident(data, self.how), self.how)
-        )
-
-    def variables(self, lane: int = 0) -> dict[str, Any]:
-        """The variables of one seed's model, as `study.model.apply` takes them."""
-        params, batch_stats = jax.tree.map(lambda leaf: leaf[lane], (self.state.params, self.state.batch_stats))
-        return {"params": params, "batch_stats": batch_stats}
 
 
 class Run:
@@ -118,7 +78,7 @@ class Run:
 
     def __enter__(self) -> "Run":
         if self.config.resume:
-            self.before = _read_manifest(self.folder)
+            self.before = manifest.read(self.folder)
             manifest.refuse_other(self.before, self.manifest, self.folder, self.config.force)
         elif self.folder.exists():
             raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out, or add --resume")
@@ -148,8 +108,8 @@ class Run:
     def _finish(self) -> None:
         """Write the numbers, draw the report, print the table."""
         rows = self.rows()
-        _write_json(self.folder / "history.json", self.history)
-        _write_json(self.folder / "results.json", [results.to_json(row) for row in rows])
+        manifest.write_json(self.folder / "history.json", self.history)
+        manifest.write_json(self.folder / "results.json", [results.to_json(row) for row in rows])
         np.savez_compressed(self.folder / "scores.npz", **self.scores)  # pyright: ignore[reportArgumentType]
         self._write_manifest("complete")
         page = report.write(self.folder)
@@ -202,25 +162,27 @@ class Run:
         names = [f"{study.name} {setting}".strip() for setting in settings]
         try:
             now = self._fit(study, roots, data, hparams, how, options)
-        except training.NonFiniteLossError as error:
+        except NonFiniteLossError as error:
             raise self._non_finite(study, names, error) from error
         state = now.best if best else now.state
-        scores = {} if test is None else jax.device_get(_scores(study, roots, state, lanes.resident(test, how), how))
+        scores = (
+            {} if test is None else jax.device_get(arms.scores(study, roots, state, lanes.resident(test, how), how))
+        )
         trained = []
         for place, name in enumerate(names):
             part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))
             cut = functools.partial(jax.tree.map, lambda leaf, part=part: leaf[part])
             steps = cut(now.train)
-            epochs = {name: _epoch_means(losses, study.steps_per_epoch(data)) for name, losses in steps.items()}
+            epochs = {name: arms.epoch_means(losses, study.steps_per_epoch(data)) for name, losses in steps.items()}
             arm = Trained(
                 name, study, roots[part], cut(state), steps, epochs, cut(now.validation), cut(scores),
                 alive=np.ones(len(self.seeds), bool), how=how,
             )  # fmt: skip
             if test is not None:
-                arm = dataclasses.replace(arm, alive=_alive(arm, test))
+                arm = dataclasses.replace(arm, alive=arms.alive(arm, test))
             self._note_arm(arm, data, options)
             saved = {"trained_as": study.name, "lanes": [part.start, part.stop], "scored": "best" if best else "state"}
-            self._note_manifest(name, parameters=_parameters(arm.state), **saved)
+            self._note_manifest(name, parameters=arms.parameters(arm.state), **saved)
             trained.append(arm)
         self._write_manifest("running")
         return trained
@@ -285,9 +247,7 @@ class Run:
     # ---- training with checkpoints
 
     def _fit(self, study, roots, data, hparams, how, options) -> training.Progress:
-        options = dict(options)
-        fields = {name: options.pop(name) for name in ("validate_every", "patience", "chunk") if name in options}
-        plan = training.Plan(study.epochs, **fields)
+        plan, options = training.Plan.split(study.epochs, options)
         per_epoch = study.steps_per_epoch(data)
         folder = self._checkpoints(study)
         validate = options.get("validation") is not None
@@ -304,7 +264,7 @@ class Run:
             for now in steps:
                 clock.tick(now)
                 bar.update(now, clock.rate)
-                self._events(study.name, now, per_epoch)
+                display.write_events(self.writer, study.name, now, per_epoch)
                 self._note_manifest(study.name, **clock.summary(self._spent(study.name)))
                 self._keep(folder, now, clock, per_epoch, plan.epochs)
         return now
@@ -320,20 +280,6 @@ class Run:
             again = {**vars(self.config), "out": self.folder, "resume": True}
             local = ("data_dir", "devices", "out", "resume", "tensorboard")
             raise Interrupted(self.signal, flags.command(type(self.config)(**again), local=local))
-
-    def _events(self, arm, now, per_epoch) -> None:
-        """TensorBoard: the epoch's losses of every lane."""
-        epoch, rest = divmod(int(now.done), per_epoch)
-        if self.writer is None or rest:
-            return
-        for name, losses in now.train.items():
-            for lane, values in enumerate(losses[:, (epoch - 1) * per_epoch : epoch * per_epoch]):
-                self.writer.add_scalar(f"{arm}/lane {lane}/train/{name}", values.mean(), epoch)
-        for name, losses in now.validation.items():
-            for lane, values in enumerate(losses):
-                for value in values[~np.isnan(values)][-1:]:
-                    self.writer.add_scalar(f"{arm}/lane {lane}/validation/{name}", value, epoch)
-        self.writer.flush()
 
     def _checkpoints(self, study) -> Path:
         return self.folder / "checkpoints" / checkpoint.file_name(study.name)
@@ -364,27 +310,17 @@ class Run:
 
     def _note_arm(self, arm: Trained, data, options) -> None:
         """Measures, history, scores, and which seeds died."""
-        per_epoch = arm.study.steps_per_epoch(data)
-        self.measure(arm.name, "parameters", _parameters(arm.state))
+        self.measure(arm.name, "parameters", arms.parameters(arm.state))
         for split, losses in (("train", arm.epochs), ("validation", arm.validation)):
             for name, values in losses.items():
-                for summary, value in _summaries(values).items():
+                for summary, value in arms.summaries(values).items():
                     self.measure(arm.name, f"{split}/{name}/{summary}", value)
         for name, values in arm.scores.items():
             self.score(arm.name, name, values)
         self.dead[arm.name] = [seed for seed, alive in zip(self.seeds, arm.alive, strict=True) if not alive]
         if self.dead[arm.name]:
             self.measure(arm.name, "seeds that died", len(self.dead[arm.name]))
-        stops = [stop / per_epoch for stop in training.Plan(1, options.get("validate_every")).stops(per_epoch)]
-        points = next(iter(arm.validation.values())).shape[1] if arm.validation else 0
-        self.history[arm.name] = {
-            "seeds": self.seeds,
-            "train": _json_arrays(arm.epochs),
-            "validation": _json_arrays(arm.validation),
-            "validation_epochs": [epoch + stop for epoch in range(points // len(stops)) for stop in stops],
-            "dead": self.dead[arm.name],
-            "stopped": _stops(arm, self.seeds, per_epoch),
-        }
+        self.history[arm.name] = arms.history(arm, self.seeds, self.dead[arm.name], data, options.get("validate_every"))
 
     # ---- small things
 
@@ -405,94 +341,12 @@ class Run:
         self.manifest["status"] = status
         spent = (self.before or {}).get("wall_seconds", 0.0) + time.perf_counter() - self.began
         self.manifest["wall_seconds"] = round(spent, 1)
-        # what a resumed run has not come to yet stays known, its data above all: other data must go on being refused
-        before, seen = self.before or {}, {entry["role"] for entry in self.manifest["data"]}
-        data = [*self.manifest["data"], *(entry for entry in before.get("data", []) if entry["role"] not in seen)]
-        arms = {**before.get("arms", {}), **self.manifest["arms"]}
-        _write_json(self.folder / "manifest.json", {**self.manifest, "data": data, "arms": arms})
+        manifest.write_json(self.folder / "manifest.json", manifest.with_the_rest(self.manifest, self.before or {}))
 
     def _say(self, text: str) -> None:
         if not self.config.quiet:
             self.console.print(text, soft_wrap=True, highlight=False)
 
 
-# ---- functions
-
-
-@functools.partial(jax.jit, static_argnames=("study", "how"))
-def _scores(study, keys, state, data, how):
-    return lanes.apply(lambda data, key, state: evaluate.scores(study, key, state, data), how, data, keys, state)
-
-
-@functools.partial(jax.jit, static_argnames=("study",))
-def _sample(study, key, state, data, index):
-    return evaluate.sample(study, key, state, data, index)
-
-
-def _alive(arm: Trained, test) -> np.ndarray:
-    """bool[seeds]: false where the model shows the same picture whatever it is given.
-
-    In the first thousand steps that can be a slow start, and nobody is called dead.
-    """
-    if arm.train["loss"].shape[1] < SLOW_START:
-        return np.ones(len(arm.keys), bool)
-    index = np.arange(min(200, arm.study.examples(test)))
-    samples = [arm.sample(test, index, lane=lane) for lane in range(len(arm.keys))]
-    # a classifier's outputs are its logits; they are constant as a picture is
-    shown = [(getattr(outputs, "image", outputs), batch.target) for outputs, batch in samples]
-    return np.array([not metrics.is_constant(image, target) for image, target in shown])
-
-
-def _parameters(state: State) -> int:
-    """Parameters of one lane."""
-    return sum(leaf[0].size for leaf in jax.tree.leaves(state.params))
-
-
-def _epoch_means(losses: np.ndarray, per_epoch: int) -> np.ndarray:
-    """f32[seeds, steps] -> f64[seeds, epochs]: the mean over each epoch's steps, as they were trained."""
-    return np.asarray(losses, np.float64).reshape(len(losses), -1, per_epoch).mean(2)
-
-
-def _summaries(values: np.ndarray) -> dict[str, np.ndarray]:
-    """One number per seed from f[seeds, points]; points after an early stop are NaN and left out."""
-    values = np.asarray(values, np.float64)
-    last = np.maximum((~np.isnan(values)).sum(1) - 1, 0)
-    return {
-        "first": values[:, 0],
-        "last": np.take_along_axis(values, last[:, None], 1)[:, 0],
-        "best": np.nanmin(values, 1),
-        "mean over epochs": np.nanmean(values, 1),
-        "sum over epochs": np.nansum(values, 1),
-    }
-
-
-def _stops(arm: Trained, seeds: Sequence[int], per_epoch: int) -> dict[str, float]:
-    """The epoch at which early stopping ended a seed's training, {seed: epoch}."""
-    steps = (~np.isnan(arm.train["loss"])).sum(1)
-    whole = arm.train["loss"].shape[1]
-    return {str(seed): count / per_epoch for seed, count in zip(seeds, steps, strict=True) if count < whole}
-
-
-def _json_arrays(tree: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """{name: [[number or null]]}: JSON has no NaN."""
-    return {
-        name: [[float(value) if np.isfinite(value) else None for value in row] for row in values]
-        for name, values in tree.items()
-    }
-
-
-def _write_json(path: Path, value: Any) -> None:
-    plots.write(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
-
-
 def _new_folder(experiment: str) -> Path:
     return Path("runs") / f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / "manifest.json").read_text())
-    except FileNotFoundError:
-        raise UsageError(f"{folder} holds no run to resume; leave out --resume to start one there") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{folder}/manifest.json can't be read ({error}); start again with another --out") from None

@@ -16,9 +16,23 @@ from jaxae.flags import Flags
 os.environ["JAXAE_CACHE"] = tempfile.mkdtemp(prefix="jaxae-tests-")
 atexit.register(shutil.rmtree, os.environ["JAXAE_CACHE"], ignore_errors=True)
 
+# most of the tests' time would be LLVM's, over programs that run once
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of the programs started by tests
+jax.config.update("jax_disable_most_optimizations", True)
+
 program.set_up(Flags(devices=2))  # as experiments have it; two devices, so that lanes over devices are tested
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(scope="module")
+def optimised():
+    """Programs compiled as users have them, for the tests of a module that are about their bits."""
+    jax.clear_caches()  # equal studies of other modules compiled without
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

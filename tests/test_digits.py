@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import quick_compile
 
 from experiments import digit_addition, digit_codes, digit_reading
 from jaxae import data, keys, train
@@ -116,8 +115,7 @@ def test_training_moves_every_parameter(kind):
     def step(state, examples):
         return train.step(study, key, state, examples, jnp.arange(20), weights)
 
-    with quick_compile():
-        after, losses = step(state._replace(params=before), examples)
+    after, losses = step(state._replace(params=before), examples)
     still = jax.tree.map(lambda old, new: bool((old == new).all()), before, after.params)
     assert not any(jax.tree.leaves(still)), still
     assert np.isfinite(losses["loss"])

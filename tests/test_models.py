@@ -1,5 +1,6 @@
 """Every model keeps the contract of `jaxae.models`, and computes what PyTorch computes from the same weights."""
 
+import functools
 import itertools
 from typing import Any
 
@@ -83,17 +84,29 @@ def made_up(model):
     return jax.tree.map(lambda leaf: leaf if isinstance(leaf, jax.Array) else jnp.ones(leaf.shape), variables)
 
 
+@functools.cache  # compiled once, for the contract and for the values
+def everything(model):
+    """Loss, output, code, what is decoded from it, and the loss's gradient."""
+    image = images_for(model)
+
+    def loss(params, rest):
+        output = model.apply({"params": params, **rest}, image)
+        return jnp.mean((output.image - image) ** 2), output
+
+    @jax.jit
+    def run(variables):
+        rest = {name: value for name, value in variables.items() if name != "params"}
+        (value, output), gradient = jax.value_and_grad(loss, has_aux=True)(variables["params"], rest)
+        code = model.apply(variables, image, method="encode")
+        return value, output, code, model.apply(variables, code, method="decode"), gradient
+
+    return run(made_up(model))
+
+
 @pytest.mark.parametrize("model", [*STUDIED.values(), *VARIED.values()], ids=[*STUDIED, *VARIED])
 def test_contract(model):
     image, variables = images_for(model), made_up(model)
-
-    @jax.jit
-    def everything(variables):
-        gradient = jax.grad(lambda v: jnp.mean(model.apply(v, image).image ** 2))(variables)["params"]
-        code = model.apply(variables, image, method="encode")
-        return model.apply(variables, image), code, model.apply(variables, code, method="decode"), gradient
-
-    output, code, decoded, gradient = everything(variables)
+    _, output, code, decoded, gradient = everything(model)
     assert output.image.shape == output.logits.shape == image.shape
     assert {leaf.dtype for leaf in jax.tree.leaves((output, code, gradient))} == {jnp.dtype(jnp.float32)}
     assert image.min() < 0 or output.image.min() >= 0
@@ -170,7 +183,7 @@ def test_addition_paths():
     variables = jax.jit(model.init)(keys, inputs)
 
     @jax.jit
-    def everything(variables, value, key):
+    def paths(variables, value, key):
         seen: Any = model.apply(variables, (inputs[0], value))
         drawn = [model.apply(variables, (inputs[0], value), train=True, rngs={"sample": key})]
         drawn += [model.clone(sampled=True).apply(variables, (inputs[0], value), rngs={"sample": key})]
@@ -181,7 +194,7 @@ def test_addition_paths():
         code = model.apply(variables, seen.posterior.mean, method="decode")
         return seen, drawn, means, code, add(model, variables, inputs[0], value, key)
 
-    seen, (trained, sampled), (decoded, means), original, drawn = everything(variables, inputs[1], keys["sample"])
+    seen, (trained, sampled), (decoded, means), original, drawn = paths(variables, inputs[1], keys["sample"])
     assert seen.image.shape == seen.original.shape == inputs[0].shape
     assert_close(
         (decoded, means, original), (seen.image, seen.image, seen.original), 1e-6
@@ -189,7 +202,7 @@ def test_addition_paths():
     assert_close(sampled, trained, 1e-6)
     assert_close(drawn, sampled.image, 1e-6)
     assert np.abs(drawn - means).max() > 1e-4
-    other = everything(variables, jnp.array([1.0, 2.6]), keys["sample"])[0]
+    other = paths(variables, jnp.array([1.0, 2.6]), keys["sample"])[0]
     np.testing.assert_array_equal(other.original, seen.original)  # the number is for P alone
     assert (other.image[0] == seen.image[0]).all() and (other.image[1] != seen.image[1]).any()
 
@@ -213,14 +226,8 @@ FROM_TORCH = {
 
 def run(model):
     """Loss, image, and the gradients of the layers from input to output."""
-    image = images_for(model)
-
-    def loss(params):
-        output = model.apply({"params": params}, image).image
-        return jnp.mean((output - image) ** 2), output
-
-    (value, output), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(made_up(model)["params"])
-    return value, output, layers_of(gradients)
+    value, output, _, _, gradient = everything(model)
+    return value, output.image, layers_of(gradient)
 
 
 def digest(value, output, gradients):

@@ -39,13 +39,6 @@ def label(outputs, batch):
 STUDY = Study("pairs", Tiny(), batch, loss, ADAM, 3, 3, scores=scores, index=draw, examples=len)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def test_a_pass_runs_through_both_sets_before_any_image_comes_again():
     first, again, other = (np.asarray(data.pairs(DIGITS, PHOTOS).draw(keys.root(seed))) for seed in (0, 0, 1))
     assert first.shape == (7, 2)

@@ -104,6 +104,17 @@ def test_the_legend_is_below_the_axes():
     assert all(box and box.y0 >= drawn.legends[0].get_window_extent().y1 for box in boxes)
 
 
+def test_bands_that_a_log_axis_has_no_room_for_are_cut_at_its_lower_end_and_the_legend_says_so():
+    wide, narrow = np.array([[1.0, 0.8], [0.1, 0.5]]), np.array([[1.0, 0.8], [0.98, 0.79]])
+    for values, log, cut in ((wide, True, True), (narrow, True, False), (wide, False, False)):
+        drawn = plots.draw(plots.Curves("", "epoch", "loss", [plots.Line("a", [1, 2], values)], log=log))
+        words = [text.get_text() for text in drawn.legends[0].get_texts()]
+        assert any("cut at the lower end of the axis" in word for word in words) == cut
+        band = np.asarray(drawn.axes[0].collections[0].get_paths()[0].vertices)[:, 1]
+        assert (drawn.axes[0].get_ylim()[0] == pytest.approx(0.05)) == cut
+        assert (band.min() == pytest.approx(0.05)) == cut  # half of 0.1, the lowest value drawn
+
+
 def test_users_style_changes_nothing():
     import matplotlib as mpl
 

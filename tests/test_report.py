@@ -228,6 +228,13 @@ def test_a_spoilt_folder(folder, name, content, words):
     assert "\n" not in str(raised.value)
 
 
+def test_an_unfinished_run_is_named_with_the_command_that_goes_on(folder):
+    change(folder / "manifest.json", status="interrupted")
+    (folder / "results.json").unlink()
+    with pytest.raises(UsageError, match=r"has not finished .*'interrupted'.*: python -m .*--resume --out .*run$"):
+        report.write(folder)
+
+
 def test_a_manifest_with_a_part_missing(folder):
     shutil.rmtree(folder / "figures")
     (folder / "history.json").write_text("{}")

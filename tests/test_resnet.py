@@ -77,13 +77,6 @@ def numbers(name):
     return [float(number) for number in FROM_TORCH[name].split()]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.mark.parametrize("side", [32, 224])
 def test_logits_are_those_computed_by_torch(side):
     ours = np.asarray(logits(side))

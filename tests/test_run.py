@@ -218,6 +218,16 @@ def test_the_command_line_gives_its_config_back():
     assert program.parse(fc_vs_conv.Config, words[3:]) == config
 
 
+def test_help_shows_the_card_line_by_line_and_no_default_that_is_none(capsys):
+    with pytest.raises(SystemExit):
+        program.parse(fc_vs_conv.Config, ["--help"])
+    said = capsys.readouterr().out
+    for word in ("Source", "Expected", "Run", "Also"):
+        assert f"\n  {word:<10}" in said
+    assert "None" not in said
+    assert "--no-" not in said
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that nothing stopped, long enough to be stopped after its first epoch."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tiny import quick_compile
 
 from experiments import digit_classifier, fc_vs_conv
 from jaxae import Run, data, flags, keys, models, program, train
@@ -61,8 +60,7 @@ def done(request, tmp_path_factory):
         patch.setattr(data, "load", few)
         for name, value in SMALL.items():
             patch.setattr(name, value)
-        with quick_compile():
-            module.main(config)
+        module.main(config)
     return module, config, folder
 
 

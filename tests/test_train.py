@@ -1,38 +1,56 @@
 """The contracts of training: no chunking, lane, interruption or consumer changes a number."""
 
+import dataclasses
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from tiny import DATA, HELD_OUT, assert_same_bits, by_rate, lane, roots, study
+from tiny import DATA, HELD_OUT, assert_same_bits, batch, by_rate, lane, loss, roots, study
 
-from jaxae import checkpoint, evaluate, keys, train
+from jaxae import checkpoint, display, evaluate, keys, train
 from jaxae.errors import UsageError
 from jaxae.lanes import Lanes
+from jaxae.models import Output
+from jaxae.record import NonFiniteLossError
+from jaxae.study import Batch
+
+pytestmark = pytest.mark.usefixtures("optimised")
 
 RESULT = ("state", "best", "train", "validation")
+
+
+init = jax.jit(train.init, static_argnames="study")
+steps = jax.jit(train.steps, static_argnames=("study", "count"))
+scores = jax.jit(evaluate.scores, static_argnames="study")
+
+
+def noiseless(key, data, index):
+    return Batch(inputs=data[index], target=data[index])
 
 
 def result(progress):
     return [getattr(progress, name) for name in RESULT]
 
 
-def test_steps_in_two_parts_equal_steps_in_one_across_epochs():
+def test_steps_in_parts_equal_steps_in_one_across_epochs():
     tiny, key = study(), keys.root(3)
-    start = train.init(tiny, key, DATA)
-    run = jax.jit(train.steps, static_argnames=("study", "count"))
-    whole, losses = run(tiny, key, start, DATA, 9)
-    middle, first = run(tiny, key, start, DATA, 3)
-    end, second = run(tiny, key, middle, DATA, 6)
-    assert_same_bits(whole, end)
-    assert_same_bits(losses["loss"], jnp.concatenate([first["loss"], second["loss"]]))
+    start = init(tiny, key, DATA)
+    whole, losses = steps(tiny, key, start, DATA, 9)
+    state, parts = start, []
+    for _ in range(3):  # epochs have 4 steps
+        state, part = steps(tiny, key, state, DATA, 3)
+        parts.append(part["loss"])
+    assert_same_bits(whole, state)
+    assert_same_bits(losses["loss"], jnp.concatenate(parts))
 
 
-@pytest.mark.parametrize(("unroll", "chunks"), [(1, (1, 4)), (3, (1, 11))])
-def test_no_chunk_length_changes_a_number(unroll, chunks):
-    tiny = study(unroll=unroll, batch_size=5 if unroll == 1 else 2)  # 4 steps an epoch, or 11
-    one, whole = (train.fit(tiny, roots(1), DATA, validation=HELD_OUT, chunk=chunk) for chunk in chunks)
+@pytest.mark.parametrize(("unroll", "size", "held_out"), [(1, 5, HELD_OUT), (3, 4, None)])
+def test_no_chunk_length_changes_a_number(unroll, size, held_out):
+    tiny = study(unroll=unroll, batch_size=size)  # 4 steps an epoch, or 5: chunks of 3 and of 2
+    one, whole = (train.fit(tiny, roots(1), DATA, validation=held_out, chunk=chunk) for chunk in (1, 22 // size))
     assert_same_bits(result(one), result(whole))
 
 
@@ -42,6 +60,15 @@ def test_a_mapped_lane_equals_its_solo_run_bitwise(devices):
     for seed in range(3):
         solo = train.fit(study(), roots(3)[seed : seed + 1], DATA, validation=HELD_OUT)
         assert_same_bits(lane(result(three), seed), lane(result(solo), 0))
+
+
+@pytest.mark.parametrize(("count", "devices"), [(1, 1), (2, 2), (3, 2)])
+def test_nothing_is_compiled_after_the_first_epoch(count, devices):
+    how = Lanes("map", devices)
+    epochs = train.progress(study(), roots(count), DATA, train.Plan(3), validation=HELD_OUT, how=how)
+    compiled = [len(display._compilations) for _ in epochs]
+    assert len(compiled) == 3
+    assert compiled[0] == compiled[-1]
 
 
 def test_vmapped_lanes_equal_mapped_ones_to_rounding():
@@ -57,7 +84,7 @@ def test_vmapped_lanes_equal_mapped_ones_to_rounding():
 def test_fit_takes_the_steps_of_steps():
     fitted = train.fit(study(), roots(1), DATA)
     key = roots(1)[0]
-    state, losses = jax.jit(lambda s: train.steps(study(), key, s, DATA, 12))(train.init(study(), key, DATA))
+    state, losses = steps(study(), key, init(study(), key, DATA), DATA, 12)
     np.testing.assert_allclose(fitted.train["loss"][0], losses["loss"], rtol=1e-5)
     np.testing.assert_allclose(np.asarray(fitted.state.step), [state.step])
 
@@ -88,40 +115,64 @@ def test_an_epoch_shows_every_example_at_most_once_and_none_is_favoured():
     assert seen.max() < 395
 
 
-def test_another_consumer_of_randomness_changes_no_other_draw():
-    def curious(key, data, index):
-        jax.random.normal(keys.stream(key, "more"), (3,))
-        return study().batch(key, data, index)
+class Wide(nn.Module):
+    """Another model than Tiny, which draws no dropout."""
 
-    assert_same_bits(train.fit(study(), roots(1), DATA).state, train.fit(study(batch=curious), roots(1), DATA).state)
+    @nn.compact
+    def __call__(self, x, *, train: bool = False):
+        return Output(image=nn.Dense(3)(nn.relu(nn.Dense(7)(x))))
+
+
+def curious(key, data, index):
+    return batch(key, data, index)._replace(label=jax.random.normal(keys.stream(key, "more"), index.shape))
+
+
+def seen(outputs, batch, hparams):
+    more = {} if batch.label is None else {"more": batch.label}
+    mix = jnp.array([1.0, 2.0, 4.0])
+    return loss(outputs, batch, hparams)[0], {
+        "order": batch.target @ mix,
+        "noise": (batch.inputs - batch.target) @ mix,
+        **more,
+    }
+
+
+def test_arms_share_data_order_and_noise_whatever_their_model_and_what_else_it_draws():
+    arms = study(loss=seen), dataclasses.replace(study(loss=seen), model=Wide(), batch=curious)
+    one, other = (train.fit(arm, roots(2), DATA).train for arm in arms)
+    for name in ("order", "noise"):
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-4, atol=1e-6)
+    for values in (one["order"], one["noise"], other["more"]):
+        assert len(np.unique(values)) == values.size == 24  # every step of every seed has its own
 
 
 def test_training_changes_batch_statistics_and_evaluation_does_not_depend_on_the_batch():
     state = lane(train.fit(study(), roots(1), DATA).state, 0)
     assert not np.allclose(state.batch_stats["BatchNorm_0"]["mean"], 0)
-    quiet = study(batch=lambda key, data, index: study().batch(key, data, index)._replace(inputs=data[index]))
-    few, many = (evaluate.scores(quiet, keys.root(0), state, data)["mse"] for data in (DATA[:3], DATA))
+    quiet = study(batch=noiseless)
+    few, many = (scores(quiet, keys.root(0), state, data)["mse"] for data in (DATA[:3], DATA))
     np.testing.assert_allclose(few, many[:3], rtol=1e-5)
     assert many.shape == (22,)
 
 
 def test_evaluation_keeps_the_remainder_of_the_last_chunk(monkeypatch):
-    quiet = study(batch=lambda key, data, index: study().batch(key, data, index)._replace(inputs=data[index]))
-    state = train.init(quiet, keys.root(0), DATA)
-    whole = evaluate.scores(quiet, keys.root(0), state, DATA)["mse"]
+    quiet = study(batch=noiseless)
+    state = init(quiet, keys.root(0), DATA)
+    whole = scores(quiet, keys.root(0), state, DATA)["mse"]
     monkeypatch.setattr(evaluate, "CHUNK", 8)
-    np.testing.assert_allclose(evaluate.scores(quiet, keys.root(0), state, DATA)["mse"], whole, rtol=1e-5)
+    by_chunks = jax.jit(lambda state: evaluate.scores(quiet, keys.root(0), state, DATA))(state)["mse"]
+    np.testing.assert_allclose(by_chunks, whole, rtol=1e-5)
 
 
 def test_the_first_loss_that_is_not_finite_is_named():
     rates = {"rate": np.array([0.01, 1e38], np.float32)}
     fragile = study(optimizer=by_rate)
-    with pytest.raises(train.NonFiniteLossError) as caught:
+    with pytest.raises(NonFiniteLossError) as caught:
         train.fit(fragile, roots(2), DATA, hparams=rates)
     hot = {"rate": jnp.float32(1e38)}
-    start = train.init(fragile, roots(2)[1], DATA, hot)
-    losses = train.steps(fragile, roots(2)[1], start, DATA, 4, hot)[1]["loss"]
-    first = 1 + int(np.argmax(~np.isfinite(np.asarray(losses))))
+    start = init(fragile, roots(2)[1], DATA, hot)
+    values = steps(fragile, roots(2)[1], start, DATA, 4, hot)[1]["loss"]
+    first = 1 + int(np.argmax(~np.isfinite(np.asarray(values))))
     assert (caught.value.lane, caught.value.epoch, caught.value.step) == (1, 1, first)
 
 
@@ -173,7 +224,7 @@ def test_parameters_that_are_not_finite_stop_the_training_though_the_loss_was():
     def huge(hparams):
         return optax.sgd(float("inf"))  # the first loss is finite, and so is no parameter after it
 
-    with pytest.raises(train.NonFiniteLossError, match="parameters are not finite after step 1 of epoch 1"):
+    with pytest.raises(NonFiniteLossError, match="parameters are not finite after step 1 of epoch 1"):
         train.fit(study(optimizer=huge), roots(1), DATA, chunk=1)
 
 

@@ -1,6 +1,5 @@
 """A study that compiles in a moment, for tests of everything around the model."""
 
-import contextlib
 import functools
 
 import flax.linen as nn
@@ -64,16 +63,6 @@ def assert_same_bits(left, right) -> None:
     assert len(left) == len(right)
     for a, b in zip(left, right, strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
-
-
-@contextlib.contextmanager
-def quick_compile():
-    """Within it XLA optimises little: compiling is nearly all that takes time where models are tiny."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_disable_most_optimizations", False)
 
 
 def lane(tree, number: int):
