@@ -257,8 +257,8 @@ def conclusion(run: ae.Run, arm: str, noise: float) -> str:
         before, shown, after, without = (run.words(arm, f"test/{name}") for name in (*names, metric.lower()))
         told.append(
             f"{metric}{unit}: input {before}, clipped to [0, 1] {shown}, output of {arm} {after} (without noise "
-            f"{without}); the {'output' if output.mean() > clipped.mean() else 'clipped input'} has the higher mean, and on "
-            f"{run.words(arm, share, by_seed=True)} of the images the output is higher."
+            f"{without}); the {'output' if output.mean() > clipped.mean() else 'clipped input'} has the higher mean, "
+            f"and on {run.words(arm, share, by_seed=True)} of the images the output is higher."
         )
     return " ".join(told)
 

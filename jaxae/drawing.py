@@ -183,7 +183,7 @@ def decades(data: Curves) -> float:
     """How many powers of ten the means of the lines span."""
     means = np.concatenate([interval(np.asarray(line.values, float))[0] for line in data.lines])
     means = means[means > 0]
-    return np.log10(means.max() / means.min()) if len(means) else 0.0
+    return float(np.log10(means.max() / means.min())) if len(means) else 0.0
 
 
 def colour_of(colour: int | str) -> str:
