@@ -7,7 +7,7 @@ scores; the report's 24.48 dB stay below it.
 
 Source    001_9e09d4206a4553a9.txt: one run, no seed; CIFAR-10 in [-1, 1], MSE, batch 16, 3 epochs of 45,000; by its
           public code: Adam 1e-4, L2 1e-5 added to the gradient, metrics on 8-bit images
-Expected  experiments/results/denoise.json, denoise_improvements.json (n seeds, device and command are in them)
+Expected  experiments/results/denoise.json (n seeds, device and command are in it), denoise_improvements.json
 Run       python -m experiments.denoise --seeds 3
 Also      --arms deviation --improvements rate sgd l1 batch-norm copies layers epochs channels (what the report
           suggests, measured); --improve variance; --source synthetic --limit 2000
@@ -379,8 +379,8 @@ def baseline(run: ae.Run) -> list[str]:
             given, made = seen["test/input psnr, 8-bit"].mean(), seen["test/psnr, 8-bit"].mean()
             texts.append(
                 f"{arm}: the noisy test images themselves score {given:.2f} dB, and what the model makes of them "
-                f"{made:.2f} dB, {interval(seen['test/psnr, 8-bit gained'])} dB more; in SSIM it gains "
-                f"{interval(seen['test/ssim, 8-bit gained'])}. The report's 24.48 dB are "
+                f"{made:.2f} dB, a difference of {interval(seen['test/psnr, 8-bit gained'])} dB; in SSIM it "
+                f"is {interval(seen['test/ssim, 8-bit gained'])}. The report's 24.48 dB are "
                 f"{'below' if given > 24.48 else 'above'} the noisy images'."
             )
     return texts
@@ -473,7 +473,7 @@ def pictures(trained: list[tuple[Arm, ae.Trained]], test: Any) -> ae.plots.Image
 def gains(run: ae.Run, names: list[str], metric: str, words: str) -> ae.plots.Bars:
     """How much more than its noisy input each denoiser's output resembles the original."""
     values = np.stack([run.measures[name][f"test/{metric}, 8-bit gained"] for name in names], axis=1)
-    title = f"What each denoiser gains on its noisy input; below 0, the noisy image has the higher {words[:4]}"
+    title = f"{words[:4]} gained on the noisy image: below 0, it resembles the original more than the output"
     labels = [short(name).replace(" ", "\n", 1) for name in names]
     return ae.plots.Bars(title, "denoiser", f"{words}: output less input", labels, [("gain", values)])
 

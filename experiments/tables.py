@@ -61,6 +61,7 @@ def section(name: str, manifest: Mapping[str, Any], rows: Sequence[results.Row])
     """One results file: what it was measured with, what was found, the table of claims."""
     device = f"{manifest['device']['kind']}, {manifest['device']['cores']} cores"
     about = f"{len(manifest['seeds'])} seeds, {images(manifest)}; {device}; jax {manifest['versions']['jax']}"
+    about += f"; {sum(arm.get('wall_seconds', 0) for arm in manifest['arms'].values()):,.0f} s of training"
     measured = table(rows) if claimed(rows) else markdown_table(others(rows))
     notes = "".join(f"{note}\n\n" for note in manifest["notes"])
     more = "".join(

@@ -65,7 +65,7 @@ def canvas(width: float, height: float, title: str = "") -> Figure:
     figure = Figure((width, height), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     FigureCanvasAgg(figure)
     if title:
-        wrapped = textwrap.fill(title, int(width * 10.5))
+        wrapped = textwrap.fill(title, int(width * 9.8))
         figure.suptitle(wrapped, x=0.08 / width, ha="left", fontsize=12, fontweight="bold", linespacing=1.3)
     return figure
 

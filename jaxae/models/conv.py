@@ -127,8 +127,5 @@ class _Stack(nn.Module):
         for depth, width in enumerate(self.widths, 1):
             x = self.layer(width, initializer=self.initializer, dtype=self.dtype)(x)
             if depth < len(self.widths) or self.final:
-                x = nn.relu(self._normalise(x, train) if self.batch_norm else x)
+                x = nn.relu(layers.BatchNorm()(x, train=train) if self.batch_norm else x)
         return x
-
-    def _normalise(self, x, train):
-        return nn.BatchNorm(not train, momentum=0.9, epsilon=1e-5)(x.astype(jnp.float32))

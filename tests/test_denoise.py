@@ -1,0 +1,62 @@
+"""What the study `denoise` computes itself: logged means, fixed copies of noise, its penalty and its verdict."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxae as ae
+from experiments import denoise
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
+
+
+def inputs(key: int, copies: int | None) -> np.ndarray:
+    data = denoise.images(denoise.REPORTED["variance"], IMAGE)._replace(copies=copies and np.int32(copies))
+    return np.asarray(denoise.batch(ae.keys.root(key), jax.tree.map(jnp.asarray, data), jnp.arange(6)).inputs)
+
+
+def test_logged_losses_are_means_that_begin_anew_in_every_epoch():
+    losses = np.array([[1, 3, 5, 7, 100, 2, 4, 6, 8, 100]])  # two epochs of five steps; the fifth is never logged
+    np.testing.assert_array_equal(denoise.running(losses, per_epoch=5, log=2), [[2, 6, 3, 7]])
+
+
+def test_an_image_has_as_many_noisy_copies_as_asked_and_no_more():
+    fresh = [inputs(key, None) for key in range(2)]
+    assert (fresh[0] != fresh[1]).any((1, 2, 3)).all()
+    np.testing.assert_array_equal(inputs(0, 1), inputs(1, 1))
+    seen = np.stack([inputs(key, 2) for key in range(20)])
+    assert all(len(np.unique(seen[:, i], axis=0)) == 2 for i in range(6))
+    assert np.abs(seen).max() == 1  # clipped
+
+
+def test_the_l1_penalty_adds_the_sign_of_the_parameters_to_the_gradient():
+    params, gradient = jnp.array([2.0, -2.0, 2.0]), jnp.array([-1e-3, -1e-3, -3e-3])
+    for l1, signs in ((0.0, [-1, -1, -1]), (2e-3, [1, -1, -1])):  # adam's first update is the rate against the sign
+        optimizer = denoise.adam(0.5, l1=l1)
+        with jax.numpy_dtype_promotion("standard"):  # as `train.step` does: optax's Adam mixes dtypes
+            update, _ = optimizer.update(gradient, optimizer.init(params), params)
+        np.testing.assert_allclose(np.asarray(update), -0.5 * np.array(signs), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "words"),
+    [
+        ("yyy", "ynn", "reproduces 3 and variance 0.1 1; the report's noise had standard deviation 0.1."),
+        ("nyn", "yyn", "reproduces 1 and variance 0.1 2; the report's noise had variance 0.1."),
+        ("yyn", "nyy", "reproduces 2 and variance 0.1 2; the numbers do not decide between them."),
+    ],
+)
+def test_the_verdict_on_the_noise_takes_the_reading_that_reproduces_all_of_the_other(code, text, words):
+    verdicts = {"y": ae.results.REPRODUCED, "n": ae.results.DIFFERS}
+    rows = [
+        ae.results.measured(denoise.REPORTED[name].name, str(i), [1.0], reported=1.0, verdict=verdicts[letter])
+        for name, letters in (("deviation", code), ("variance", text))
+        for i, letter in enumerate(letters)
+    ]
+    stub: Any = SimpleNamespace(rows=lambda: rows)
+    (said,) = denoise.verdict(stub)
+    assert words in said
