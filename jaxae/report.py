@@ -89,8 +89,9 @@ def _rows(folder: Path) -> list[Row]:
 def _loss_curves(history: Mapping[str, Any], path: Path) -> plots.Curves | None:
     try:
         lines = [line for arm, entry in history.items() for line in _arm_lines(arm, entry)]
-        means = "A training loss is the mean over an epoch's steps, drawn at its middle."
-        note = " ".join([means, _stops(history)][not any(line.label == "train" for line in lines) :]).strip()
+        trained = any(line.label == "train" for line in lines)
+        means = "A training loss is the mean over an epoch's steps, drawn at its middle. " if trained else ""
+        note = (means + _stops(history)).strip()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} is not the history of a run ({error!r}); run the experiment again") from None
     values = np.concatenate([np.ravel(line.values) for line in lines]) if lines else np.zeros(0)
