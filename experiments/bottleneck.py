@@ -236,11 +236,11 @@ def denoised(arm: ae.Trained, test: ae.data.Dataset, noise: float) -> Images:
     images, scores = pictures(outputs, batch), quality(outputs, batch)
     rows = [("original", batch.target), *((what, images[what]) for what in ("clipped input", "output"))]
     captions = [
-        [f"{a:.1f} dB, {b:.2f}" for a, b in zip(*(scores[f"{m}, {what}"] for m in METRICS), strict=True)]
+        [f"{a:.1f}, {b:.2f}" for a, b in zip(*(scores[f"{m}, {what}"] for m in METRICS), strict=True)]
         for what, _ in rows[1:]
     ]
     return Images(
-        f"Digits with noise of {noise:g}, and what {arm.name} makes of them (first seed; PSNR and SSIM below)",
+        f"Digits with noise of {noise:g}, and what {arm.name} makes of them (first seed; PSNR in dB and SSIM below)",
         tuple((name, np.asarray(image)) for name, image in rows), captions=([], *captions),
         note="The input is shown, and scored, clipped to [0, 1]; the model gets it unclipped.",
     )  # fmt: skip
