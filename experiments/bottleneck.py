@@ -242,7 +242,7 @@ def denoised(arm: ae.Trained, test: ae.data.Dataset, noise: float) -> Images:
     return Images(
         f"Digits with noise of {noise:g}, and what {arm.name} makes of them (first seed)",
         tuple((name, np.asarray(image)) for name, image in rows), captions=([], *captions),
-        note="Below: PSNR in dB, SSIM. The input is shown and scored as clipped to [0, 1]; the model gets it unclipped.",
+        note="Below: PSNR in dB, SSIM. The input is shown and scored clipped to [0, 1]; the model gets it unclipped.",
     )  # fmt: skip
 
 
