@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxae import results
 from jaxae.check import read
-from jaxae.data import AS_JPEG
+from jaxae.data import AS_JPEG, count
 from jaxae.page import Table, markdown_table
 from jaxae.tables import others, table
 
@@ -52,7 +52,8 @@ def images(manifest: Mapping[str, Any]) -> str:
     """The data sets, and how many images they have."""
     lossy = {True: ", re-encoded as JPEG", False: ""}
     return ", ".join(
-        f"{entry['name']} {entry['split']} (n = {entry['n']:,}{lossy[entry['source'] == AS_JPEG]})"
+        f"{entry['name']} {entry['split']} (n = {count(entry['name'], entry['split'], entry['n'])}"
+        f"{lossy[entry['source'] == AS_JPEG]})"
         for entry in manifest["data"]
     )
 

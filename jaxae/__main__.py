@@ -45,7 +45,7 @@ def list_data(flags: argparse.Namespace) -> None:
     table = Table("name", "version", "splits", "format", box=None)
     found = data.listing(flags.data_dir)
     for entry in found:
-        sizes = ", ".join(f"{split} {count:,}" for split, count in entry.splits.items())
+        sizes = ", ".join(f"{split} {data.count(entry.name, split, n)}" for split, n in entry.splits.items())
         table.add_row(entry.name, entry.version, sizes, entry.format)
     empty = "nothing is prepared there; for instance: python -m jaxae data prepare mnist"
     Console().print(table if found else empty)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxae import page, plots
+from jaxae.data import count
 from jaxae.errors import UsageError
 from jaxae.page import VERDICTS
 from jaxae.results import Row
@@ -185,7 +186,10 @@ def _banners(manifest: Mapping[str, Any]) -> list[page.Banner]:
 
 def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     seeds, device = manifest["seeds"], manifest["device"]
-    data = [f"{d['role']}: {d['name']} {d['split']}, {d['source']}, n = {d['n']:,}" for d in manifest["data"]]
+    data = [
+        f"{d['role']}: {d['name']} {d['split']}, {d['source']}, n = {count(d['name'], d['split'], d['n'], d['source'])}"
+        for d in manifest["data"]
+    ]
     shown = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
     return [
         ("Seeds", f"{len(seeds)} ({shown})"),

@@ -427,3 +427,15 @@ def test_prepare_gives_the_real_mnist(real_data, tmp_path):
         ours, theirs = (data.load("mnist", split, data_dir=folder) for folder in (tmp_path, real_data / "tfds"))
         assert len(ours) == n
         assert ours.fingerprint == theirs.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "n", "source", "words"),
+    [
+        ("cifar10", "train", 5_438, "tfds", "5,438 of 50,000"), ("cifar10", "train", 50_000, "tfds", "50,000"),
+        ("cifar10", "train[:100]", 100, "tfds", "100"), ("mine", "train", 7, "tfds", "7"),
+        ("mnist", "test", 2_000, "synthetic", "2,000"),
+    ],
+)  # fmt: skip
+def test_sets_of_which_images_are_missing_are_called_so(name, split, n, source, words):
+    assert data.count(name, split, n, source) == words

@@ -2,7 +2,7 @@
 
 from jaxae.data import synthetic
 from jaxae.data.dataset import AS_JPEG, Dataset, fingerprint
-from jaxae.data.folders import PREPARABLE, Prepared, listing
+from jaxae.data.folders import PREPARABLE, Prepared, count, listing
 from jaxae.data.loading import load
 from jaxae.data.pairing import Pairs, pairs
 from jaxae.data.preparation import prepare
@@ -13,6 +13,7 @@ __all__ = [
     "Dataset",
     "Pairs",
     "Prepared",
+    "count",
     "fingerprint",
     "listing",
     "load",

@@ -12,7 +12,11 @@ from pathlib import Path
 
 from jaxae.errors import UsageError
 
-PREPARABLE = ("mnist", "fashion_mnist", "kmnist", "cifar10")
+FULL = {  # images that the sets have where nothing is left out
+    **{name: {"train": 60_000, "test": 10_000} for name in ("mnist", "fashion_mnist", "kmnist")},
+    "cifar10": {"train": 50_000, "test": 10_000},
+}
+PREPARABLE = tuple(FULL)
 INFO = "dataset_info.json"  # written by TFDS
 ARRAYS = "arrays.json"  # written by our cache of decoded arrays, whose folders are laid out in the same way
 
@@ -31,6 +35,12 @@ class Prepared:
     splits: dict[str, int]  # number of examples
     format: str  # "array_record", "tfrecord", ... as TFDS calls it; "arrays": decoded by us; "damaged"
     path: Path
+
+
+def count(name: str, split: str, n: int, source: str = "tfds") -> str:
+    """Images in words: "1,280", or "5,438 of 50,000" for a whole split of a known set of which some are missing."""
+    full = FULL.get(name, {}).get(split, n) if source.startswith("tfds") else n
+    return f"{n:,} of {full:,}" if n < full else f"{n:,}"
 
 
 def location(data_dir: PathLike | None = None) -> Path:
