@@ -102,8 +102,8 @@ def conclusion(run: ae.Run, arm: str, count: int) -> str:
         "The report saw signs of another digit on the way in uncommon cases. The classifier reads another digit on "
         f"{run.words(arm, apart, by_seed=True)} of the straight lines between codes of {arm} of different digits and "
         f"on {run.words('pixels', apart)} of the cross-fades of the same digits' pixels; between images of one digit, "
-        f"on {run.words(arm, alike)} and {run.words('pixels', alike)}. Of {count:,} lines of each kind those are left out "
-        f"that have an end which is misread itself: {run.words(arm, ENDS)} of the ends between different digits."
+        f"on {run.words(arm, alike)} and {run.words('pixels', alike)}. Of {count:,} lines of each kind those are left "
+        f"out that have an end which is misread itself: {run.words(arm, ENDS)} of the ends between different digits."
     )
 
 
