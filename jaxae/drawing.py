@@ -24,6 +24,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 CLASSES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777")
 DASHES = ((0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)), (0, (9, 3)))
 POINTS = "Ds^v"
+LOG_TICKS = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))  # of each decade, where there are several and within one
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#b6bdc5",
@@ -82,6 +83,13 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, mean - half, mean + half
 
 
+def within(bounds: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same, the interval cut where no value can be."""
+    mean, low, high = interval(values)
+    least, most = bounds or (-np.inf, np.inf)
+    return mean, np.maximum(low, least), np.minimum(high, most)
+
+
 def seeds_of(values: Any) -> str:
     """How many seeds stand behind arrays float[seeds, n], in words."""
     counts = sorted({np.shape(array)[0] for array in values} - {1})
@@ -114,12 +122,15 @@ def grid(count: int) -> tuple[int, int]:
     return rows, -(-count // rows)
 
 
-def band_entry(values: list[Any], cut: bool) -> dict[str, Any]:
-    """The legend's word for the bands, where there are any, and whether some are `cut`."""
-    if all(len(array) < 2 for array in values):
+def spread_entry(values: list[Any], bounds: Any, look: Any, floored: bool = False) -> dict[str, Any]:
+    """The legend's word for the intervals of float[seeds, n], where there are any; `floored` by a log axis."""
+    values = [np.asarray(array, float) for array in values if np.ndim(array) == 2 and len(array) > 1]
+    if not values:
         return {}
-    words = f"95% interval of the mean, {seeds_of(values)}{', cut at the lower end of the axis' if cut else ''}"
-    return {words: Patch(facecolor="#8c959f", alpha=0.35, linewidth=0)}
+    least, most = bounds or (-np.inf, np.inf)
+    cut = any((low < least).any() or (high > most).any() for _, low, high in map(interval, values))
+    words = f", cut at {least:g} and {most:g}" * cut + ", cut at the lower end of the axis" * floored
+    return {f"95% interval of the mean, {seeds_of(values)}{words}": look}
 
 
 def log_floor(lines: list[Line], marks: list[Mark]) -> tuple[float, bool]:
@@ -152,8 +163,10 @@ def draw_curves(data: Curves, titled: bool) -> Figure:
         ax.set_title(textwrap.fill(panel, int(105 / columns)))
         here = [line for line in data.lines if line.panel == panel]
         floors[panel] = log_floor(list(data.lines) if data.share else here, marks) if data.log else (-np.inf, False)
+        least, most = data.within or (-np.inf, np.inf)
+        bounds = max(least, floors[panel][0]), most
         for line in here:
-            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), floors[panel][0]))
+            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), bounds))
     labels = list(dict.fromkeys(mark.label for mark in marks))
     for panel, ax in zip(panels, axes, strict=False):
         here = [mark for mark in marks if mark.panel in (None, panel)]
@@ -166,7 +179,9 @@ def draw_curves(data: Curves, titled: bool) -> Figure:
         write_values(ax, [mark for mark in marks if mark.panel in (None, panel) and mark.x is None], height / rows)
     for ax in axes[len(panels) :]:
         ax.remove()
-    legend(figure, entries | band_entry([line.values for line in data.lines], any(cut for _, cut in floors.values())))
+    band = Patch(facecolor="#8c959f", alpha=0.35, linewidth=0)
+    floored = any(cut for _, cut in floors.values())
+    legend(figure, entries | spread_entry([line.values for line in data.lines], data.within, band, floored))
     return figure
 
 
@@ -176,23 +191,40 @@ def set_axes(ax: Any, data: Curves, *, bottom: bool, left: bool) -> None:
     ax.set_ylabel(data.ylabel if left else "")
     whole = all(np.equal(np.mod(line.x, 1), 0).all() for line in data.lines)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=whole, steps=[1, 2, 5, 10], min_n_ticks=1))
+    if data.log_x:
+        ax.set_xscale("log", base=2)
+        places = sorted({float(x) for line in data.lines for x in line.x})
+        ax.set_xticks(places, [f"{place:g}" for place in places])
+        ax.xaxis.set_minor_locator(NullLocator())
     if data.log:
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_locator(LogLocator(subs=LOG_TICKS[decades(data) < 1]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_minor_locator(NullLocator())
 
 
-def draw_line(ax: Any, line: Line, index: int, floor: float) -> Any:
-    """The mean, its band, cut at `floor`, and, when they are few, the seeds themselves."""
+def decades(data: Curves) -> float:
+    """How many powers of ten the means of the lines span."""
+    means = np.concatenate([interval(np.asarray(line.values, float))[0] for line in data.lines])
+    means = means[means > 0]
+    return float(np.log10(means.max() / means.min())) if len(means) else 0.0
+
+
+def colour_of(colour: int | str) -> str:
+    """A colour, or that of the palette with this index."""
+    return colour if isinstance(colour, str) else PALETTE[colour % len(PALETTE)]
+
+
+def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
+    """The mean, its band and, when they are few, the seeds themselves."""
     x, values = np.asarray(line.x, float), np.asarray(line.values, float)
     values = np.where(np.isfinite(values), values, np.nan)
-    colour = PALETTE[(index if line.colour is None else line.colour) % len(PALETTE)]
-    mean, low, high = interval(values)
+    colour = colour_of(index if line.colour is None else line.colour)
+    mean, low, high = within(bounds, values)
     if 1 < len(values) <= 5:
         ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45)
     if len(values) > 1:
-        ax.fill_between(x, np.maximum(low, floor), high, color=colour, alpha=0.18, linewidth=0)
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
     marker = "o" if len(x) <= 12 else ""
     return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]
 
@@ -239,15 +271,15 @@ def draw_bars(data: Bars, titled: bool) -> Figure:
     entries = {}
     for i, (label, array) in enumerate(data.groups):
         values = np.atleast_2d(np.asarray(array, float))
-        mean, low, _ = interval(values)
-        error = np.nan_to_num(mean - low) if len(values) > 1 else None
-        look = {"color": PALETTE[i % len(PALETTE)], "ecolor": INK, "capsize": 2, "error_kw": {"linewidth": 0.9}}
+        mean, low, high = within(data.within, values)
+        error = np.nan_to_num([mean - low, high - mean]) if len(values) > 1 else None
+        colour = colour_of(data.colours[i] if data.colours else i)
+        look = {"color": colour, "ecolor": INK, "capsize": 2, "error_kw": {"linewidth": 0.9}}
         entries[label] = ax.bar(at + (i - (len(data.groups) - 1) / 2) * width, mean, width * 0.92, yerr=error, **look)
     ax.set_xticks(at, data.categories)
     ax.grid(False, axis="x")
-    spread = {}
-    if seeds := [array for _, array in data.groups if np.ndim(array) == 2 and len(array) > 1]:
-        spread = {f"95% interval of the mean, {seeds_of(seeds)}": Line2D([], [], color=INK, marker="|", linestyle="")}
+    bar = Line2D([], [], color=INK, marker="|", linestyle="")
+    spread = spread_entry([array for _, array in data.groups], data.within, bar)
     legend(figure, (entries if len(entries) > 1 else {}) | spread)
     return figure
 

@@ -36,22 +36,23 @@ def lerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Arr
 
 
 def slerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Array:
-    """Points of the arc from `start` to `end` at constant angular speed: shapes and errors as for `lerp`.
+    """Points of the arc from `start` to `end`: shapes and errors as for `lerp`.
 
-    Shoemake 1985 (SIGGRAPH): sin((1 - t) a) / sin(a) start + sin(t a) / sin(a) end, a the angle between the codes.
-    Codes of one length keep it on the way; one length passes smoothly into another. Where no arc is defined (parallel
-    or opposite codes, to 1e-3 of an angle, or a code of length 0) it is the straight line.
+    The direction turns at constant angular speed, as in Shoemake 1985 (SIGGRAPH): sin((1 - t) a) / sin(a) first +
+    sin(t a) / sin(a) last, a the angle between the directions of the codes. The length goes evenly from one code's to
+    the other's. Where no arc is defined (parallel or opposite codes, to 1e-3 of an angle, or a code of length 0) it is
+    the straight line.
     """
     start, end, weight = _aligned(start, end, weight)
+    length = (1 - weight) * _length(start) + weight * _length(end)
     first, last = _direction(start), _direction(end)
     # Kahan's form: the arc cosine has no digits left where codes are nearly parallel
     apart, along = _length(first - last), _length(first + last)
     angle = 2 * jnp.arctan2(apart, jnp.where(apart + along > 0, along, 1))
     curved = (jnp.sin(angle) > 1e-3) & (_length(start) > 0) & (_length(end) > 0)
     sine = jnp.where(curved, jnp.sin(angle), 1)
-    left = jnp.where(curved, jnp.sin((1 - weight) * angle) / sine, 1 - weight)
-    right = jnp.where(curved, jnp.sin(weight * angle) / sine, weight)
-    return left * start + right * end
+    turned = (jnp.sin((1 - weight) * angle) * first + jnp.sin(weight * angle) * last) / sine
+    return jnp.where(curved, length * turned, (1 - weight) * start + weight * end)
 
 
 def traversal(code: jax.Array, values: jax.Array) -> jax.Array:

@@ -48,6 +48,7 @@ def new(config: flags.Flags) -> dict[str, Any]:
         "deviations": [],
         "notes": [],
         "tables": [],
+        "figures": [],
         "status": "running",
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "wall_seconds": 0.0,

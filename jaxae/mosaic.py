@@ -1,5 +1,6 @@
 """Grids of images, laid out in whole pixels."""
 
+import functools
 import textwrap
 from typing import Any, NamedTuple
 
@@ -83,16 +84,18 @@ def write_around(ax: Any, data: Images, plan: Plan, row: int, i: int) -> None:
     x, y = plan.corner(row, i)
     middle = x + plan.tile[1] / 2
     if data.column_labels and row == 0:
-        fitted(ax, plan, middle, y - 8, data.column_labels[i], "bottom", INK)
+        look = {"ha": "center", "va": "bottom", "fontsize": size(plan, tuple(data.column_labels)), "color": INK}
+        ax.text(middle, y - 8, data.column_labels[i], **look)
     if data.captions and len(data.captions[row]):
-        fitted(ax, plan, middle, y + plan.tile[0] + 5, data.captions[row][i], "top", MUTED)
+        look = {"ha": "center", "va": "top", "fontsize": size(plan, tuple(data.captions[row])), "color": MUTED}
+        ax.text(middle, y + plan.tile[0] + 5, data.captions[row][i], **look)
 
 
-def fitted(ax: Any, plan: Plan, x: float, y: float, text: str, side: str, colour: str) -> None:
-    """Centred text, small enough to stay within its column."""
-    room = plan.tile[1] + plan.gap - 4
-    size = min(9.0, 9.0 * room / max(text_width(text, 9), 1))
-    ax.text(x, y, text, ha="center", va=side, fontsize=max(size, 4.5), color=colour)
+@functools.lru_cache(maxsize=64)
+def size(plan: Plan, texts: tuple[str, ...]) -> float:
+    """The one size of a row's texts at which each stays within its column, a letter's width from the next."""
+    widest = max(text_width(text, 9) for text in texts) + text_width("n", 9)
+    return max(4.5, min(9.0, 9.0 * (plan.tile[1] + plan.gap) / widest))
 
 
 def text_width(text: str, size: float) -> int:

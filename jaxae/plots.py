@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DPI = 150
 INK, MUTED = "#1f2328", "#59636e"
+SHADES = ((127, 205, 187), (29, 145, 192), (12, 44, 132))  # of ColorBrewer's YlGnBu
 FORMAT = 1
 
 
@@ -40,14 +41,15 @@ class Line:
     """One curve with a value per seed: `x` float[n], `values` float[seeds, n].
 
     Lines of one `panel` share axes; lines of one `label` share a colour, in whichever panel they are.
-    `colour` chooses from the palette by its index; `style` is "solid", "dashed", "dotted" or "dashdot".
+    `colour` is an index of the palette, or a colour, as of `shades`; `style` is "solid", "dashed", "dotted" or
+    "dashdot".
     """
 
     label: str
     x: Any
     values: Any
     panel: str = ""
-    colour: int | None = None
+    colour: int | str | None = None
     style: str = "solid"
 
 
@@ -60,7 +62,9 @@ def by_epoch(label: str, values: Any, panel: str = "", **look: Any) -> Line:
 class Curves:
     """Means over seeds with the 95% Student-t interval of the mean; up to five seeds are drawn one by one too.
 
-    `references` holds marks, or plain (label, y). With `share` all panels have the same scale.
+    `references` holds marks, or plain (label, y). With `share` all panels have the same scale. `log` is the y axis;
+    `log_x` the x axis, in powers of two with ticks where the lines have points. `within` is the least and the most that
+    a value can be, where it has bounds: intervals are cut there, and the legend says so.
     """
 
     title: str
@@ -71,6 +75,8 @@ class Curves:
     log: bool = False
     share: bool = True
     note: str = ""
+    log_x: bool = False
+    within: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,10 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Bars:
-    """A bar per category: `groups` holds (label, heights float[k]), or float[seeds, k]: means, with their intervals."""
+    """A bar per category: `groups` holds (label, heights float[k]), or float[seeds, k]: means, with their intervals.
+
+    `colours` holds one for each group, as in `Line`; `within` is as in `Curves`.
+    """
 
     title: str
     xlabel: str
@@ -113,6 +122,8 @@ class Bars:
     categories: Sequence[str]
     groups: Sequence[tuple[str, Any]]
     note: str = ""
+    colours: Sequence[int | str] = ()
+    within: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -208,6 +219,13 @@ def per_class(images: Any, labels: Any, count: int) -> np.ndarray:
     return np.concatenate(list(found.values())) if found else np.zeros(0, int)
 
 
+def shades(count: int) -> list[str]:
+    """So many colours from light to dark, for lines or bars that are ordered by a number."""
+    places = np.linspace(0, 2, count) if count > 1 else [2.0]
+    rgb = [[np.interp(place, (0, 1, 2), channel) for channel in zip(*SHADES, strict=True)] for place in places]
+    return ["#" + "".join(f"{round(value):02x}" for value in colour) for colour in rgb]
+
+
 def check(figure: Any) -> None:
     """Raises UsageError, in one sentence, unless this is a figure whose parts fit together."""
     kind = type(figure).__name__
@@ -263,6 +281,8 @@ def _wrong_bars(figure: Bars):
         shape = np.shape(values)
         if len(shape) not in (1, 2) or shape[-1] != len(figure.categories) or 0 in shape or not _numeric(values):
             yield f"group {label!r} has shape {list(shape)}; give {len(figure.categories)} heights, one per category"
+    if len(figure.colours) not in (0, len(figure.groups)):
+        yield f"it has {len(figure.colours)} colours for {len(figure.groups)} groups; give one for each, or none"
 
 
 def _wrong_scatter(figure: Scatter):

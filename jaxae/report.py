@@ -50,7 +50,7 @@ def write(folder: str | os.PathLike[str]) -> Path:
     curves = _loss_curves(history, folder / "history.json")
     if curves is not None:
         plots.save(curves, folder / "figures", LOSSES)
-    pictures = _pictures(folder)
+    pictures = _pictures(folder, manifest.get("figures", ()))
     try:
         blocks = _blocks(manifest, rows, pictures)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -97,7 +97,9 @@ def _rows(folder: Path) -> list[Row]:
 def _loss_curves(history: Mapping[str, Any], path: Path) -> plots.Curves | None:
     try:
         lines = [line for arm, entry in history.items() for line in _arm_lines(arm, entry)]
-        note = _stops(history)
+        trained = any(line.label == "train" for line in lines)
+        means = "A training loss is the mean over an epoch's steps, drawn at its middle. " if trained else ""
+        note = (means + _stops(history)).strip()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} is not the history of a run ({error!r}); run the experiment again") from None
     values = np.concatenate([np.ravel(line.values) for line in lines]) if lines else np.zeros(0)
@@ -120,9 +122,9 @@ def _arm_lines(arm: str, entry: Mapping[str, Any]) -> list[plots.Line]:
     lines = []
     for label in ("train", "validation"):
         values = _rectangle(entry.get(label, {}).get("loss", []), len(seeds))
-        epochs = entry["validation_epochs"] if label == "validation" else np.arange(1, values.shape[1] + 1)
+        epochs = entry["validation_epochs"] if label == "validation" else np.arange(values.shape[1]) + 0.5
         x = np.asarray(epochs, float)[: values.shape[1]]
-        if len(x):
+        if len(x) > 1:  # one point is no curve
             lines.append(plots.Line(label, x, values[~dead | dead.all()], arm))
     return lines
 
@@ -148,9 +150,10 @@ def _stops(history: Mapping[str, Any]) -> str:
     return "; ".join(words) + "." if words else ""
 
 
-def _pictures(folder: Path) -> list[page.Picture]:
-    """Every saved figure, drawn again: the losses first, the others by name."""
-    found = sorted((folder / "figures").glob("*.npz"), key=lambda path: (path.stem != LOSSES, path.name))
+def _pictures(folder: Path, order: Sequence[str]) -> list[page.Picture]:
+    """Every saved figure, drawn again: the losses, then the others in the order in which the run showed them."""
+    place = {name: i for i, name in enumerate((LOSSES, *order))}
+    found = sorted((folder / "figures").glob("*.npz"), key=lambda path: (place.get(path.stem, len(place)), path.name))
     pictures = []
     for i, path in enumerate(found, 1):
         figure = plots.load(path)

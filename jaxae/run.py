@@ -36,6 +36,7 @@ from jaxae import (
     pretrained,
     report,
     results,
+    tables,
 )
 from jaxae import train as training
 from jaxae.arms import Trained
@@ -217,6 +218,14 @@ class Run:
         self.measure(arm, f"test/{name}", np.asarray(values, np.float64).mean(1))
         self.scores[f"{arm}/{name}"] = np.asarray(values)
 
+    def words(self, arm: str, metric: str, *, by_seed: bool = False) -> str:
+        """A measure for a note, as tables show it: mean and half-width of its interval; the seeds one by one."""
+        values = self.measures[arm][metric]
+        row = results.rows({arm: {metric: values}}, seeds=self.seeds, dead={})[0]
+        mean = tables.reproduced(row) if row.ci95 else tables.number(row.mean)
+        each = f" (by seed: {', '.join(map(tables.number, values))})" if by_seed and len(values) > 1 else ""
+        return mean + "%" * metric.endswith("%") + each
+
     def compare(self, first: str, second: str, *names: str) -> None:
         """Add the paired difference of two arms in each of these measures to the results."""
         self.differences += [(first, second, name) for name in names]
@@ -224,6 +233,7 @@ class Run:
     def figure(self, name: str, figure: Any) -> None:
         """Save a figure (a record of `plots`) under figures/NAME, as arrays and as a picture."""
         plots.save(figure, self.folder / "figures", name)
+        self.manifest["figures"].append(name)
 
     def note(self, text: str) -> None:
         """Add a paragraph to the report."""

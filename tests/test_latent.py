@@ -19,8 +19,8 @@ def test_lerp():
 
 
 def test_slerp():
-    # a right angle: the weights are the cosine and the sine of 0, 30, 45 and 90 degrees
-    expected = [[2, 0], [2 * np.cos(np.pi / 6), 0.5], [2**0.5, 0.5**0.5], [0, 1]]
+    # 30 and 45 degrees of the right angle; a third and half of the way from length 2 to 1 are 5/3 and 1.5
+    expected = [[2, 0], [5 / 3 * 3**0.5 / 2, 5 / 6], [1.5 * 0.5**0.5, 1.5 * 0.5**0.5], [0, 1]]
     np.testing.assert_allclose(slerp(X, Y, WEIGHTS), expected, atol=1e-6)
 
 

@@ -115,6 +115,55 @@ def test_bands_that_a_log_axis_has_no_room_for_are_cut_at_its_lower_end_and_the_
         assert (band.min() == pytest.approx(0.05)) == cut  # half of 0.1, the lowest value drawn
 
 
+@pytest.mark.parametrize("kind", ["curves", "bars"])
+def test_intervals_are_cut_at_what_is_possible_and_the_legend_says_so(kind):
+    from jaxae.drawing import within
+
+    percent = np.array([[0.0, 50.0, 100.0], [0.0, 51.0, 100.0], [9.0, 52.0, 70.0]])
+    _, low, high = within((0, 100), percent)
+    whole = [results.interval(column) or (np.nan, np.nan) for column in percent.T]
+    np.testing.assert_allclose(low, [0, whole[1][0], whole[2][0]])
+    np.testing.assert_allclose(high, [whole[0][1], whole[1][1], 100])
+    line = plots.Line("a", EPOCHS[:3], percent)
+    curves, bars = plots.Curves("", "", "", [line]), plots.Bars("", "", "", ("a", "b", "c"), [("a", percent)])
+    figure = replace(curves if kind == "curves" else bars, within=(0, 100))
+    word = "95% interval of the mean, 3 seeds"
+    assert legend(replace(figure, within=()))[-1] == word
+    assert legend(figure)[-1] == word + ", cut at 0 and 100"
+    assert legend(replace(figure, within=(-100, 200)))[-1] == word
+
+
+def legend(figure):
+    return [text.get_text() for text in plots.draw(figure).legends[0].get_texts()]
+
+
+def test_a_logarithmic_x_axis_has_ticks_where_the_points_are():
+    sizes = [2, 4, 8, 16, 32]
+    ax = plots.draw(plots.Curves("", "", "", [plots.Line("a", sizes, LOSSES)], log=True, log_x=True)).axes[0]
+    assert ax.get_xscale() == "log"
+    assert [text.get_text() for text in ax.get_xticklabels()] == [str(size) for size in sizes]
+    low, high = ax.get_ylim()
+    assert sum(low <= tick <= high for tick in ax.get_yticks()) >= 4
+
+
+def test_shades_go_from_light_to_dark():
+    colours = [[int(shade[i : i + 2], 16) for i in (1, 3, 5)] for shade in plots.shades(5)]
+    assert (np.diff(np.sum(colours, axis=1)) < 0).all()
+    assert plots.shades(1) == plots.shades(5)[-1:]
+
+
+def test_captions_of_a_row_have_one_size_and_a_letter_between_them():
+    from jaxae.mosaic import lay_out, size, text_width
+
+    rows, texts = [("", np.zeros((8, 28, 28, 3), np.float32))], ("4 read as 9, 99%",) * 7 + ("short",)
+    plan = lay_out(plots.Images("", rows, columns=8), rows, titled=False)
+    fitted = size(plan, texts)
+    assert 4.5 < fitted < 9
+    assert text_width(texts[0], fitted) + 0.9 * text_width("n", fitted) <= plan.tile[1] + plan.gap
+    drawn = plots.draw(plots.Images("", [("", DIGITS[:8])], captions=[texts], columns=8)).axes[0].texts
+    assert len({text.get_fontsize() for text in drawn if text.get_text() in texts}) == 1
+
+
 def test_users_style_changes_nothing():
     import matplotlib as mpl
 
@@ -148,6 +197,7 @@ def broken():
         "must be below white": replace(good["images"], low=1.0),
         "group 'a' has shape": replace(good["histogram"], groups=[("a", np.full(3, np.nan))]),
         "give 2 heights": replace(good["bars"], groups=[("a", np.ones((2, 3)))]),
+        "it has 2 colours for 1 groups": replace(good["bars"], groups=[("a", np.ones(2))], colours=(0, 1)),
         "name every class": replace(good["scatter"], names=("zero", "one")),
     }
 

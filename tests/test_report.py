@@ -161,6 +161,30 @@ def test_banners(folder):
         assert [words for words in expected if words not in text] == []
 
 
+def test_figures_are_in_the_order_of_the_run(folder):
+    digits = np.zeros((1, 8, 8, 1))
+    for name in ("alpha", "zeta", "forgotten"):
+        plots.save(plots.Images(f"Figure {name}.", [("", digits)]), folder / "figures", name)
+    change(folder / "manifest.json", figures=["zeta", "reconstructions", "alpha"])
+    report.write(folder)
+    shown = re.findall(r"figures/(\w+)\.png", (folder / "report.md").read_text())
+    assert shown == ["loss_curves", "zeta", "reconstructions", "alpha", "forgotten"]
+
+
+def test_losses_stand_where_they_were_measured(folder):
+    history = run_history()
+    history["one epoch"] = {**history["fc"], "train": {"loss": [[0.5]] * 3}, "validation": {"loss": [[0.5, 0.4]] * 3}}
+    history["one epoch"]["validation_epochs"] = [0.5, 1]
+    (folder / "history.json").write_text(json.dumps(history))
+    report.write(folder)
+    curves = plots.load(folder / "figures" / "loss_curves.npz")
+    places = {(line.panel, line.label): list(line.x) for line in curves.lines}
+    assert places["fc", "train"] == [epoch + 0.5 for epoch in range(10)]  # a mean over the epoch
+    assert places["fc", "validation"] == list(range(1, 11))
+    assert places["one epoch", "validation"] == [0.5, 1]
+    assert ("one epoch", "train") not in places  # one point is no curve
+
+
 def test_markdown_table():
     rows = run_rows()
     lines = report.table(rows).splitlines()

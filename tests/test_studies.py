@@ -17,7 +17,7 @@ from jaxae import Run, data, flags, keys, models, program, train
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small; the digits' studies with some of their arms, each a program to compile
-    "bottleneck": {"limit": 40},
+    "bottleneck": {"limit": 40, "code_sizes": (8, 2), "pairs": 3},
     "denoise": {"limit": 36},
     "digit_addition": {
         "limit": 40,
