@@ -1,6 +1,7 @@
 """What the studies of digits call early stopping, a rise and an outcome, by hand; and each of their models trains."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,9 +52,11 @@ def test_the_line_is_judged_by_tenths(monkeypatch):
 
     monkeypatch.setattr(digit_reading, "line_of", rounded)
     found = {}
-    run = SimpleNamespace(seeds=[0, 1], measure=lambda arm, metric, values: found.update({metric: list(values)}))
+    run: Any = SimpleNamespace(seeds=[0, 1], measure=lambda arm, metric, values: found.update({metric: list(values)}))
     label = np.arange(30) % 10
-    curves = digit_reading.line(run, SimpleNamespace(name="arm"), SimpleNamespace(image=label, label=label), {}, 2)
+    arm: Any = SimpleNamespace(name="arm")
+    test: Any = SimpleNamespace(image=label, label=label)
+    curves = digit_reading.line(run, arm, test, {}, 2)
     assert found == {
         "line/whole numbers, a + b, %": [100, 100],
         "line/below .5, the lower digit, %": [100, 100],
