@@ -82,10 +82,10 @@ def study(size: int, config: Config, train: ae.data.Dataset) -> ae.Study:
 
     batch_size = min(config.batch_size, len(train))
     rate = ae.schedules.reduce_on_plateau(1e-3, every=len(train) // batch_size)
+    activation = ACTIVATIONS[config.code_activation]
+    model = ae.models.MLPAutoencoder(code_size=size, code_activation=activation, dtype=config.dtype)
     return ae.Study(
-        arm_name(size, config),
-        ae.models.MLPAutoencoder(code_size=size, code_activation=ACTIVATIONS[config.code_activation]),
-        batch, loss, optax.chain(optax.scale_by_adam(), rate), batch_size=batch_size, epochs=config.epochs,
+        arm_name(size, config), model, batch, loss, optax.chain(optax.scale_by_adam(), rate), batch_size, config.epochs,
     )  # fmt: skip
 
 

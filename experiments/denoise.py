@@ -150,9 +150,10 @@ def denoiser_claims(arm: str, other: str, reading: str) -> list[ae.Claim]:
 
 def study(arm: Arm, config: ae.Flags) -> ae.Study:
     """Signed images, with noise or without, to the clean ones under MSE."""
-    scores, epochs = clean_scores if arm.deviation is None else noisy_scores, arm.epochs * config.epochs
+    model, epochs = arm.model.clone(dtype=config.dtype), arm.epochs * config.epochs
+    scores = clean_scores if arm.deviation is None else noisy_scores
     return ae.Study(
-        arm.name, arm.model, batch, loss, arm.optimizer, config.batch_size, epochs, scores=scores, examples=visits
+        arm.name, model, batch, loss, arm.optimizer, config.batch_size, epochs, scores=scores, examples=visits
     )
 
 

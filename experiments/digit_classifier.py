@@ -60,8 +60,9 @@ def study(config: Config, train: ae.data.Dataset) -> ae.Study:
     batch_size = min(config.batch_size, len(train))
     steps = config.epochs * (len(train) // batch_size)
     rate = optax.cosine_onecycle_schedule(max(steps, 5), config.learning_rate, pct_start=0.2)
+    model = ae.models.DigitClassifier(dropout=config.dropout, dtype=config.dtype)
     return ae.Study(
-        NAME, ae.models.DigitClassifier(dropout=config.dropout), shifted, loss, optax.adam(rate),
+        NAME, model, shifted, loss, optax.adam(rate),
         batch_size=batch_size, epochs=config.epochs, scores=scores, eval_batch=plain,
     )  # fmt: skip
 

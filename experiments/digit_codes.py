@@ -14,7 +14,7 @@ Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear;
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,8 +25,8 @@ import optax
 
 import jaxae as ae
 from jaxae.latent import decode, encode
-from jaxae.models import InterpolationDecoder, TransposedDecoder, UpsamplingDecoder
-from jaxae.plots import Curves, Images, Line, Mark, Scatter
+from jaxae.models import DigitAutoencoder, digits
+from jaxae.plots import Curves, Images, Mark, Scatter, by_epoch
 from jaxae.transforms import to_unit
 
 DECODERS = ("transposed", "upsampling", "interpolation")
@@ -39,6 +39,16 @@ REPORTED = {  # of codes of 2 numbers, by decoder
     ("mse", "validation"): (0.1839, 0.1834, 0.1814),
     ("bce", "train"): (0.1546, 0.1556, 0.1553),
     ("bce", "validation"): (0.1641, 0.1643, 0.1631),
+}
+READINGS = {  # of these numbers, by the loss that was minimised
+    "mse": {
+        "rmse": "the root of the mean over all pixels of all images",
+        "rmse per image": "the mean over images of each one's RMSE",
+    },
+    "bce": {
+        "rmse": "RMSE, with which the report compares it",
+        "bce": "the cross-entropy per pixel, which was minimised",
+    },
 }
 NAMES = {"rmse": "RMSE", "bce": "binary cross-entropy"}
 HELD_OUT = 6  # one training image in so many is for validation: 10,000 of MNIST's 60,000
@@ -77,19 +87,10 @@ def claims(config: Config) -> list[ae.Claim]:
     """The report's twelve numbers, each under two readings of what it is."""
     found = []
     for (loss, split), numbers in REPORTED.items():
-        readings = {
-            "rmse": "the root of the mean over all pixels of all images",
-            "rmse per image": "the mean over images of each one's RMSE",
-        }
-        if loss == "bce":
-            readings = {
-                "rmse": "RMSE, with which the report compares it",
-                "bce": "the cross-entropy per pixel, which was minimised",
-            }
+        metrics = {f"{split}/{name}/last": reading for name, reading in READINGS[loss].items()}
         for decoder, number in zip(DECODERS, numbers, strict=True):
             arm = f"{decoder} 2 {loss}"
-            metrics = [f"{split}/{name}/last" for name in readings]
-            for metric, reading in zip(metrics, readings.values(), strict=True):
+            for metric, reading in metrics.items():
                 others = tuple((arm, other) for other in metrics if other != metric)
                 found.append(ae.Claim(arm, metric, number, "3.2.5", reading, half_digit=5e-5, explained_by=others))
     return [claim for claim in found if claim.arm.replace(" ", "-") in config.arms]
@@ -100,15 +101,10 @@ def claims(config: Config) -> list[ae.Claim]:
 
 def study(decoder: str, size: int, config: Config) -> ae.Study:
     """Reconstruction; the weights of both errors come with the lane."""
-    decoders = {
-        "transposed": TransposedDecoder(),
-        "upsampling": UpsamplingDecoder(),
-        "interpolation": InterpolationDecoder(bilinear=config.interpolation == "bilinear"),
-    }
-    model = ae.models.DigitAutoencoder(size, decoders[decoder], config.widths)
-    return ae.Study(
-        f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors
-    )  # fmt: skip
+    third = digits.bilinear if config.interpolation == "bilinear" else digits.interpolated
+    enlarge = {"transposed": digits.transposed, "upsampling": digits.upsampled, "interpolation": third}[decoder]
+    model = DigitAutoencoder(size, enlarge, config.widths, dtype=config.dtype)
+    return ae.Study(f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors)
 
 
 def batch(key, image, index) -> ae.Batch:
@@ -157,8 +153,9 @@ def main(config: Config) -> None:
             "lowest validation loss, while the rows called last are of the last epoch, which the report chose. "
             + ("" if config.patience is None else f"Early stopping had a patience of {config.patience} epochs.")
         )
-        for text in (*scales(run, arms), *ranking(run, arms, config), *overfitting(run, arms)):
-            run.note(text)
+        scales(run, arms)
+        ranking(run, arms, config)
+        overfitting(run, arms)
 
 
 def groups(config: Config) -> Iterator[tuple[ae.Study, dict[str, dict[str, float]]]]:
@@ -228,111 +225,96 @@ def loss_pairs(names: set[str]) -> list[tuple[str, str]]:
     return [pair for pair in pairs if names.issuperset(pair)]
 
 
-def difference(run: ae.Run, first: str, second: str, metric: str) -> tuple[float, ae.results.Interval | None]:
-    """The mean of `first` less `second`, paired by seed, and its interval."""
-    values = run.measures[first][metric] - run.measures[second][metric]
-    return float(values.mean()), ae.results.interval(values)
-
-
-def sign(interval: ae.results.Interval | None) -> int:
-    """-1 or 1 where the interval lies on one side of 0; 0 where it doesn't, or there is none."""
-    return 0 if interval is None else int(interval[0] > 0) - int(interval[1] < 0)
+def sign(run: ae.Run, first: str, second: str, metric: str) -> int:
+    """-1 or 1 where the interval of `first` less `second`, paired by seed, lies below or above 0; else 0."""
+    found = ae.results.interval(run.measures[first][metric] - run.measures[second][metric])
+    return 0 if found is None else int(found[0] > 0) - int(found[1] < 0)
 
 
 # ---- what the numbers say of the report's three statements
 
 
-def scales(run: ae.Run, arms: Sequence[ae.Trained]) -> list[str]:
+def scales(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
     """(a) That BCE converges to lower values than L2."""
     pairs = loss_pairs({arm.name for arm in arms})
     if not pairs or len(run.seeds) < 2:
-        return []
-    found = {name: [difference(run, *pair, f"validation/{name}/last") for pair in pairs] for name in NAMES}
-    words = []
-    for name, long in NAMES.items():
-        signs = [sign(interval) for _, interval in found[name]]
-        means = ", ".join(f"{pair[0]} {mean:+.4f}" for pair, (mean, _) in zip(pairs, found[name], strict=True))
-        words.append(
-            f"in {long} the BCE-trained arm is lower in {signs.count(-1)} of {len(pairs)} pairs, higher in "
-            f"{signs.count(1)}, undecided in {signs.count(0)} (difference from the MSE-trained one: {means})"
-        )
-    lower = sum(sign(interval) < 0 for _, interval in found["rmse"])
-    holds = "holds" if lower == len(pairs) else "doesn't hold" if not lower else "holds in part"
-    return [
+        return
+    signs = {name: [sign(run, *pair, f"validation/{name}/last") for pair in pairs] for name in NAMES}
+    words = [
+        f"in {long} the BCE-trained arm is lower in {signs[name].count(-1)} of {len(pairs)} pairs, higher in "
+        f"{signs[name].count(1)}, undecided in {signs[name].count(0)}"
+        for name, long in NAMES.items()
+    ]
+    lower, decided = signs["rmse"].count(-1), any(signs["rmse"])
+    holds = "holds" + " in part" * (lower < len(pairs)) if lower else "doesn't hold" if decided else "is undecided"
+    run.note(
         "(a) Is BCE lower? The report holds BCE-trained values of 0.155 to 0.164 against MSE-trained ones of 0.175 to "
         f"0.184. On one scale, the validation images at the last epoch, paired by seed: {'; '.join(words)}. In RMSE, "
         f"that BCE reaches a lower value {holds}; what the report compares is one loss's RMSE with the other's entropy."
-    ]
+    )
 
 
-def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> list[str]:
-    """(b) That the transposed decoder has the lowest RMSE on training and validation images."""
-    names, words = {arm.name for arm in arms}, []
-    for size, loss in itertools.product(SIZES, LOSSES):
+def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> None:
+    """(b) That the transposed decoder has the lowest RMSE on training and validation images; a table, and in words."""
+    names, cells = {arm.name for arm in arms}, []
+    for size, loss, split in itertools.product(SIZES, LOSSES, SPLITS):
         group = [f"{decoder} {size} {loss}" for decoder in DECODERS]
         if names.issuperset(group) and len(run.seeds) > 1:
-            words.append(f"code {size}, {loss}: " + "; ".join(winner(run, group, part) for part in SPLITS))
-    same = (
-        "Upsampling and interpolation are one network with other initial draws: a difference between them is chance. "
-        if config.interpolation == "nearest"
-        else ""
-    )
-    return [
+            means = [f"{run.measures[name][f'{split}/rmse/last'].mean():.4f}" for name in group]
+            signs = [sign(run, group[0], other, f"{split}/rmse/last") for other in group[1:]]
+            word = "best" if max(signs) < 0 else "not best" if max(signs) > 0 else "undecided"
+            cells.append([str(size), loss.upper(), split, *means, word])
+    if not cells:
+        return
+    head = ("Code", "number"), ("Loss", "text"), ("Images", "text")
+    columns = (*head, *((decoder, "number") for decoder in DECODERS), ("Is transposed the best?", "text"))
+    run.table(f"RMSE by decoder, at the last epoch, the mean over {len(run.seeds)} seeds", columns, cells)
+    words = [row[-1] for row in cells]
+    same = "Upsampling and interpolation are one network with other initial draws: a difference between them is chance."
+    run.note(
         "(b) Which decoder is best? The report says the transposed one on both splits, though its own validation "
-        f"numbers put interpolation first, by 0.0025. Over {len(run.seeds)} seeds, in pairs, at the last epoch: "
-        f"{'. '.join(words)}. {same}"
-    ] if words else []  # fmt: skip
-
-
-def winner(run: ae.Run, group: Sequence[str], split: str) -> str:
-    """Which arm of the group has the lowest RMSE, if the pairs decide it."""
-    metric = f"{split}/rmse/last"
-    best, *others = sorted(group, key=lambda name: run.measures[name][metric].mean())
-    found = [difference(run, best, other, metric) for other in others]
-    clear = all(sign(interval) < 0 for _, interval in found)
-    behind = ", ".join(f"{other.split()[0]} {-mean:+.4f}" for other, (mean, _) in zip(others, found, strict=True))
-    value = run.measures[best][metric].mean()
-    verdict = "is the best" if clear else "has the lowest mean, undecided"
-    return f"{split}: {best.split()[0]} {verdict} ({value:.4f}; {behind})"
-
-
-def overfitting(run: ae.Run, arms: Sequence[ae.Trained]) -> list[str]:
-    """(c) That there are no clear signs of overfitting."""
-    metrics = (
-        "overfitting/rise of the validation loss, %",
-        "overfitting/validation RMSE above training, best state, %",
+        "numbers put interpolation first, by 0.0025. By its differences from the others, paired by seed, it is better "
+        f"than both in {words.count('best')} of {len(words)} rows of the table, worse than one or both in "
+        f"{words.count('not best')} and undecided in {words.count('undecided')}."
+        + f" {same}"
+        * (config.interpolation == "nearest")
     )
-    rises, gaps = ({arm.name: run.measures[arm.name][metric] for arm in arms} for metric in metrics)
+
+
+def overfitting(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
+    """(c) That there are no clear signs of overfitting."""
+    rises, gaps = ({arm.name: run.measures[arm.name][metric] for arm in arms} for metric in (RISE, GAP))
     risen = [name for name, values in rises.items() if (ae.results.interval(values) or (0, 0))[0] > 1]
-    each = ", ".join(f"{name} {rises[name].mean():+.1f}% and {gaps[name].mean():+.1f}%" for name in rises)
-    return [
+    means = [round(values.mean(), 1) + 0.0 for values in gaps.values()]
+    run.note(
         "(c) Overfitting? The report sees none: its validation curves don't turn up, and lie 3 to 6% above training. "
-        "By how much our validation loss rises from its lowest tenth of the epochs to its last, and by how much "
-        f"validation RMSE lies above training RMSE with the best weights: {each}. The rise is above 1%, by its "
-        f"interval over seeds, in {len(risen)} of {len(arms)} arms{': ' if risen else ''}{', '.join(risen)}."
-    ]
+        f"Here validation RMSE lies {min(means):.1f} to {max(means):.1f}% above training RMSE, by arm, with the best "
+        "weights; the validation loss of the last tenth of the epochs lies more than 1% above that of the lowest "
+        f"tenth, by its interval over seeds, in {len(risen)} of {len(arms)} arms{': ' * bool(risen)}{', '.join(risen)}."
+    )
 
 
 # ---- what is seen
 
 
 def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
-    """Training and validation curves of all arms in one error, with the reported numbers at the last epoch."""
+    """Training and validation curves of all arms in one error, with the reported numbers that may be of this error."""
     lines, marks = [], []
     for arm in arms:
         decoder, size, loss = arm.name.split()
         panel, colour = f"code {size}, trained on {loss.upper()}", DECODERS.index(decoder)
-        for split, style in (("training", "dashed"), ("validation", "solid")):
-            history: Mapping[str, Any] = arm.epochs if split == "training" else arm.validation
+        for split, history in (("training", arm.epochs), ("validation", arm.validation)):
             values = history["mse"] ** 0.5 if name == "rmse" else history[name]
-            x = np.arange(1, values.shape[1] + 1)
-            lines.append(Line(f"{decoder}, {split}", x, values, panel, colour, style))
-        if size == "2":
-            for split, words in (("train", "training"), ("validation", "validation")):
-                value = REPORTED[loss, split][DECODERS.index(decoder)]
-                marks.append(Mark(f"reported, {words}", value, float(arm.study.epochs), panel))
+            if split == "training":  # its mean alone: six bands would hide each other
+                values = values.mean(0, keepdims=True)
+            style = "dashed" if split == "training" else "solid"
+            lines.append(by_epoch(f"{decoder}, {split}", values, panel, colour=colour, style=style))
+            if size == "2" and name in READINGS[loss]:
+                value = REPORTED[loss, "train" if split == "training" else split][DECODERS.index(decoder)]
+                marks.append(Mark(f"reported, {split}", value, float(arm.study.epochs), panel))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch, and the numbers that the report prints"
-    return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, log=True)
+    note = "Bands are of validation; the training curves are means over seeds."
+    return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, note=note)
 
 
 def reconstructions(arms: Sequence[ae.Trained], test: ae.data.Dataset) -> Images:

@@ -92,8 +92,9 @@ def study(arm: str, targets: str, config: Config) -> ae.Study:
         return {"loss": ae.losses.mse(outputs.image, batch.target), **ae.metrics.reconstruction(outputs, shown)}
 
     return ae.Study(
-        f"{arm} {targets}", MODELS[arm], batch, loss, optimizer=lambda hparams: optax.sgd(hparams["learning_rate"]),
-        batch_size=config.batch_size, epochs=config.epochs, scores=scores, unroll=4 if arm == "fc" else 1,
+        f"{arm} {targets}", MODELS[arm].clone(dtype=config.dtype), batch, loss,
+        optimizer=lambda hparams: optax.sgd(hparams["learning_rate"]), batch_size=config.batch_size,
+        epochs=config.epochs, scores=scores, unroll=4 if arm == "fc" else 1,
     )  # fmt: skip
 
 

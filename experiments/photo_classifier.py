@@ -49,9 +49,9 @@ def study(config: Config, train: ae.data.Dataset) -> ae.Study:
     batch_size = min(config.batch_size, len(train))
     steps = config.epochs * (len(train) // batch_size)
     rate = optax.cosine_onecycle_schedule(max(steps, 5), config.learning_rate, pct_start=0.2)
+    model = ae.models.ResNet18(classes, dtype=config.dtype)
     return ae.Study(
-        NAME, ae.models.ResNet18(classes), mirrored, loss, optax.adam(rate), batch_size, config.epochs,
-        scores=scores, eval_batch=plain,
+        NAME, model, mirrored, loss, optax.adam(rate), batch_size, config.epochs, scores=scores, eval_batch=plain,
     )  # fmt: skip
 
 

@@ -4,12 +4,14 @@ With --check, change nothing and exit with 1 where they aren't what the files sa
 """
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import benchmark_table
 from jaxae import results
 from jaxae.check import read
 from jaxae.data import AS_JPEG, count
@@ -24,11 +26,15 @@ VERDICTS = (results.REPRODUCED, results.EXPLAINED, results.DIFFERS, results.NOT_
 
 def pages() -> dict[Path, str]:
     """Both files as they should be."""
-    found = {path: read(path) for path in sorted(RESULTS.parent.glob("*.json"))}
+    files = sorted(RESULTS.parent.glob("*.json"))
+    timed = [path for path in files if path.stem.startswith("benchmark")]
+    found = {path: read(path) for path in files if path not in timed}
     lines = [summary(path, *content) for path, content in found.items() if claimed(content[1])]
     head = ("study", "data", "device", "seeds", *VERDICTS)
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines))
-    sections = "\n\n".join(section(path.stem, *content) for path, content in found.items())
+    parts = [section(path.stem, *content) for path, content in found.items()]
+    parts += [f"## {path.stem}\n\n{benchmark_table.markdown(json.loads(path.read_text()))}" for path in timed]
+    sections = "\n\n".join(parts)
     intro = "# Results\n\nMade by `python -m experiments.tables` from the JSON files of this folder, never by hand."
     return {README: within(README.read_text(), rows), RESULTS: f"{intro}\n\n{sections}\n"}
 

@@ -175,8 +175,9 @@ def study(decoders: str, source: str, times: int, train: ae.data.Pairs, config: 
     epochs = times * config.epochs
     steps = epochs * max(len(train) // config.batch_size, 1)
     rate = RATE if times == 1 else optax.cosine_decay_schedule(RATE, steps)
+    model = ae.models.Unmixer(skip=decoders == "skip", dtype=config.dtype)
     return ae.Study(
-        arm_name(decoders, source, times), ae.models.Unmixer(skip=decoders == "skip"), batch, loss, optax.adam(rate),
+        arm_name(decoders, source, times), model, batch, loss, optax.adam(rate),
         config.batch_size, epochs, scores=scores, index=draw_pairs, examples=len,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
+import jax.numpy as jnp
 import tyro
 
 from jaxae.errors import UsageError
@@ -26,7 +27,7 @@ class Flags:
     ours. A Config with such flags of its own extends it.
     """
 
-    settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size")
+    settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
 
     seeds: int = 3
     """How many seeds, each trained from its own key."""
@@ -42,6 +43,8 @@ class Flags:
     """The real sets, prepared by TFDS, or the embedded synthetic ones."""
     data_dir: Annotated[Path | None, UNSET] = None
     """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the models' layers compute in. Parameters, normalisation and losses are float32 in either."""
     lanes: Literal["map", "vmap"] = "map"
     """Seeds one after another on each device, bitwise equal to solo runs, or side by side (for accelerators)."""
     devices: Annotated[int | None, UNSET] = None
@@ -72,6 +75,11 @@ class Flags:
             raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
         if self.force and not self.resume:
             raise UsageError("--force is for --resume alone: a run that exists is never overwritten; leave it out")
+
+    @property
+    def dtype(self) -> Any:
+        """`precision` as the models take it."""
+        return {"float32": jnp.float32, "bfloat16": jnp.bfloat16}[self.precision]
 
 
 def _refuse_values(flag: str, value: Any, default: Any, listed: bool) -> None:

@@ -21,6 +21,7 @@ from jaxae.errors import UsageError
 
 FORMAT = 1
 SAME = ("key_implementation", "xla_flags", "matmul_precision")  # with device and versions: what bitwise takes
+SINCE = {"precision": "float32"}  # flags that older manifests lack, and what they did
 DECISIVE = ("jax", "jaxlib", "flax", "optax")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy")
 
@@ -81,7 +82,7 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, forc
     if before.get("experiment") != now["experiment"]:
         raise UsageError(f"{folder} holds a run of {before.get('experiment')}; choose another --out")
     for name in before["config"].keys() | now["config"].keys():
-        old, new = before["config"].get(name), now["config"].get(name)
+        old, new = (config.get(name, SINCE.get(name)) for config in (before["config"], now["config"]))
         if old != new:
             flag = "--" + name.replace("_", "-")
             again = f"{before['command']} --resume --out {shlex.quote(str(folder))}"

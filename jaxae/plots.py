@@ -51,6 +51,11 @@ class Line:
     style: str = "solid"
 
 
+def by_epoch(label: str, values: Any, panel: str = "", **look: Any) -> Line:
+    """The curve of `values`, float[seeds, epochs], one for each epoch from 1; `look`: colour and style."""
+    return Line(label, np.arange(1, np.shape(values)[1] + 1), values, panel, **look)
+
+
 @dataclass(frozen=True)
 class Curves:
     """Means over seeds with the 95% Student-t interval of the mean; up to five seeds are drawn one by one too.

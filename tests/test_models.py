@@ -17,9 +17,8 @@ from jaxae.models import (
     DigitAutoencoder,
     DigitClassifier,
     FCAutoencoder,
-    InterpolationDecoder,
     MLPAutoencoder,
-    UpsamplingDecoder,
+    digits,
 )
 from jaxae.models.addition import add
 
@@ -29,8 +28,8 @@ STUDIED = {
     "mlp": MLPAutoencoder(),
     "denoise": DenoiseAutoencoder(),
     "digit, transposed": DigitAutoencoder(),
-    "digit, upsampling": DigitAutoencoder(decoding=UpsamplingDecoder()),
-    "digit, bilinear": DigitAutoencoder(decoding=InterpolationDecoder(bilinear=True)),
+    "digit, upsampling": DigitAutoencoder(enlarge=digits.upsampled),
+    "digit, bilinear": DigitAutoencoder(enlarge=digits.bilinear),
 }
 VARIED = {
     "fc, small colour images": FCAutoencoder(

@@ -8,10 +8,12 @@ import re
 import shlex
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from jaxae import data, models, program
+from experiments import digit_classifier, fc_vs_conv
+from jaxae import Run, data, flags, keys, models, program, train
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TINY = {  # flags that make each study small; the digits' studies with some of their arms, each a program to compile
@@ -60,6 +62,38 @@ def done(request, tmp_path_factory):
             patch.setattr(name, value)
         module.main(config)
     return module, config, folder
+
+
+class Seen(Exception):  # noqa: N818  not an error
+    """A study that is about to be trained."""
+
+
+@pytest.mark.parametrize("name", sorted([*TINY, "digit_classifier", "photo_classifier"]))
+def test_precision_reaches_the_model(name, tmp_path, monkeypatch):
+    def seen(run, study, *rest):
+        raise Seen(study.model.dtype)
+
+    monkeypatch.setattr(Run, "_fit", seen)
+    monkeypatch.setattr(digit_classifier, "judge", lambda *given: {})  # it reads in float32
+    module = importlib.import_module(f"experiments.{name}")
+    folder = tmp_path / "run"
+    with pytest.raises(Seen, match="bfloat16"):
+        module.main(module.Config(source="synthetic", limit=200, precision="bfloat16", quiet=True, out=folder))
+
+
+def test_bfloat16_is_close_to_float32_and_not_the_reports_setting():
+    images = data.load("mnist", "train", source="synthetic").head(60)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        config = fc_vs_conv.Config(precision=precision, epochs=1)
+        study = fc_vs_conv.study("fc", "standardised", config)
+        done = train.fit(study, keys.root(0)[None], images, hparams={"learning_rate": np.ones(1, np.float32)})
+        assert {leaf.dtype for leaf in jax.tree.leaves(done.state.params)} == {np.dtype(np.float32)}
+        losses[precision] = done.train["loss"]
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.02)
+    assert (losses["bfloat16"] != losses["float32"]).any()
+    assert "--precision bfloat16" in flags.command(config)
+    assert "precision bfloat16 in place of float32" in flags.deviations(config, {})
 
 
 def read(folder, name):

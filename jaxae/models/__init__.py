@@ -4,13 +4,7 @@ from jaxae.models import layers, weights
 from jaxae.models.addition import AdditionModel, ValueToLatent
 from jaxae.models.classifier import DigitClassifier
 from jaxae.models.conv import ConvAutoencoder, DenoiseAutoencoder
-from jaxae.models.digits import (
-    DigitAutoencoder,
-    DigitEncoder,
-    InterpolationDecoder,
-    TransposedDecoder,
-    UpsamplingDecoder,
-)
+from jaxae.models.digits import DigitAutoencoder, DigitDecoder, DigitEncoder
 from jaxae.models.mlp import MLP, FCAutoencoder, MLPAutoencoder
 from jaxae.models.output import Output, check_images
 from jaxae.models.resnet import ResNet18
@@ -23,15 +17,13 @@ __all__ = [
     "DenoiseAutoencoder",
     "DigitAutoencoder",
     "DigitClassifier",
+    "DigitDecoder",
     "DigitEncoder",
     "FCAutoencoder",
-    "InterpolationDecoder",
     "MLPAutoencoder",
     "Output",
     "ResNet18",
-    "TransposedDecoder",
     "Unmixer",
-    "UpsamplingDecoder",
     "ValueToLatent",
     "check_images",
     "layers",

@@ -1,9 +1,10 @@
 """Adding a number to the image of a digit (report 003, parts III and IV): encoder E, adder P, decoder D.
 
 The complete model, for training, decodes P(E(x), b) (the solid path) and E(x) itself (the dashed path). `add` is the
-solid path alone.
+inference model, the solid path alone.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxae.models import layers
-from jaxae.models.digits import Decoder, DigitEncoder, TransposedDecoder
+from jaxae.models.digits import DigitDecoder, DigitEncoder, Enlarge, transposed
 from jaxae.models.mlp import MLP
 
 
@@ -50,12 +51,11 @@ class ValueToLatent(nn.Module):
 class AdditionModel(nn.Module):
     """Images of a (b, h, w, c) in [0, 1] and numbers (b,) to images of a + b.
 
-    E is the digits' encoder, D one of their decoders (`decoding`, unbound), P an MLP with ReLU between `hidden` layers,
-    on the code beside the number. `variational`: E gives mean and log-variance; `generative`: P does; then training
-    draws codes, with `rngs={"sample": key}`, and with `sampled` evaluation does, too. `value_to_latent` shows P a
-    `ValueToLatent` of the number in place of the number.
-    `widths` are E's channels, mirrored in D: another choice than the report's makes both smaller.
-    Raises UsageError for images of another shape or of integers.
+    E is the digits' encoder, D their decoder by `enlarge`, P an MLP with ReLU between `hidden` layers, on the code
+    beside the number. `variational`: E gives mean and log-variance; `generative`: P does; then training draws codes,
+    with `rngs={"sample": key}`, and with `sampled` evaluation does, too. `value_to_latent` shows P a `ValueToLatent` of
+    the number in place of the number. `widths` are E's channels, mirrored in D. Raises UsageError for images of another
+    shape or of integers.
     """
 
     code_size: int = 7
@@ -64,7 +64,7 @@ class AdditionModel(nn.Module):
     value_to_latent: bool = False
     sampled: bool = False
     hidden: tuple[int, ...] = (256, 256)
-    decoding: Decoder = TransposedDecoder()
+    enlarge: Enlarge = transposed
     widths: tuple[int, ...] = (32, 64, 128)
     image_shape: tuple[int, int, int] = (28, 28, 1)
     initializer: layers.Init = layers.torch_init
@@ -76,7 +76,7 @@ class AdditionModel(nn.Module):
         options = {"initializer": self.initializer, "dtype": self.dtype}
         self.E = DigitEncoder(self.code_size * (1 + self.variational), widths=self.widths, **shared)
         self.P = MLP((*self.hidden, self.code_size * (1 + self.generative)), **options)
-        self.D = self.decoding.clone(parent=None, widths=self.widths[::-1], **shared)
+        self.D = DigitDecoder(self.enlarge, self.widths[::-1], **shared)
         if self.value_to_latent:
             self.value = ValueToLatent(self.code_size, **options)
 
@@ -92,7 +92,7 @@ class AdditionModel(nn.Module):
         return Sum(total, original, sum_code, posterior, sum_posterior)
 
     def add(self, image, value, *, sample: bool = False) -> jax.Array:
-        """The inference model: image (b, h, w, c) and real numbers (b,) -> the image of the sum (b, h, w, c).
+        """The solid path: image (b, h, w, c) and real numbers (b,) -> the image of the sum (b, h, w, c).
 
         By the means of all codes, or by codes drawn from their distributions (`sample`, with `rngs={"sample": key}`).
         """
@@ -121,12 +121,16 @@ class AdditionModel(nn.Module):
         return code.mean + jnp.exp(code.log_variance / 2) * noise
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def add(
     model: AdditionModel, variables: Mapping[str, Any], image: jax.Array, value: jax.Array, key: jax.Array | None = None
 ) -> jax.Array:
-    """The image of a + b for images of a (b, h, w, c) and real numbers b (b,): `AdditionModel.add` by its means.
+    """The inference model: images of a (b, h, w, c) in [0, 1] and real numbers b (b,) -> images of a + b (b, h, w, c).
 
-    With a key, codes are drawn from their distributions. Pure: jit and map it as you like.
+    E, P and D alone, by the means of all codes; with a key, by codes drawn from their distributions. The model comes
+    first, as everywhere in jaxae (`latent.encode`): a Flax module's variables don't tell which module they belong to,
+    and those of a model that can draw are shaped as those of another that can't. `functools.partial(add, model)` is the
+    function of (variables, image, value). It is compiled, for each model and shape; jit and map it further as you like.
     """
     rngs = {} if key is None else {"sample": key}
     found: Any = model.apply(variables, image, value, sample=key is not None, rngs=rngs, method="add")

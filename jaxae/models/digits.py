@@ -1,7 +1,7 @@
 """The digits' autoencoder of report 003: one encoder, and three decoders that differ in how they enlarge."""
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
@@ -41,56 +41,59 @@ class DigitEncoder(nn.Module):
         return layers.Dense(self.features, **options)(x).astype(jnp.float32)
 
 
-class TransposedDecoder(nn.Module):
-    """Codes (b, d) -> logits (b, *image_shape) by three transposed convolutions; report 003's first decoder.
+class Enlarge(Protocol):
+    """A layer of a digits' decoder: images (b, h, w, c) -> (b, factor h, factor w, channels), the factor 1 or 2.
 
-    Dense `hidden`, Dense 7 x 7 x widths[0], then 3x3 to widths[1], widths[2] (stride 2, each doubling the image) and
-    to the image's channels (stride 1); ReLU between. The image's sides are multiples of 4, for three widths.
+    It is called within the decoder, whose submodules it makes; `number` counts the layers from 0.
     """
 
-    widths: tuple[int, ...] = (128, 64, 32)
-    hidden: int = 256
-    image_shape: Shape = (28, 28, 1)
-    initializer: layers.Init = layers.torch_init
-    dtype: Any = jnp.float32
-
-    @nn.compact
-    def __call__(self, code) -> jax.Array:
-        """Code (b, d) -> logits (b, h, w, c)."""
-        options = {"initializer": self.initializer, "dtype": self.dtype}
-        x = _small_image(self, code, **options)
-        for width in self.widths[1:]:
-            x = nn.relu(layers.ConvTranspose(width, stride=2, padding=1, output_padding=1, **options)(x))
-        return layers.ConvTranspose(self.image_shape[2], padding=1, **options)(x).astype(jnp.float32)
+    def __call__(self, x: jax.Array, channels: int, factor: int, number: int, **options: Any) -> jax.Array:
+        """`options` are those of the layers: initializer and dtype."""
+        ...
 
 
-class UpsamplingDecoder(nn.Module):
-    """The same by nearest upsampling, each followed by a convolution, and a third convolution; the second decoder."""
-
-    widths: tuple[int, ...] = (128, 64, 32)
-    hidden: int = 256
-    image_shape: Shape = (28, 28, 1)
-    initializer: layers.Init = layers.torch_init
-    dtype: Any = jnp.float32
-
-    @nn.compact
-    def __call__(self, code) -> jax.Array:
-        """Code (b, d) -> logits (b, h, w, c)."""
-        options = {"initializer": self.initializer, "dtype": self.dtype}
-        x = _small_image(self, code, **options)
-        for width in self.widths[1:]:
-            x = nn.relu(layers.UpsampleConv(width, **options)(x))
-        return layers.Conv(self.image_shape[2], padding=1, **options)(x).astype(jnp.float32)
+def transposed(x: jax.Array, channels: int, factor: int, number: int, **options: Any) -> jax.Array:
+    """A transposed convolution of stride `factor`; report 003's first decoder."""
+    return layers.ConvTranspose(channels, stride=factor, padding=1, output_padding=factor - 1, **options)(x)
 
 
-class InterpolationDecoder(nn.Module):
-    """The same by interpolation, each followed by a convolution, and a last one without; the third decoder.
+def upsampled(x: jax.Array, channels: int, factor: int, number: int, **options: Any) -> jax.Array:
+    """Nearest upsampling, followed by a convolution; the second decoder."""
+    if factor == 1:
+        return layers.Conv(channels, padding=1, **options)(x)
+    return layers.UpsampleConv(channels, **options)(x)
+
+
+def interpolated(x: jax.Array, channels: int, factor: int, number: int, **options: Any) -> jax.Array:
+    """Interpolation, followed by a convolution; the third decoder.
 
     Report 003 names "nearest interpolation" (torch's default), which is nearest upsampling: its second and third
-    decoders are then one network under two names, here with other initial draws. `bilinear` makes a third one of it.
+    decoders are one network under two names, here with other initial draws. `bilinear` makes a third one of it.
+    """
+    if factor == 1:
+        return layers.Conv(channels, padding=1, **options)(x)
+    return layers.UpsampleConv(channels, name=f"InterpolatedConv_{number}", **options)(x)
+
+
+def bilinear(x: jax.Array, channels: int, factor: int, number: int, **options: Any) -> jax.Array:
+    """`interpolated` bilinearly, from the same initial draws."""
+    if factor == 1:
+        return layers.Conv(channels, padding=1, **options)(x)
+    b, h, w, c = x.shape
+    x = jax.image.resize(x, (b, factor * h, factor * w, c), "linear")  # torch's interpolate, align_corners=False
+    return layers.Conv(channels, padding=1, name=f"InterpolatedConv_{number}", **options)(x)
+
+
+class DigitDecoder(nn.Module):
+    """Codes (b, d) -> logits (b, *image_shape), linear; report 003's three decoders, which differ in `enlarge`.
+
+    Dense `hidden`, Dense 7 x 7 x widths[0], then 3x3 layers to widths[1] and widths[2], each doubling the image, and a
+    last one to the image's channels, of the same size; ReLU between. `enlarge` is `transposed`, `upsampled`,
+    `interpolated`, `bilinear`, or a function like them. Raises UsageError unless the image's sides are multiples of 4,
+    for three widths.
     """
 
-    bilinear: bool = False
+    enlarge: Enlarge = transposed
     widths: tuple[int, ...] = (128, 64, 32)
     hidden: int = 256
     image_shape: Shape = (28, 28, 1)
@@ -101,30 +104,31 @@ class InterpolationDecoder(nn.Module):
     def __call__(self, code) -> jax.Array:
         """Code (b, d) -> logits (b, h, w, c)."""
         options = {"initializer": self.initializer, "dtype": self.dtype}
-        x = _small_image(self, code, **options)
-        for place, width in enumerate(self.widths[1:]):
-            name = f"InterpolatedConv_{place}"  # the same for both interpolations, and so are the initial draws
-            if self.bilinear:
-                x = layers.Conv(width, padding=1, name=name, **options)(_bilinear(x))
-            else:
-                x = layers.UpsampleConv(width, name=name, **options)(x)
-            x = nn.relu(x)
-        return layers.Conv(self.image_shape[2], padding=1, **options)(x).astype(jnp.float32)
+        small = self._small()
+        x = nn.relu(layers.Dense(self.hidden, **options)(code))
+        x = nn.relu(layers.Dense(math.prod(small), **options)(x)).reshape(-1, *small)
+        for number, width in enumerate(self.widths[1:]):
+            x = nn.relu(self.enlarge(x, width, 2, number, **options))
+        return self.enlarge(x, self.image_shape[2], 1, len(self.widths) - 1, **options).astype(jnp.float32)
 
-
-Decoder = TransposedDecoder | UpsamplingDecoder | InterpolationDecoder
+    def _small(self) -> Shape:
+        """The shape of the image before it is enlarged."""
+        (height, width, _), shrink = self.image_shape, 2 ** (len(self.widths) - 1)
+        if height % shrink or width % shrink:
+            raise UsageError(f"images of {height}x{width} are no multiple of {shrink} pixels; resize them")
+        return height // shrink, width // shrink, self.widths[0]
 
 
 class DigitAutoencoder(nn.Module):
     """Images (b, *image_shape) in [0, 1] to a code (b, code_size), and back through a sigmoid; report 003, part II.
 
-    `decoding` is one of the three decoders, unbound; it takes all but `hidden` from here, `widths` mirrored. 2,093,571
-    parameters with a code of 2: encoder 388,354, decoder 1,705,217, whichever it is. Raises UsageError as
-    `DigitEncoder` does.
+    `widths` are the encoder's channels, mirrored in the decoder, which enlarges by `enlarge`: see `DigitDecoder`.
+    2,093,571 parameters with a code of 2, whichever decoder it is: encoder 388,354, decoder 1,705,217. Raises
+    UsageError as `DigitEncoder` and `DigitDecoder` do.
     """
 
     code_size: int = 2
-    decoding: Decoder = TransposedDecoder()
+    enlarge: Enlarge = transposed
     widths: tuple[int, ...] = (32, 64, 128)
     image_shape: Shape = (28, 28, 1)
     initializer: layers.Init = layers.torch_init
@@ -134,7 +138,7 @@ class DigitAutoencoder(nn.Module):
         """Build the encoder and the decoder."""
         shared = {"image_shape": self.image_shape, "initializer": self.initializer, "dtype": self.dtype}
         self.encoder = DigitEncoder(self.code_size, self.widths, **shared)
-        self.decoder = self.decoding.clone(parent=None, widths=self.widths[::-1], **shared)
+        self.decoder = DigitDecoder(self.enlarge, self.widths[::-1], **shared)
 
     def __call__(self, image, *, train: bool = False) -> Output:
         """Image (b, h, w, c) -> Output with image, logits and code."""
@@ -150,21 +154,3 @@ class DigitAutoencoder(nn.Module):
         """Code (b, code_size) -> Output with image and logits."""
         logits = self.decoder(code)
         return Output(image=nn.sigmoid(logits), logits=logits)
-
-
-def _small_image(decoder: Decoder, code: jax.Array, **options) -> jax.Array:
-    """The two dense layers: code (b, d) -> (b, h / 4, w / 4, widths[0]) for three widths, ReLU after each."""
-    shrink = 2 ** (len(decoder.widths) - 1)
-    height, width, _ = decoder.image_shape
-    if height % shrink or width % shrink:
-        raise UsageError(f"images of {height}x{width} are no multiple of {shrink} pixels; resize them")
-    small = (height // shrink, width // shrink, decoder.widths[0])
-    x = nn.relu(layers.Dense(decoder.hidden, **options)(code))
-    x = nn.relu(layers.Dense(math.prod(small), **options)(x))
-    return x.reshape(-1, *small)
-
-
-def _bilinear(x: jax.Array) -> jax.Array:
-    """(b, h, w, c) -> (b, 2h, 2w, c), as torch.nn.functional.interpolate with align_corners=False."""
-    b, h, w, c = x.shape
-    return jax.image.resize(x, (b, 2 * h, 2 * w, c), "linear")

@@ -1,0 +1,456 @@
+"""benchmark: how fast jaxae trains, side by side with PyTorch.
+
+For every study's model and batch size (and 128 where that is smaller): images per second of complete training steps
+(forward, backward, update, transforms, shuffling) of jaxae's own `train`, against PyTorch written well (the best of
+several ways, see `benchmark_torch`) and as it is commonly written. Runs alternate, each a process of its own with as
+many threads; both sides' losses after the same steps from the same parameters on the same batches are held together.
+Further parts: many seeds at once, start-up, evaluation, memory by the number of images.
+
+Needs    PyTorch, in this Python or, with --torch-python, in another one; it isn't among jaxae's dependencies
+Run      python -m experiments.benchmark --torch-python PATH --save experiments/results/benchmark.json
+Also     --device gpu; --parts steps; --arms fc conv; --check experiments/results/benchmark.json
+Results  experiments/results/benchmark.json, where it has been measured; on a machine that does nothing else
+"""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import tyro
+
+from experiments import benchmark_table
+from jaxae import plots, program
+from jaxae.errors import UsageError
+
+HERE = Path(__file__).parent
+BATCHES = {  # the study's own first
+    "fc": (10, 128), "conv": (10, 128), "bottleneck": (2048,), "denoise": (16, 128), "transposed": (128,),
+    "upsampling": (128,), "addition": (128,), "unmix": (128,),
+}  # fmt: skip
+DENSE = ("fc", "bottleneck")  # images have no layout there
+VARIANTS = {"cpu": ("eager", "compiled"), "gpu": ("eager", "compiled", "reduced", "graph")}
+EVALUATED = {"unmix": 500}  # images that are evaluated, 2,000 of other arms
+PATIENCE = 1_800  # seconds for an answer
+LOCAL = ("torch_python", "data_dir", "out", "save", "check")  # not in the file
+Name = Literal["fc", "conv", "bottleneck", "denoise", "transposed", "upsampling", "addition", "unmix"]
+Part = Literal["steps", "lanes", "startup", "evaluation", "memory"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is measured, and how long."""
+
+    parts: tuple[Part, ...] = ("steps", "lanes", "startup", "evaluation", "memory")
+    """Training steps, many seeds at once, from the start to the first results, evaluation, memory by images."""
+    arms: tuple[Name, ...] = tuple(BATCHES)  # pyright: ignore[reportAssignmentType]
+    """fc and conv of fc_vs_conv, bottleneck, denoise, digit_codes by decoder, the adder of digit_addition, unmix."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where both compute. On a GPU, PyTorch may use CUDA graphs."""
+    threads: int | None = None
+    """Threads of either side; without it as many as there are cores."""
+    repeats: int = 5
+    """Runs of each side, of which the medians are taken; other parts than the steps have at most three."""
+    seconds: float = 2.0
+    """The least that one run measures, after it has started."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What layers compute in; in PyTorch by autocast."""
+    lane_arms: tuple[Name, ...] = ("fc", "conv")
+    """The arms that train many seeds at once."""
+    lanes: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """How many."""
+    images: tuple[int, ...] = (1_000, 10_000, 60_000, 240_000)
+    """Training images when memory is measured."""
+    source: Literal["tfds", "synthetic"] = "tfds"
+    """The real sets, prepared by TFDS, or the embedded synthetic ones."""
+    data_dir: Path | None = None
+    """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
+    torch_python: Path | None = None
+    """The Python that has torch; without it this one."""
+    out: Path | None = None
+    """Folder for benchmark.json, its table and its figures; without it a new one under runs/."""
+    save: Path | None = None
+    """Write the JSON to this file too, row by row."""
+    check: Path | None = None
+    """Measure the steps of this file's rows again, and exit with 1 where a ratio to PyTorch has fallen."""
+
+    def __post_init__(self):
+        for name in ("parts", "arms", "lane_arms", "lanes", "images"):
+            values, flag = getattr(self, name), "--" + name.replace("_", "-")
+            if not values or len(set(values)) < len(values):
+                raise UsageError(f"{flag} {' '.join(map(str, values))}: name at least one, and each once")
+        if min(self.repeats, self.threads or 1, *self.lanes, *self.images) < 1 or self.seconds < 0:
+            raise UsageError("--repeats, --threads, --lanes and --images must be at least 1, and --seconds at least 0")
+
+
+# ---- two sides, a process for every question
+
+
+class WorkerError(Exception):
+    """A side could not answer; its last words."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where both sides work: the Python that has torch, and a folder for compiled programs and arrays."""
+
+    config: Config
+    torch_python: str
+    folder: Path
+
+    @property
+    def threads(self) -> int:
+        """Of either side."""
+        return self.config.threads or cores()
+
+    def jaxae(self, ask: str, arm: str = "fc", batch: int = 128, **more: Any) -> Any:
+        """The answer of jaxae's side; `cache`, as for `torch`, names where compiled programs are kept."""
+        config = self.config
+        data_dir = str(config.data_dir.resolve()) if config.data_dir else None
+        command = [sys.executable, "-m", "experiments.benchmark_jax"]
+        return self._ask(command, ask, arm, batch, {"source": config.source, "data_dir": data_dir, **more})
+
+    def torch(self, ask: str, arm: str = "fc", batch: int = 128, variant: str = "eager", **more: Any) -> Any:
+        """The answer of PyTorch's side, written as `variant` says."""
+        command = [self.torch_python, str(HERE / "benchmark_torch.py")]
+        return self._ask(command, ask, arm, batch, {"variant": variant, "images": None, **more})
+
+    def arrays(self, arm: str, batch: int) -> Path:
+        """Where jaxae's side puts the data, parameters and batches for PyTorch's."""
+        folder = self.folder / f"{arm}-{batch}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _ask(self, command, ask, arm, batch, more):
+        config, cache = self.config, str(self.folder / more.pop("cache", "compiled"))
+        question = {
+            "ask": ask, "arm": arm, "batch": batch, "device": config.device, "threads": self.threads,
+            "seconds": config.seconds, "precision": config.precision, "folder": str(self.arrays(arm, batch)), **more,
+            "began": time.time(),
+        }  # fmt: skip
+        threads = str(self.threads)
+        environment = {
+            "JAX_PLATFORMS": {"cpu": "cpu", "gpu": "cuda"}[config.device], "NPROC": threads, "OMP_NUM_THREADS": threads,
+            "JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+            "TORCHINDUCTOR_CACHE_DIR": f"{cache}-torch",
+        }  # fmt: skip
+        options: Any = {"capture_output": True, "text": True, "check": False, "env": os.environ | environment}
+        try:
+            done = subprocess.run(command, input=json.dumps(question), timeout=PATIENCE, **options)
+        except subprocess.TimeoutExpired:
+            raise WorkerError(f"no answer to {ask} in {PATIENCE} s") from None
+        if done.returncode:
+            last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+            raise WorkerError(last.removeprefix("jaxae.errors.UsageError: "))
+        return json.loads(done.stdout)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def variants(config: Config, arm: str) -> list[str]:
+    """The ways of writing PyTorch well that are tried."""
+    if arm in DENSE:
+        return list(VARIANTS[config.device])
+    # eager both ways; compiled ones with channels last, which torch.compile would choose itself
+    return ["eager", "channels_last", *(f"{name} channels_last" for name in VARIANTS[config.device][1:])]
+
+
+def alternate(repeats: int, sides: dict[str, Callable[[], Any]]) -> dict[str, list[Any]]:
+    """The answers of every side, asked in turns, every other time backwards."""
+    found: dict[str, list[Any]] = {name: [] for name in sides}
+    for turn in range(repeats):
+        for name in list(sides) if turn % 2 == 0 else reversed(sides):
+            found[name].append(sides[name]())
+    return found
+
+
+def rates(answers: list[Any]) -> list[float]:
+    """Images per second of each run."""
+    return [answer["images_per_second"] for answer in answers]
+
+
+# ---- training steps
+
+
+def steps(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+    """A row for a model at a batch size, and the runs behind it."""
+    config = bench.config
+    ours = bench.jaxae("exchange", arm, batch)  # the first to compile: the cache is empty
+    theirs = bench.torch("losses", arm, batch)
+    tried = fastest(bench, arm, batch)
+    best = max(tried, key=lambda name: tried[name])
+    runs = alternate(config.repeats, {
+        "jaxae": lambda: bench.jaxae("steps", arm, batch),
+        "torch_best": lambda: bench.torch("steps", arm, batch, best),
+        "torch_common": lambda: bench.torch("steps", arm, batch, "common"),
+    })  # fmt: skip
+    found = {side: rates(answers) for side, answers in runs.items()}
+    row = benchmark_table.row(
+        arm, batch, config.device, found, torch_best=best, jaxae_compile_seconds=ours["compile_seconds"],
+        jaxae_peak_mib=median(answer["peak_mib"] for answer in runs["jaxae"]),
+        torch_peak_mib=median(answer["peak_mib"] for answer in runs["torch_best"]),
+    )  # fmt: skip
+    gflop, top = theirs["flop_per_image"] / 1e9, max(content["manifest"]["matmul_gflops"].values())
+    content["rows"].append(row)
+    content["samples"].append({
+        "arm": arm, "batch": batch, "device": config.device, **found, "torch_tried": tried,
+        "ratio_best_range": benchmark_table.spread(found["jaxae"], found["torch_best"]),
+        "ratio_common_range": benchmark_table.spread(found["jaxae"], found["torch_common"]),
+        "losses": benchmark_table.agreement(ours["losses"], theirs["losses"]),
+        "gflop_per_image": gflop,
+        "share_of_peak": {side: gflop * median(found[side]) / top for side in ("jaxae", "torch_best")},
+    })  # fmt: skip
+    say(f"{arm}, batch {batch}: {benchmark_table.ranged(row, content['samples'][-1], 'best')} times PyTorch ({best})")
+
+
+def fastest(bench: Bench, arm: str, batch: int) -> dict[str, float]:
+    """Images per second of each way of writing PyTorch well, one run each; what doesn't work here is left out."""
+    found: dict[str, float] = {}
+    for variant in variants(bench.config, arm):
+        try:
+            found[variant] = bench.torch("steps", arm, batch, variant)["images_per_second"]
+        except WorkerError as error:
+            say(f"PyTorch, {variant}, {arm}: {error}")
+    if not found:
+        raise WorkerError(f"PyTorch can't train {arm}")
+    return found
+
+
+def best_of(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> str:
+    """The fastest way of writing it, from its row where there is one."""
+    rows = [row for row in content["rows"] if (row["arm"], row["batch"]) == (arm, batch)]
+    if rows:
+        return rows[0]["torch_best"]
+    tried = fastest(bench, arm, batch)
+    return max(tried, key=lambda name: tried[name])
+
+
+# ---- other parts
+
+
+def lanes(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+    """Many seeds in one program, against runs one after another: so many runs take so many times as long as one."""
+    best = best_of(bench, content, arm, batch)
+    sides: dict[Any, Callable[[], Any]] = {
+        "alone": lambda: bench.jaxae("steps", arm, batch),
+        "torch": lambda: bench.torch("steps", arm, batch, best),
+    }
+    for mode in ("map", "vmap"):
+        for count in bench.config.lanes:
+            sides[mode, count] = lambda mode=mode, count=count: bench.jaxae(
+                "steps", arm, batch, lanes=count, mode=mode
+            )  # fmt: skip
+    found = {side: median(rates(answers)) for side, answers in alternate(min(bench.config.repeats, 3), sides).items()}
+    alone, theirs = found.pop("alone"), found.pop("torch")
+    for (mode, count), rate in found.items():
+        content["lanes"].append({
+            "arm": arm, "batch": batch, "device": bench.config.device, "mode": mode, "lanes": count,
+            "images_per_second": rate, "jaxae_alone_images_per_second": alone, "torch_best": best,
+            "torch_best_images_per_second": theirs, "ratio_alone": rate / alone, "ratio_torch": rate / theirs,
+        })  # fmt: skip
+    say(f"{arm}, batch {batch}: lanes")
+
+
+def startup(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+    """From the start of a process to its first results, without compiled programs in the cache and with them."""
+    cache = {"cache": f"{arm}-{batch}-fresh", "seconds": 0.0}
+    first, again = (bench.jaxae("steps", arm, batch, **cache) for _ in range(2))
+    entry = {"arm": arm, "batch": batch, "device": bench.config.device}
+    for name in ("import_seconds", "load_seconds"):
+        entry[name] = again[name]
+    for name in ("compile", "start"):
+        entry |= {f"{name}_seconds": first[f"{name}_seconds"], f"{name}_again_seconds": again[f"{name}_seconds"]}
+    entry["torch_start_seconds"] = bench.torch("steps", arm, batch, seconds=0.0)["start_seconds"]
+    compiled = next(name for name in variants(bench.config, arm) if name.startswith("compiled"))
+    try:
+        for name in ("torch_compiled_start_seconds", "torch_compiled_start_again_seconds"):
+            entry[name] = bench.torch("steps", arm, batch, compiled, **cache)["start_seconds"]
+    except WorkerError as error:
+        say(f"PyTorch, {compiled}, {arm}: {error}")
+    content["startup"].append(entry)
+    say(f"{arm}, batch {batch}: start-up")
+
+
+def evaluation(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+    """The loss in evaluation mode on both sides, and all scores of the study on jaxae's."""
+    images = EVALUATED.get(arm, 2_000)
+    sides: dict[str, Callable[[], Any]] = {"jaxae": lambda: bench.jaxae("evaluation", arm, batch, images=images)}
+    for variant in [name for name in variants(bench.config, arm) if name in ("eager", "channels_last")]:
+        sides[variant] = lambda variant=variant: bench.torch("evaluation", arm, batch, variant, images=images)
+    found = alternate(min(bench.config.repeats, 3), sides)
+    loss = {side: median(answer["loss_images_per_second"] for answer in answers) for side, answers in found.items()}
+    ours = loss.pop("jaxae")
+    best = max(loss, key=lambda name: loss[name])
+    content["evaluation"].append({
+        "arm": arm, "images": images, "device": bench.config.device, "jaxae_loss_images_per_second": ours,
+        "torch_best": best, "torch_loss_images_per_second": loss[best], "ratio": ours / loss[best],
+        "jaxae_scores_images_per_second": median(answer["scores_images_per_second"] for answer in found["jaxae"]),
+    })  # fmt: skip
+    say(f"{arm}: evaluation")
+
+
+def memory(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+    """What training holds, by the number of images; a first run compiles, which takes memory of its own."""
+    for images in bench.config.images:
+        ours = [bench.jaxae("steps", arm, batch, images=images, seconds=0.0) for _ in range(2)][-1]
+        theirs = bench.torch("steps", arm, batch, images=images, seconds=0.0)
+        content["memory"].append({
+            "arm": arm, "batch": batch, "device": bench.config.device, "images": images,
+            "jaxae_peak_mib": ours["peak_mib"], "torch_peak_mib": theirs["peak_mib"],
+        })  # fmt: skip
+    say(f"{arm}, batch {batch}: memory")
+
+
+PARTS = {function.__name__: function for function in (steps, lanes, startup, evaluation, memory)}
+
+
+def work(config: Config) -> Iterator[tuple[str, str, int]]:
+    """What is to be measured: part, arm, batch size."""
+    for part in config.parts:
+        for arm in {"lanes": config.lane_arms, "memory": config.arms[:1]}.get(part, config.arms):
+            for batch in BATCHES[arm] if part == "steps" else BATCHES[arm][:1]:
+                yield part, arm, batch
+
+
+# ---- the whole
+
+
+def main(config: Config) -> None:
+    """Measure everything, write as it comes, draw; or hold it against a file."""
+    before = None if config.check is None else read(config.check)
+    if before is not None:
+        config = as_in(config, before)
+    python = find_torch(config)
+    if config.threads is not None and hasattr(os, "sched_setaffinity"):  # what is started here inherits it
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: config.threads])
+    folder = config.out or Path("runs") / f"benchmark-{time.strftime('%Y%m%d-%H%M%S')}"
+    if folder.exists():
+        raise UsageError(f"{folder} exists and is not overwritten; choose another --out")
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix="jaxae-benchmark-") as scratch:
+        bench = Bench(config, python, Path(scratch))
+        try:
+            content = measure(bench, folder)
+        except WorkerError as error:
+            raise UsageError(f"the benchmark ended: {error}") from error
+    for name, figure in benchmark_table.figures(content).items():
+        plots.save(figure, folder / "figures", name)
+    text = benchmark_table.markdown(content)
+    plots.write(folder / "benchmark.md", (text + "\n").encode())
+    say(f"{text}\n\ninto {folder}")
+    if before is not None:
+        judge(before, content)
+    if content["manifest"]["failed"]:
+        sys.exit("not everything could be measured")
+
+
+def measure(bench: Bench, folder: Path) -> dict[str, Any]:
+    """What benchmark.json holds, written after every part of it."""
+    began = time.perf_counter()
+    content: dict[str, Any] = {"manifest": described(bench), "rows": [], "samples": []}
+    content |= {part: [] for part in PARTS if part != "steps"}
+    for part, arm, batch in work(bench.config):
+        try:
+            if part != "steps" and not any(bench.arrays(arm, batch).iterdir()):
+                bench.jaxae("exchange", arm, batch)
+            PARTS[part](bench, content, arm, batch)
+        except WorkerError as error:  # what has been measured, and what can be, counts
+            content["manifest"]["failed"].append(f"{part}, {arm}, batch {batch}: {error}")
+            say(f"failed: {content['manifest']['failed'][-1]}")
+        content["manifest"]["wall_seconds"] = round(time.perf_counter() - began, 1)
+        for path in (folder / "benchmark.json", bench.config.save):
+            if path is not None:
+                plots.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    return content
+
+
+def described(bench: Bench) -> dict[str, Any]:
+    """What is measured, on what, how, and how fast a matrix product is."""
+    config, ours, theirs = bench.config, bench.jaxae("machine"), bench.torch("machine")
+    return {
+        "title": "benchmark: images per second of training, jaxae beside PyTorch", "command": command(config),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "device": config.device,
+        "threads": bench.threads, "repeats": config.repeats, "seconds": config.seconds,
+        "precision": config.precision, "source": config.source, "failed": [],
+        "matmul_gflops": {"jaxae": ours.pop("gflops"), "torch": theirs.pop("gflops")},
+        "machine": ours, "torch": theirs,
+    }  # fmt: skip
+
+
+def command(config: Config) -> str:
+    """The command line, but for paths."""
+    words = ["python", "-m", "experiments.benchmark"]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default and field.name not in LOCAL:
+            values = value if isinstance(value, tuple) else (value,)
+            words += ["--" + field.name.replace("_", "-"), *map(str, values)]
+    return shlex.join(words)
+
+
+def find_torch(config: Config) -> str:
+    """The Python that has torch. Raises UsageError where none is named and this one hasn't."""
+    if config.torch_python is not None:
+        if not config.torch_python.is_file():
+            raise UsageError(f"--torch-python {config.torch_python} is no file; name a Python that has torch")
+        return str(config.torch_python)
+    if importlib.util.find_spec("torch") is None:
+        raise UsageError("this Python has no torch to compare with; install it, or name one with --torch-python PATH")
+    return sys.executable
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A benchmark.json. Raises UsageError for another file."""
+    try:
+        content = json.loads(path.read_text())
+        if not content["rows"] or len(content["rows"]) != len(content["samples"]):
+            raise ValueError("it has no rows of training steps")
+        return content
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is no file of this benchmark ({error}); give one that it has written") from None
+
+
+def as_in(config: Config, before: dict[str, Any]) -> Config:
+    """The settings to measure a file's rows again: its arms (those of --arms), device and precision."""
+    measured = {row["arm"] for row in before["rows"]}
+    arms: Any = tuple(arm for arm in config.arms if arm in measured)
+    made = before["manifest"]
+    changes = {"arms": arms, "parts": ("steps",), "device": made["device"], "precision": made["precision"]}
+    return dataclasses.replace(config, **changes)
+
+
+def judge(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Say what has changed; exit with 1 where a ratio has fallen."""
+    measured = {row["arm"] for row in now["rows"]}
+    kept = {name: [e for e in before[name] if e["arm"] in measured] for name in ("rows", "samples")}
+    slower, faster = benchmark_table.compare(kept, now)
+    for words, found in (("slower", slower), ("faster", faster)):
+        for text in found:
+            say(f"{words}: {text}")
+    say(f"{len(kept['rows'])} rows compared: {len(slower)} slower, {len(faster)} faster")
+    if slower:
+        sys.exit(1)
+
+
+def say(text: str) -> None:
+    """A line for whoever waits."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    program.with_errors(
+        lambda: main(tyro.cli(Config, prog="python -m experiments.benchmark", description=__doc__))
+    )  # fmt: skip

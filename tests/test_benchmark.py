@@ -1,0 +1,166 @@
+"""The benchmark's arithmetic against values by hand, and both sides' first steps side by side; nothing is timed."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import benchmark, benchmark_jax, benchmark_table
+from jaxae import keys, plots, train
+from jaxae.errors import UsageError
+
+ROOT = Path(__file__).parents[1]
+FIELDS = [
+    "arm", "batch", "device", "jaxae_images_per_second", "torch_best", "torch_best_images_per_second",
+    "torch_common_images_per_second", "ratio_best", "ratio_common", "jaxae_compile_seconds", "jaxae_peak_mib",
+    "torch_peak_mib",
+]  # fmt: skip
+RUNS = {"jaxae": [30.0, 10.0, 20.0], "torch_best": [10.0, 10.0, 40.0], "torch_common": [4.0, 5.0, 5.0]}
+FACTS = {"torch_best": "eager", "jaxae_compile_seconds": 1.5, "jaxae_peak_mib": 300.0, "torch_peak_mib": 400.0}
+
+
+def content(ratios=(0.5, 3.0), arm="fc"):
+    """What a benchmark.json holds, its ratio to PyTorch at its best with this range and the mean as its median."""
+    row = benchmark_table.row(arm, 10, "cpu", RUNS, **FACTS) | {"ratio_best": sum(ratios) / 2}
+    sample = {
+        "arm": arm, "batch": 10, "device": "cpu", **RUNS, "ratio_best_range": list(ratios),
+        "ratio_common_range": [2.0, 7.5], "losses": benchmark_table.agreement([2.0, 1.0], [2.0, 1.5]),
+        "share_of_peak": {"jaxae": 0.251, "torch_best": 0.1},
+    }  # fmt: skip
+    lanes = {
+        "arm": arm, "batch": 10, "mode": "map", "lanes": 16, "images_per_second": 1.0, "ratio_alone": 2.0,
+        "ratio_torch": 3.0,
+    }  # fmt: skip
+    manifest = {
+        "command": "python -m experiments.benchmark", "threads": 2, "repeats": 3, "seconds": 2.0,
+        "precision": "float32", "matmul_gflops": {"jaxae": 200.0, "torch": 242.0}, "torch": {"version": "2.13"},
+        "machine": {"device": {"kind": "a CPU"}, "versions": {"jax": "0.10"}},
+    }  # fmt: skip
+    return {"manifest": manifest, "rows": [row], "samples": [sample], "lanes": [lanes]}
+
+
+def test_a_row_has_medians_and_the_ratios_of_medians():
+    row = benchmark_table.row("fc", 10, "cpu", RUNS, **FACTS)
+    assert list(row) == FIELDS
+    assert (row["jaxae_images_per_second"], row["torch_best_images_per_second"]) == (20.0, 10.0)
+    assert (row["ratio_best"], row["ratio_common"]) == (2.0, 4.0)
+
+
+def test_spread_is_of_runs_that_followed_each_other():
+    assert benchmark_table.spread(RUNS["jaxae"], RUNS["torch_best"]) == (0.5, 3.0)
+
+
+def test_agreement_of_losses():
+    found = benchmark_table.agreement([2.0, 1.0], [2.0, 0.8])
+    assert found == {"steps": 2, "jaxae": 1.0, "torch": 0.8, "largest_relative_difference": pytest.approx(0.2)}
+
+
+@pytest.mark.parametrize(
+    ("now", "slower", "faster"),
+    [
+        ((0.9, 1.1), 0, 0),
+        ((0.6, 0.8), 1, 0),
+        ((0.84, 0.89), 0, 0),  # apart, by less than what a day makes
+        ((0.5, 0.95), 0, 0),  # ranges meet
+        ((1.3, 1.5), 0, 1),
+    ],
+)
+def test_files_are_compared_by_ratios(now, slower, faster):
+    found = benchmark_table.compare(content((0.9, 1.1)), content(now))
+    assert [*map(len, found)] == [slower, faster]
+
+
+def test_what_is_not_measured_again_is_named():
+    assert benchmark_table.compare(content(), content(arm="conv")) == (["fc, batch 10: not measured now"], [])
+
+
+def test_the_table_and_the_figures_show_every_row():
+    text = benchmark_table.markdown(content())
+    cells = ["fc", "10", "20", "10", "eager", "1.75 (0.50 to 3.00)", "5", "4.00 (2.00 to 7.50)", "1.5", "300", "400"]
+    assert f"| {' | '.join([*cells, '25%', '10%', '3e-01 in 2 steps'])} |" in text
+    assert "| fc | 10 | map | 16 | 1 | 2 | 3 |" in text
+    drawn = benchmark_table.figures(content())
+    assert [*drawn] == ["benchmark", "benchmark_lanes"]
+    for figure in drawn.values():
+        plots.check(figure)
+
+
+def test_every_arm_is_on_jaxaes_side_and_the_studys_batch_comes_first():
+    assert set(benchmark.BATCHES) == set(benchmark_jax.ARMS)
+    config = benchmark.Config(arms=("denoise", "unmix"), parts=("steps", "startup"))
+    steps = [("steps", "denoise", 16), ("steps", "denoise", 128), ("steps", "unmix", 128)]
+    assert [*benchmark.work(config)] == [*steps, ("startup", "denoise", 16), ("startup", "unmix", 128)]
+
+
+def test_the_command_is_without_paths():
+    config = benchmark.Config(arms=("fc",), seconds=1.0, data_dir=Path("there"), torch_python=Path("python"))
+    assert shlex.split(benchmark.command(config))[3:] == ["--arms", "fc", "--seconds", "1.0"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [({"arms": ("fc", "fc")}, "--arms fc fc: name"), ({"lanes": ()}, "--lanes : name"), ({"repeats": 0}, "at least 1")],
+)
+def test_bad_flags_are_refused(flags, words):
+    with pytest.raises(UsageError, match=words):
+        benchmark.Config(**flags)
+
+
+def test_another_file_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text('{"rows": [], "samples": []}')
+    with pytest.raises(UsageError, match=r"x\.json is no file of this benchmark"):
+        benchmark.read(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(("lanes", "steps"), [(1, 40), (2, 20), (20, 4)])
+def test_a_compiled_call_divides_the_epoch_into_multiples_of_the_unroll(lanes, steps, monkeypatch):
+    monkeypatch.setitem(benchmark_jax.ARMS, "fc", (benchmark_jax.fc, 400))
+    asked = benchmark_jax.Question("steps", lanes=lanes, source="synthetic", images=800)
+    assert benchmark_jax.chunk(asked, benchmark_jax.fc(asked)) == steps
+
+
+@pytest.fixture(scope="module")
+def exchanged(tmp_path_factory):
+    """What jaxae's side answers about six steps, as a process; and the folder that it filled."""
+    folder = tmp_path_factory.mktemp("exchange")
+    question = {"ask": "exchange", "arm": "fc", "batch": 10, "source": "synthetic", "images": 80, "folder": str(folder)}
+    command = [sys.executable, "-m", "experiments.benchmark_jax"]
+    done = subprocess.run(
+        command, input=json.dumps(question), cwd=ROOT, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    return json.loads(done.stdout), folder
+
+
+def test_jaxaes_side_answers_with_the_losses_of_a_training(exchanged):
+    answer, folder = exchanged
+    arm = benchmark_jax.fc(benchmark_jax.Question("exchange", source="synthetic", images=80))
+    hparams = jax.tree.map(lambda value: np.full(1, value, np.float32), arm.hparams)
+    losses = train.fit(arm.study, jnp.stack([keys.root(0)]), arm.data, epochs=1, hparams=hparams).train["loss"][0]
+    np.testing.assert_allclose(answer["losses"], losses, rtol=1e-5)
+    assert answer["compile_seconds"] >= 0
+    batches, params = np.load(folder / "batches.npz"), np.load(folder / "params.npz")
+    assert batches["0"].shape == batches["1"].shape == (len(losses), 10, 28, 28, 1)
+    assert sum(params[name].size for name in params.files) == 468_368
+    assert np.load(folder / "image.npy").shape == (80, 28, 28, 1)
+
+
+def test_torchs_side_trains_the_same_thing(exchanged):
+    pytest.importorskip("torch")
+    answer, folder = exchanged
+    question = {"arm": "fc", "batch": 10, "device": "cpu", "threads": 1, "precision": "float32", "folder": str(folder)}
+    command = [sys.executable, str(ROOT / "experiments" / "benchmark_torch.py")]
+    for ask in ("losses", "steps"):
+        more = {"ask": ask, "variant": "common", "images": None, "seconds": 0.0, "began": 0.0}
+        done = subprocess.run(command, input=json.dumps(question | more), capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout)
+        if ask == "losses":
+            np.testing.assert_allclose(found["losses"], answer["losses"], rtol=1e-5)
+            assert found["flop_per_image"] == 2 * (3 * 466_944 - 784 * 256)  # products but that with the input's slope
+        else:
+            assert found["images_per_second"] > 0
