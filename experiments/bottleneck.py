@@ -24,6 +24,7 @@ import optax
 import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_paths import codes, interpolation
+from jaxae import tables
 from jaxae.latent import decode, traversal
 from jaxae.plots import Curves, Images, Line, per_class, shades
 from jaxae.transforms import add_gaussian_noise, to_unit
@@ -145,6 +146,12 @@ def compare_with_pca(run: ae.Run, arms: Arms, train: ae.data.Dataset, test: ae.d
     living = np.stack([run.measures[arm.name]["code/living units"] for arm in arms.values()], axis=1).astype(int)
     counts = ", ".join(f"{mean:.1f} of {size}" for size, mean in zip(sizes, living.mean(0), strict=True))
     run.note(f"Units of the code that vary over the test set, mean over seeds: {counts}. The others are dead.")
+    rows = [
+        [str(size), tables.over_seeds(run.measures[arm.name]["test/mse"]), tables.number(errors[size])]
+        for size, arm in arms.items()
+    ]
+    kinds = [("Numbers in the code", "number"), ("Autoencoder", "number"), ("PCA", "number")]
+    run.table("Test MSE by code size", kinds, rows)
     if len(sizes) > 1:
         ours = np.stack([run.measures[arm.name]["test/mse"] for arm in arms.values()], axis=1)
         lines = (

@@ -325,14 +325,9 @@ def protocols(run: ae.Run, trained: list[ae.Trained]) -> None:
         seen = run.measures[done.name]
         for image, prefix in (("noisy input", "test/input "), ("output", "test/")):
             if f"{prefix}psnr" in seen:
-                rows.append([done.name, image, *(interval(seen[prefix + metric]) for metric in heads)])
+                rows.append([done.name, image, *(tables.over_seeds(seen[prefix + metric]) for metric in heads)])
     columns = [("Arm", "text"), ("Image", "text"), *((head, "number") for head in heads.values())]
     run.table("The report's protocol (8-bit images, 7x7 SSIM) and dm-pix, on the test images", columns, rows)
-
-
-def interval(values: np.ndarray) -> str:
-    """One number per seed, f[seeds], as the mean with its interval."""
-    return tables.reproduced(ae.results.measured("", "", values))
 
 
 # ---- what the numbers say
@@ -380,8 +375,8 @@ def baseline(run: ae.Run) -> list[str]:
             given, made = seen["test/input psnr, 8-bit"].mean(), seen["test/psnr, 8-bit"].mean()
             texts.append(
                 f"{arm}: the noisy test images themselves score {given:.2f} dB, and what the model makes of them "
-                f"{made:.2f} dB, a difference of {interval(seen['test/psnr, 8-bit gained'])} dB; in SSIM it "
-                f"is {interval(seen['test/ssim, 8-bit gained'])}. The report's 24.48 dB are "
+                f"{made:.2f} dB, a difference of {tables.over_seeds(seen['test/psnr, 8-bit gained'])} dB; in SSIM it "
+                f"is {tables.over_seeds(seen['test/ssim, 8-bit gained'])}. The report's 24.48 dB are "
                 f"{'below' if given > 24.48 else 'above'} the noisy images'."
             )
     return texts
@@ -396,7 +391,7 @@ def improved(run: ae.Run, config: Config) -> list[str]:
         low, high = ae.results.interval(gained) or (-np.inf, np.inf)
         beats = (run.measures[name][f"{metric} gained"] > 0).sum()
         found.append(
-            f"{name.removeprefix(f'{base}, ')} {interval(gained)} dB ({words[int(low > 0) - int(high < 0)]}; "
+            f"{name.removeprefix(f'{base}, ')} {tables.over_seeds(gained)} dB ({words[int(low > 0) - int(high < 0)]}; "
             f"beats the noisy image in {beats} of {len(run.seeds)} seeds)"
         )
     return [f"What each change adds to the test PSNR of {base}, paired by seed: {'; '.join(found)}."] if found else []

@@ -281,18 +281,11 @@ def columns(run: ae.Run, config: Config) -> None:
         for (arm, split), (image, reported) in itertools.product((*arms, (GUESSES, "test")), SCORES[metric].items()):
             right = run.measures[arm][f"{split}/{image} {metric}"]
             wrong = run.measures[arm][f"{split}/{image} {metric}, range 255"]
-            rows.append([arm, image, f"{reported:.6g}", *map(in_words, (wrong, right, wrong - right))])
+            rows.append([arm, image, f"{reported:.6g}", *map(tables.over_seeds, (wrong, right, wrong - right))])
         heads = ("reported", "range 255, as reported", "range 1, right", "difference")
         kinds = [("Arm", "text"), ("Image", "text"), *((f"{words}: {head}", "number") for head in heads)]
         title = f"{words}, under both data ranges, of {SAMPLE} random test pairs; without network, of all test images"
         run.table(title, kinds, rows)
-
-
-def in_words(values: np.ndarray) -> str:
-    """One number per seed, f[seeds], as their mean with its interval; or one number, f[1]."""
-    if np.ptp(values) < 1e-6 * abs(values).max():  # such as the step between the data ranges, but for rounding
-        return tables.number(values[0])
-    return tables.reproduced(ae.results.measured("", "", values))
 
 
 # ---- what is said

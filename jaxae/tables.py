@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich import table as rich_table
 from rich.console import Group, RenderableType
@@ -11,7 +12,7 @@ from rich.text import Text as Words
 
 from jaxae import page
 from jaxae.page import NONE, VERDICTS
-from jaxae.results import SHARED, Row, from_json
+from jaxae.results import SHARED, Row, from_json, measured
 
 CLAIMS = (
     ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
@@ -70,6 +71,13 @@ def reproduced(row: Row) -> str:
         return f"{number(row.mean)} (n = {row.n_seeds}, no interval)"
     half = (row.ci95[1] - row.ci95[0]) / 2
     return f"{number(row.mean)} ± {f'{half:#.2g}'.rstrip('.') if 0 < half < 99.5 else number(half)}"
+
+
+def over_seeds(values: np.ndarray) -> str:
+    """One number per seed, float[seeds], as their mean with its interval; one number, or equal ones, as that."""
+    if np.ptp(values) <= 1e-6 * np.abs(values).max():
+        return number(values[0])
+    return reproduced(measured("", "", values))
 
 
 def without(row: Row) -> str:
