@@ -162,7 +162,7 @@ def progress(
         if epoch != rows_epoch:
             rows, rows_epoch = _orders(study, keys, data, epoch, how), epoch
         until = min([stop for stop in stops if stop > at] or [per_epoch])
-        count = min(chunk, until - at)
+        count = _whole_rounds(min(chunk, until - at), study.unroll)
         state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, how)
         now = now._replace(state=state, done=np.int32(now.done + count))
         record(study, now, losses, count, per_epoch)
@@ -217,6 +217,11 @@ def _chunk_length(per_epoch: int) -> int:
     target = max(per_epoch // 10, 20)
     near = [length for length in range(target, target // 2, -1) if per_epoch % length == 0]
     return near[0] if near else target
+
+
+def _whole_rounds(count: int, unroll: int) -> int:
+    """`count` without what is left over after whole rounds of unrolled steps, which is a chunk of its own."""
+    return count - count % unroll if count > unroll else count
 
 
 def _multiple(count: int, unroll: int) -> int:
