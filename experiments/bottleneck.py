@@ -55,8 +55,10 @@ class Config(ae.Flags):
         super().__post_init__()
         if not 1 <= min(self.code_sizes) <= max(self.code_sizes) <= 784:
             raise ae.UsageError(f"--code-sizes {self.code_sizes}: give sizes from 1 to 784, the pixels of an image")
-        if self.noise <= 0 or not 1 <= self.pairs <= 10_000:
-            raise ae.UsageError(f"--noise {self.noise} --pairs {self.pairs}: give noise above 0 and 1 to 10,000 pairs")
+        if self.noise <= 0:
+            raise ae.UsageError(f"--noise is {self.noise}; give one above 0")
+        if not 1 <= self.pairs <= 10_000:
+            raise ae.UsageError(f"--pairs is {self.pairs}; give 1 to 10,000")
 
 
 def claims(config: Config) -> list[ae.Claim]:

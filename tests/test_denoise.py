@@ -60,3 +60,8 @@ def test_the_verdict_on_the_noise_takes_the_reading_that_reproduces_all_of_the_o
     stub: Any = SimpleNamespace(rows=lambda: rows)
     (said,) = denoise.verdict(stub)
     assert words in said
+
+
+def test_what_nothing_would_be_improved_by_is_refused():
+    with pytest.raises(ae.UsageError, match="--improve variance needs --improvements"):
+        denoise.Config(improve="variance")
