@@ -221,10 +221,8 @@ class Run:
     def words(self, arm: str, metric: str, *, by_seed: bool = False) -> str:
         """A measure for a note, as tables show it: mean and half-width of its interval; the seeds one by one."""
         values = self.measures[arm][metric]
-        row = results.rows({arm: {metric: values}}, seeds=self.seeds, dead={})[0]
-        mean = tables.reproduced(row) if row.ci95 else tables.number(row.mean)
         each = f" (by seed: {', '.join(map(tables.number, values))})" if by_seed and len(values) > 1 else ""
-        return mean + "%" * metric.endswith("%") + each
+        return tables.over_seeds(values) + "%" * metric.endswith("%") + each
 
     def compare(self, first: str, second: str, *names: str) -> None:
         """Add the paired difference of two arms in each of these measures to the results."""
@@ -265,7 +263,8 @@ class Run:
         now = training.begin(study, roots, data, plan, validate=validate, hparams=hparams, initial=initial, how=how)
         now = (checkpoint.restore(folder, now) if self.before else None) or now
         count = f"{len(roots)} {'lane' if len(roots) == 1 else 'lanes'}"
-        self._say(f"{study.name}: {count}, {plan.epochs} epochs of {per_epoch:,} steps, batch {study.batch_size}")
+        epochs = f"{plan.epochs} {'epoch' if plan.epochs == 1 else 'epochs'}"
+        self._say(f"{study.name}: {count}, {epochs} of {per_epoch:,} steps, batch {study.batch_size}")
         clock = display.Clock(study.batch_size, int(now.done))
         steps = training.progress(study, roots, data, plan, hparams=hparams, how=how, start=now, **options)
         with display.Bar(

@@ -75,9 +75,8 @@ def reproduced(row: Row) -> str:
 
 def over_seeds(values: np.ndarray) -> str:
     """One number per seed, float[seeds], as their mean with its interval; one number, or equal ones, as that."""
-    if np.ptp(values) <= 1e-6 * np.abs(values).max():
-        return number(values[0])
-    return reproduced(measured("", "", values))
+    row, varies = measured("", "", values), np.ptp(values) > 1e-6 * np.abs(values).max()
+    return reproduced(row) if varies and row.ci95 else number(row.mean)
 
 
 def without(row: Row) -> str:
