@@ -95,7 +95,7 @@ def main(config: Config) -> None:
     """Train every code size, then the report's steps 4 (reconstruction), 5 (denoising) and 6 (interpolation)."""
     with ae.Run(config, claims(config)) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
-        judge = digit_classifier.judge(run, train, test)
+        judge = digit_classifier.judge(run, test)
         studies = {size: study(size, config, train) for size in sorted(config.code_sizes)}
         arms = {size: run.train(arm, train, validation=test, test=test) for size, arm in studies.items()}
         shown = arms[8 if 8 in arms else min(arms)]

@@ -261,7 +261,7 @@ def main(config: Config) -> None:
     """Train the arms, read what they draw, then the fractions."""
     with ae.Run(config, claims(config)) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
-        judge = digit_classifier.judge(run, train, test)
+        judge = digit_classifier.judge(run, test)
         mean = class_means(train)
         run.note(protocol(config))
         parts = digits(train, mean), digits(test.head(min(VALIDATION, len(test))), mean)

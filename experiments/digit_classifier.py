@@ -7,7 +7,7 @@ reads real ones.
 
 Expected  experiments/results/digit_classifier.json: over 99.2% of the test digits read right
 Run       python -m experiments.digit_classifier --seeds 3
-Use       variables = judge(run, train, test); probability = read(variables, images)
+Use       variables = judge(run, test); probability = read(variables, images)
 """
 
 from collections.abc import Mapping
@@ -85,13 +85,14 @@ def recipe(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names}
 
 
-def judge(run: ae.Run, train: ae.data.Dataset, test: ae.data.Dataset) -> Mapping[str, Any]:
+def judge(run: ae.Run, test: ae.data.Dataset) -> Mapping[str, Any]:
     """The classifier's variables, for a study that reads generated digits with `read`.
 
-    It is trained on `train` with seed 0 and this file's defaults, once: afterwards it comes from the cache. What share
-    of `test` it reads right is a measure of the run, that of the arm "digit classifier".
+    It is trained on all of MNIST's training digits, whatever the run's --limit, with seed 0 and this file's defaults,
+    once: afterwards it comes from the cache. What share of `test` it reads right is a measure of the run, that of the
+    arm "digit classifier".
     """
-    config = Config()
+    config, train = Config(), run.data("mnist", "train", whole=True)
     variables = run.pretrained(study(config, train), train, recipe(config))
     right = read(variables, to_unit(jnp.asarray(test.image))).argmax(1) == test.label
     run.measure(NAME, "test/accuracy", right.mean())

@@ -6,7 +6,7 @@ rate that rises and falls once. What it learned before its last layer is the sta
 
 Expected  experiments/results/photo_classifier.json, where it has been measured
 Run       python -m experiments.photo_classifier --seeds 2
-Use       variables = encoder(run, train, test)
+Use       variables = encoder(run, test)
 """
 
 from dataclasses import dataclass
@@ -60,13 +60,14 @@ def recipe(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("seed", "epochs", "batch_size", "learning_rate")}
 
 
-def encoder(run: ae.Run, train: ae.data.Dataset, test: ae.data.Dataset) -> dict[str, Any]:
+def encoder(run: ae.Run, test: ae.data.Dataset) -> dict[str, Any]:
     """The variables of a ResNet18 without classes: those of the classifier before its last layer.
 
-    It is trained on `train` with seed 0 and this file's defaults, once: afterwards it comes from the cache. What share
-    of `test` it classifies right is a measure of the run, that of the arm "photo classifier".
+    It is trained on all of CIFAR-10's training photos, whatever the run's --limit, with seed 0 and this file's
+    defaults, once: afterwards it comes from the cache. What share of `test` it classifies right is a measure of the
+    run, that of the arm "photo classifier".
     """
-    config = Config()
+    config, train = Config(), run.data("cifar10", "train", whole=True)
     made = study(config, train)
     variables = run.pretrained(made, train, recipe(config))
     state = ae.State(jnp.zeros((), jnp.int32), variables["params"], variables["batch_stats"], ())

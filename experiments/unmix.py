@@ -187,12 +187,12 @@ def draw_pairs(key, data: ae.data.Pairs):
     return data.draw(key)
 
 
-def encoder(run: ae.Run, source: str, photos: ae.data.Dataset, test: ae.data.Dataset) -> dict[str, Any] | None:
+def encoder(run: ae.Run, source: str, test: ae.data.Dataset) -> dict[str, Any] | None:
     """Variables for the model's encoder to start from: those of `--pretrained`."""
     if source == "none":
         return None
     if source == "cifar":
-        found = photo_classifier.encoder(run, photos, test)
+        found = photo_classifier.encoder(run, test)
     else:
         path = ae.models.weights.imagenet() if source == "imagenet" else Path(source)
         found = ae.models.weights.load(path, ae.models.ResNet18(classes=None))
@@ -207,7 +207,7 @@ def main(config: Config) -> None:
         digits, photos = run.data("mnist", "train"), run.data("cifar10", "train")
         test = ae.data.pairs(run.data("mnist", "test"), run.data("cifar10", "test"), aligned=config.aligned)
         train = ae.data.pairs(digits, photos, count=None if config.limit else EPOCH, aligned=config.aligned)
-        starts = {source: encoder(run, source, photos, test.second) for source in config.pretrained}
+        starts = {source: encoder(run, source, test.second) for source in config.pretrained}
         trained = []
         for decoders, times, source in itertools.product(config.decoders, config.times, config.pretrained):
             made = study(decoders, source, times, train, config)

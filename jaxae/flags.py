@@ -38,7 +38,7 @@ class Flags:
     batch_size: int = 128
     """Images per step."""
     limit: Annotated[int | None, UNSET] = None
-    """Train on the first N images only; without it on all."""
+    """Train on the first N images only, but for judges and encoders that are ready-made; without it on all."""
     source: Literal["tfds", "synthetic"] = "tfds"
     """The real sets, prepared by TFDS, or the embedded synthetic ones."""
     data_dir: Annotated[Path | None, UNSET] = None

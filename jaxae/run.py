@@ -119,16 +119,23 @@ class Run:
 
     # ---- what an experiment calls
 
-    def data(self, name: str, split: str) -> data.Dataset:
-        """The data set of this run's source; of a training split, the first --limit images."""
+    def data(self, name: str, split: str, *, whole: bool = False) -> data.Dataset:
+        """The data set of this run's source; of a training split the first --limit images, unless `whole` is asked for.
+
+        What a run uses and doesn't study, such as a judge, is trained on the whole split, whatever the limit.
+        """
         loaded = data.load(name, split, source=self.config.source, data_dir=self.config.data_dir)
-        role = f"{name} {split}"
-        if split.startswith("train") and self.config.limit is not None:
+        role, limit = f"{name} {split}", self.config.limit
+        limited = split.startswith("train") and limit is not None and limit < len(loaded)
+        if limited and whole:
+            role += ", whole"
+        elif limited:
             self.sizes[role] = len(loaded)
-            loaded = loaded.head(self.config.limit) if self.config.limit < len(loaded) else loaded
+            loaded = loaded.head(limit)
         entry = manifest.describe_data(role, loaded)
         manifest.refuse_other_data((self.before or {}).get("data", []), entry, self.folder)
-        self.manifest["data"].append(entry)
+        if entry not in self.manifest["data"]:
+            self.manifest["data"].append(entry)
         lossy = [f"{old['name']} re-encoded as JPEG" for old in self.manifest["data"] if old["source"] == data.AS_JPEG]
         self.manifest["deviations"] = [*flags.deviations(self.config, self.sizes), *dict.fromkeys(lossy)]
         return loaded
