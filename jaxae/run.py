@@ -125,13 +125,12 @@ class Run:
         What a run uses and doesn't study, such as a judge, is trained on the whole split, whatever the limit.
         """
         loaded = data.load(name, split, source=self.config.source, data_dir=self.config.data_dir)
-        role, limit = f"{name} {split}", self.config.limit
-        limited = split.startswith("train") and limit is not None and limit < len(loaded)
-        if limited and whole:
-            role += ", whole"
-        elif limited:
-            self.sizes[role] = len(loaded)
-            loaded = loaded.head(limit)
+        role, limit = f"{name} {split}", self.config.limit if split.startswith("train") else None
+        if limit is not None and limit < len(loaded):
+            if whole:
+                role += ", whole"
+            else:
+                self.sizes[role], loaded = len(loaded), loaded.head(limit)
         entry = manifest.describe_data(role, loaded)
         manifest.refuse_other_data((self.before or {}).get("data", []), entry, self.folder)
         if entry not in self.manifest["data"]:
