@@ -125,6 +125,17 @@ def test_unmixer_decodes_what_it_encodes_into_two_images(skip, monkeypatch):
     np.testing.assert_allclose(output.image, decoded.image, rtol=0, atol=1e-6)
     assert np.abs(output.image[:, 0] - output.image[:, 1]).max() > 1e-3  # two decoders, not one twice
 
+    lanes = jax.tree.map(lambda leaf: jnp.stack([0.5 * leaf, leaf]), variables)
+    side_by_side = jax.jit(jax.vmap(model.apply, (0, None)))(lanes, image).image[1]
+    np.testing.assert_allclose(side_by_side, output.image, rtol=0, atol=1e-5)
+    half = jax.jit(model.clone(dtype=jnp.bfloat16).apply)(variables, image).image
+    assert half.dtype == jnp.float32
+    np.testing.assert_allclose(half, output.image, rtol=0, atol=0.05)
+    slopes = jax.jit(
+        jax.grad(lambda params: jnp.square(model.apply({**variables, "params": params}, image).image).sum())
+    )
+    assert all(0 < np.abs(slope).max() < np.inf for slope in jax.tree.leaves(slopes(variables["params"])))
+
 
 def test_what_does_not_fit_is_refused():
     for model, shape, words in (

@@ -1,13 +1,20 @@
-"""What the study `unmix` computes itself: its loss, the formula's error, and what it claims of which arms."""
+"""The study `unmix`: its loss, the formula's error, its claims, and the contracts of training for its model."""
 
+import functools
 from types import SimpleNamespace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from tiny import assert_same_bits, lane, roots
 
 import jaxae as ae
 from experiments import unmix
+from jaxae import checkpoint
+from jaxae.lanes import Lanes
+from jaxae.models import resnet
 
 
 def given(digit: float, photo: float, made_digit: float, made_photo: float) -> tuple[Any, ae.Batch]:
@@ -37,3 +44,44 @@ def test_only_arms_as_the_report_has_them_are_held_against_its_numbers():
     config = unmix.Config(pretrained=("none", "cifar"), decoders=("plain", "skip"), times=(1, 5))
     assert {claim.arm for claim in unmix.claims(config)} == {"plain", "plain from CIFAR-10"}
     assert not unmix.claims(unmix.Config(consistency=(1.0,)))
+
+
+@pytest.fixture(scope="module")
+def small():
+    """The study with a small network, and pairs of which an epoch of batches of 4 leaves 2 out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resnet, "WIDTHS", (4,))
+        patch.setattr(ae.models, "Unmixer", functools.partial(ae.models.Unmixer, widths=(3, 4, 5)))
+        pairs = ae.data.pairs(ae.data.synthetic.digits("train[:11]"), ae.data.synthetic.scenes("train[:7]"), count=10)
+        yield unmix.study("skip", "none", 1, pairs, unmix.Config(batch_size=4)), pairs
+
+
+def test_lanes_chunks_and_a_checkpoint_leave_its_bits_and_statistics_as_they_are(small, tmp_path):
+    study, pairs = small
+    weights = {"consistency": np.array([0.0, 1.0], np.float32)}
+    plan = ae.train.Plan(2, chunk=1)
+    *_, whole = ae.train.progress(study, roots(2), pairs, plan, hparams=weights, how=Lanes("map", 2))
+    assert whole.train["both"].shape == (2, 2 * 2)  # 10 pairs are 2 steps of 4
+    means = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(whole.state.batch_stats) if "mean" in str(path)]
+    assert all(np.abs(np.asarray(leaf)).max() > 0 for leaf in means)
+
+    alone = lane(weights, slice(1, 2))
+    for now in ae.train.progress(study, roots(2)[1:], pairs, plan, hparams=alone):
+        if int(now.done) == 3:  # in the midst of the second epoch
+            checkpoint.save(tmp_path / "unmix", now)
+            break
+    like = ae.train.begin(study, roots(2)[1:], pairs, plan, hparams=alone)
+    start = checkpoint.restore(tmp_path / "unmix", like)
+    *_, resumed = ae.train.progress(study, roots(2)[1:], pairs, plan, hparams=alone, start=start)
+    for name in ("state", "train"):
+        assert_same_bits(lane(getattr(whole, name), 1), lane(getattr(resumed, name), 0))
+
+
+def test_every_pair_is_scored_and_alike_in_any_batch(small):
+    study, pairs = small
+    key = ae.keys.root(0)
+    state = jax.jit(ae.train.init, static_argnames="study")(study, key, pairs)
+    scored = jax.jit(ae.evaluate.scores, static_argnames="study")(study, key, state, pairs)
+    two = jax.jit(ae.evaluate.sample, static_argnames="study")(study, key, state, pairs, np.array([9, 2]))
+    assert scored["both"].shape == (10,)
+    np.testing.assert_allclose(unmix.scores(*two)["both"], scored["both"][np.array([9, 2])], rtol=1e-5)
