@@ -7,7 +7,7 @@ so is the formula that the report turns to, photo = 2 * mean - digit, whose erro
 
 Source    000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18 pretrained on ImageNet, sum of two MSEs, Adam 1e-3,
           batch 128, one epoch of 50,000 pairs; images in [-1, 1], which only the first loss tells
-Expected  experiments/results/unmix.json (to come: the real data has not been run yet)
+Expected  experiments/results/unmix.json
 Run       python -m experiments.unmix --seeds 3
 Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
           --pretrained imagenet, as the report's (a download; or the path of the file);
@@ -15,7 +15,6 @@ Also      --pretrained none cifar (fine-tuning against training from scratch; ci
 """
 
 import itertools
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +26,14 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from experiments import photo_classifier
+from experiments import photo_classifier, unmix_pictures
+from experiments.unmix_pictures import FIRST, FORMULA, IMAGES, LAST
 from jaxae import tables
 from jaxae.transforms import mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
 
 EPOCH = 50_000  # pairs, whatever the sets' sizes: the steps stay the report's
 RATE = 1e-3
 SAMPLE = 128  # test pairs that the report scores
-SHOWN = 20
-IMAGES = ("digit", "photo")  # in the order in which the model gives them
-FORMULA = "photo by subtraction"
 GUESSES = "no network: black digit, mean photo"
 
 
@@ -78,10 +75,11 @@ def setting(weight: float) -> str:
 
 # ---- what is reported
 
+BELOW = f"train/both/first step below {LAST}"
 LOSSES = (  # measure, number, reading, and the measure of the number's other reading
-    ("train/both/first step", 1.094, "the loss of the first batch", ""),
-    ("train/both/last step", 0.228, "the loss of the last batch", "train/both/last tenth"),
-    ("train/both/last tenth", 0.228, "the mean loss of the last tenth of the steps", "train/both/last step"),
+    ("train/both/first step", FIRST, "the loss of the first batch", ""),
+    ("train/both/last step", LAST, "the loss of the last batch", "train/both/last tenth"),
+    ("train/both/last tenth", LAST, "the mean loss of the last tenth of the steps", "train/both/last step"),
 )
 SCORES = {
     "psnr": {"photo": 62.79011552553733, "digit": 65.22051003145367},
@@ -119,6 +117,11 @@ def claims_of(arm: str, source: str) -> list[ae.Claim]:
                 )
             )
     return found
+
+
+def claimed(config: Config) -> list[str]:
+    """The arms that are held against the report."""
+    return list(dict.fromkeys(claim.arm for claim in claims(config)))
 
 
 # ---- what is trained
@@ -219,7 +222,7 @@ def main(config: Config) -> None:
         note_guesses(run, train, test)
         compare(run, trained)
         columns(run, config)
-        figures(run, trained, test, sample)
+        unmix_pictures.figures(run, trained, test, sample[0])
         for text in notes(run, config, trained, train, test):
             run.note(text)
 
@@ -239,6 +242,9 @@ def note_losses(run: ae.Run, done: ae.Trained) -> None:
     run.measure(done.name, "train/both/first step", losses[:, 0])
     run.measure(done.name, "train/both/last step", losses[:, -1])
     run.measure(done.name, "train/both/last tenth", losses[:, -max(losses.shape[1] // 10, 1) :].mean(1))
+    below = losses < LAST
+    if below.any(1).all():
+        run.measure(done.name, BELOW, below.argmax(1) + 1)
 
 
 def note_scores(run: ae.Run, done: ae.Trained, sample: np.ndarray) -> None:
@@ -275,7 +281,7 @@ def compare(run: ae.Run, trained: Sequence[ae.Trained]) -> None:
 
 def columns(run: ae.Run, config: Config) -> None:
     """Each score as reported beside the right one, of the same pairs; and those of the guesses, of all images."""
-    arms = [(arm, f"{SAMPLE} test pairs") for arm in dict.fromkeys(claim.arm for claim in claims(config))]
+    arms = [(arm, f"{SAMPLE} test pairs") for arm in claimed(config)]
     for metric, words in (("psnr", "PSNR, dB"), ("ssim 7x7", "SSIM")):
         rows = []
         for (arm, split), (image, reported) in itertools.product((*arms, (GUESSES, "test")), SCORES[metric].items()):
@@ -295,7 +301,7 @@ def notes(run: ae.Run, config: Config, trained, train: ae.data.Pairs, test: ae.d
     """What the numbers say."""
     found = [amount(config, train, test), start(config), ranges(train)]
     found += [identity(done) for done in trained]
-    return [*found, *data_range(run, config), guesses(run)]
+    return [*found, data_range(), *(against(run, arm) for arm in claimed(config)), guesses(run)]
 
 
 def amount(config: Config, train: ae.data.Pairs, test: ae.data.Pairs) -> str:
@@ -342,25 +348,39 @@ def identity(done: ae.Trained) -> str:
     )
 
 
-def data_range(run: ae.Run, config: Config) -> list[str]:
+def data_range() -> str:
     """Why both columns differ by a constant, and what the report's numbers are without it."""
     step = 20 * np.log10(255)
+    photo, digit = SCORES["psnr"].values()
     right = {image: number - step for image, number in SCORES["psnr"].items()}
     total = 4 * sum(10 ** (-number / 10) for number in right.values())
-    found = [
+    return (
         f"PSNR with data range 255 is 20 log10(255) = {step:.2f} dB above PSNR with data range 1, for any pair of "
-        f"images. Less that, the report's are {right['photo']:.2f} dB (photo) and {right['digit']:.2f} dB (digit): "
-        f"squared errors whose sum on images in [-1, 1] is at least {total:.3f}, for a mean of decibels gives the "
-        "geometric mean of the errors; its last training loss is 0.228. SSIM with that range is at least 0.85 for any "
-        "images in [0, 1], whose means and variances are small beside its constants."
-    ]
-    for arm in dict.fromkeys(claim.arm for claim in claims(config)):
-        values = run.measures[arm]
-        found.append(
-            f"{arm}: the test loss, on all pairs, is {values['test/both'].mean():.3f} ({geometric(values):.3f} from "
-            f"the mean decibels), and the last tenth of the steps had {values['train/both/last tenth'].mean():.3f}."
-        )
-    return found
+        f"images. With range 1 the report's {photo:.2f} dB (photo) and {digit:.2f} dB (digit) would be errors of "
+        f"{255 * 10 ** (-photo / 20):.2f} and {255 * 10 ** (-digit / 20):.2f} grey levels of 255 (root mean square), "
+        f"where rounding to whole levels alone makes {12**-0.5:.2f}: no blurred photo has that. {step:.2f} dB lower "
+        f"they are {right['photo']:.2f} and {right['digit']:.2f} dB: squared errors whose sum on images in [-1, 1] is "
+        f"at least {total:.3f}, for a mean of decibels gives the geometric mean of the errors; its last training loss "
+        f"is {LAST}. SSIM with that range is at least 0.85 for any images in [0, 1], whose means and variances are "
+        "small beside its constants."
+    )
+
+
+def against(run: ae.Run, arm: str) -> str:
+    """An arm's losses and scores beside the report's."""
+    values = run.measures[arm]
+    above = {
+        image: values[f"{SAMPLE} test pairs/{image} psnr, range 255"].mean() - number
+        for image, number in SCORES["psnr"].items()
+    }
+    reached = f" It is first below the report's, {LAST}, at step {run.words(arm, BELOW)}." if BELOW in values else ""
+    return (
+        f"{arm}: the training loss of the last tenth of the steps is {values['train/both/last tenth'].mean():.3f}."
+        f"{reached} The test loss, on all pairs, is {values['test/both'].mean():.3f} ({geometric(values):.3f} from the "
+        f"mean decibels). With data range 255 the photo's PSNR is {above['photo']:+.2f} dB from the report's and the "
+        f"digit's {above['digit']:+.2f} dB: the range accounts for the size of the report's numbers, and the rest is "
+        "how far the network has learned."
+    )
 
 
 def geometric(values: Mapping[str, np.ndarray]) -> float:
@@ -379,98 +399,6 @@ def guesses(run: ae.Run) -> str:
         f"Without any network, a black digit scores {digit:.2f} dB, and so does the photo by subtraction of it; the "
         f"mean training photo scores {photo:.2f} dB on the test photos. With data range 255 these are {wide[0]:.2f} "
         f"and {wide[1]:.2f} dB, and their SSIM is {wide[2]:.4f} and {wide[3]:.4f}."
-    )
-
-
-# ---- what is seen
-
-
-def figures(run: ae.Run, trained: Sequence[ae.Trained], test: ae.data.Pairs, sample: np.ndarray) -> None:
-    """The report's pictures and curves, the errors of both ways to the photo, and the arms side by side."""
-    index = sample[0, :SHOWN]
-    run.figure("sample", triples(trained[0], test, index))
-    run.figure("losses", curves(trained))
-    for number, done in enumerate(trained):
-        run.figure(f"unmixed_{number}", unmixed(done, test, index))
-    run.figure("errors", errors(trained[0]))
-    if len(trained) > 1:
-        run.figure("arms", arms(run, trained))
-
-
-def triples(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> ae.plots.Images:
-    """The report's picture of a sample, for a few: digit, photo and their mean."""
-    pairs = done.sample(test, index)[1]
-    shown = {name: pairs.target[:8, i] for i, name in enumerate(IMAGES)} | {"mean": pairs.inputs[:8]}
-    title = "Pairs of test images, and their means, which are all that the model sees."
-    return ae.plots.Images(title, tuple((name, unit(image)) for name, image in shown.items()))
-
-
-def unit(image) -> np.ndarray:
-    """Signed images as they are shown."""
-    return np.asarray(signed_to_unit(image))
-
-
-def unmixed(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> ae.plots.Images:
-    """The report's 20 random samples: truth, mean, both decoders' images, and the photo by subtraction."""
-    outputs, pairs = done.sample(test, index)
-    shown: dict[str, Any] = {"digit": pairs.target[:, 0], "photo": pairs.target[:, 1], "mean of both": pairs.inputs}
-    shown |= {"digit's decoder": outputs.image[:, 0], "photo's decoder": outputs.image[:, 1]}
-    shown[FORMULA] = unmix(pairs.inputs, outputs.image[:, 0])
-    true = {"digit's decoder": 0, "photo's decoder": 1, FORMULA: 1}
-    captions = [
-        decibels(unit(image), unit(pairs.target[:, true[name]])) if name in true else [""] * len(index)
-        for name, image in shown.items()
-    ]
-    title = (
-        f"{len(index)} random test pairs, and what the arm {done.name} makes of their means (first seed), with PSNR."
-    )
-    rows = tuple((name, unit(image)) for name, image in shown.items())
-    return ae.plots.Images(title, rows, captions=captions, columns=10)
-
-
-def decibels(image: np.ndarray, true: np.ndarray) -> list[str]:
-    """The PSNR of each image in words."""
-    return [f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(jnp.asarray(image), jnp.asarray(true)))]
-
-
-def curves(trained: Sequence[ae.Trained]) -> ae.plots.Curves:
-    """The report's three curves: total loss, and each decoder's, over the batches."""
-    names: Mapping[str, str] = {"both": "total", "digit": "digit's decoder", "photo": "photo's decoder"}
-    lines = [
-        ae.plots.Line(done.name, np.arange(1, values.shape[1] + 1), values, panel)
-        for name, panel in names.items()
-        for done in trained
-        for values in (done.train[name],)
-    ]
-    last = float(min(len(line.x) for line in lines))
-    marks = [
-        ae.plots.Mark("reported, first and last", number, x, "total") for number, x in ((1.094, 1.0), (0.228, last))
-    ]
-    title = "The loss of every batch: the sum of both decoders', and each alone."
-    return ae.plots.Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
-
-
-def errors(done: ae.Trained) -> ae.plots.Histogram:
-    """The distributions of both ways to the photo, and the digit's, which is the formula's."""
-    labels = {"photo": "photo, its decoder", "digit": "digit, its decoder", FORMULA: FORMULA}
-    groups = [(label, done.scores[f"{name} psnr"].ravel()) for name, label in labels.items()]
-    return ae.plots.Histogram(
-        f"PSNR of every test pair ({done.name}, all seeds): the photo by subtraction has the digit's errors.",
-        "PSNR, dB (data range 1)", "pairs", groups,
-        note="The distributions of the digit and of the photo by subtraction coincide, so that one covers the other.",
-    )  # fmt: skip
-
-
-def arms(run: ae.Run, trained: Sequence[ae.Trained]) -> ae.plots.Bars:
-    """How far each arm goes."""
-    labels = {"digit": "digit", "photo": "photo, its decoder", f"{FORMULA}, clipped": f"{FORMULA}, clipped"}
-    groups = [
-        (label, np.stack([run.measures[done.name][f"test/{name} psnr"] for done in trained], 1))
-        for name, label in labels.items()
-    ]
-    title = "PSNR over all test pairs, by arm."
-    return ae.plots.Bars(
-        title, "arm", "PSNR, dB (data range 1)", [textwrap.fill(done.name, 14) for done in trained], groups
     )
 
 
