@@ -144,19 +144,19 @@ def all_tried(config: Config) -> dict[str, Tried]:
 
 
 def claims(config: Config) -> list[ae.Claim]:
-    """Outcomes, as the share of seeds that have them, and what is drawn for fractions, as the digit that is read."""
-    found, reading = [], "1: every seed's outcome, by the thresholds on what the classifier reads"
+    """Outcomes, which each seed has (1) or hasn't (0), and what is drawn for fractions, as the digit that is read."""
+    found, reading = [], "1: the seed has this outcome, by the thresholds on what the classifier reads"
     for arm, (_, outcome) in all_tried(config).items():
         number = arm.removeprefix("generative row ")
         table = f"Table 1, row{'s'[: ' ' in number]} {number}"
         source = table if number != arm else "4.4" if arm == "adder" else "5.1.1"
         if outcome:
-            found.append(ae.Claim(arm, f"outcome/{outcome}", 1, source, reading))
+            found.append(ae.Claim(arm, f"outcome/{outcome}", 1, source, reading, categorical=True))
     for arm in [arm for arm in FRACTIONS if arm in all_tried(config)]:
         source, digits = FRACTIONS[arm]
         for value, digit in zip(VALUES, digits, strict=True):
             reading = f"the digit that is read in most images of 7 + {value:g}"
-            found.append(ae.Claim(arm, f"7 + {value:g}/digit", digit, source, reading))
+            found.append(ae.Claim(arm, f"7 + {value:g}/digit", digit, source, reading, categorical=True))
     return found
 
 

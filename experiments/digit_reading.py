@@ -22,7 +22,7 @@ from experiments import digit_classifier
 from jaxae.models import DigitClassifier
 from jaxae.models.addition import add
 from jaxae.plots import Curves, Images, Line
-from jaxae.results import DIFFERS, REPRODUCED
+from jaxae.results import most
 from jaxae.transforms import to_unit
 
 Judge = Mapping[str, Any]  # the classifier's variables
@@ -194,9 +194,9 @@ def seven(arms: Sequence[ae.Trained], test: ae.data.Dataset, judge: Judge) -> Im
 # ---- the report's words, and ours
 
 
-def verdict(hits: np.ndarray) -> str:
-    """Of a report's word that each seed bears out or not, bool[seeds]."""
-    return REPRODUCED if hits.all() else f"{hits.sum()} of {len(hits)} seeds" if hits.any() else DIFFERS
+def verdict(hits: np.ndarray) -> tuple[str, str]:
+    """Of a report's word that each seed bears out or not, bool[seeds]: in how many seeds, and what follows."""
+    return f"{hits.sum()} of {len(hits)}", most(hits)[0]
 
 
 def outcomes(run: ae.Run, tried: Mapping[str, tuple[Sequence[float], str]]) -> None:
@@ -210,12 +210,13 @@ def outcomes(run: ae.Run, tried: Mapping[str, tuple[Sequence[float], str]]) -> N
             arm, ", ".join(f"{weight:g}" for weight in weights), reported,
             ", ".join(f"{outcome} ({hits.sum()})" for outcome, hits in counts.items() if hits.any()),
             f"{seen['test/accuracy'].mean():.1%}", f"{digit.argmax()} ({digit.max():.1%})",
-            ", ".join(f"{values.mean():.1f}" for values in active), verdict(counts[reported]) if reported else "",
+            ", ".join(f"{values.mean():.1f}" for values in active),
+            *(verdict(counts[reported]) if reported else ("", "")),
         ])  # fmt: skip
     columns = (
         ("Arm", "text"), ("Weights of a, a + b, KL of E, of P", "text"), ("Reported", "text"),
         ("Measured (seeds)", "text"), ("Read as a + b", "number"), ("Commonest digit", "text"),
-        ("Active units of E, P", "text"), ("Verdict", "verdict"),
+        ("Active units of E, P", "text"), ("Seeds as reported", "text"), ("Verdict", "verdict"),
     )  # fmt: skip
     run.table(f"What the images of sums are read as{elsewhere(run)}", columns, cells)
 
@@ -234,7 +235,7 @@ def observed(run: ae.Run, reported: Mapping[str, Sequence[int]]) -> None:
             digit, sure, gray = (seen[f"7 + {value:g}/{name}"] for name in ("digit", "confidence", "gray, %"))
             each = ", ".join(f"{read:.0f}" for read in digit)
             numbers = str(expected), each, f"{sure.mean():.0%}", f"{gray.mean():.1f}%"
-            cells.append([arm, f"7 + {value:g}", *numbers, verdict(digit == expected)])
+            cells.append([arm, f"7 + {value:g}", *numbers, *verdict(digit == expected)])
         gray = {value: seen[f"7 + {value:g}/gray, %"].mean() for value in VALUES}
         parts = [f"{name[5:-3]} {values.mean():.0f}%" for name, values in seen.items() if name.startswith("line/")]
         run.note(
@@ -245,6 +246,6 @@ def observed(run: ae.Run, reported: Mapping[str, Sequence[int]]) -> None:
         )
     columns = (
         ("Model", "text"), ("Sum", "text"), ("Reported", "number"), ("Read in most images, by seed", "text"),
-        ("Confidence", "number"), ("Gray", "number"), ("Verdict", "verdict"),
+        ("Confidence", "number"), ("Gray", "number"), ("Seeds as reported", "text"), ("Verdict", "verdict"),
     )  # fmt: skip
     run.table(f"Numbers added to images of 7{elsewhere(run)}", columns, cells)

@@ -29,7 +29,8 @@ LOSSES = "loss_curves"
 MEND = "give the folder of a run, or resume the run with --resume --out"
 EXPLANATION = (
     "Reproduced: the mean over n seeds ± the half-width of its 95% Student-t interval. The verdict holds the reported "
-    "number, which is one run, against the range in which 95% of single runs fall."
+    "number, which is one run, against the range in which 95% of single runs fall; an outcome is reproduced where most "
+    "seeds have it."
 )
 
 

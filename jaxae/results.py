@@ -44,6 +44,7 @@ class Row:
     reading: str = ""
     source: str = ""
     exact: bool = False
+    categorical: bool = False
     excluded: tuple[int, ...] = ()
     verdict: str = ""
     reason: str = ""
@@ -145,6 +146,7 @@ def _with_and_without(arm, metric, values, seeds, dead) -> list[Row]:
 def _fields(claim):
     return {
         "reported": claim.reported, "reading": claim.reading, "source": claim.source, "exact": claim.exact,
+        "categorical": claim.categorical,
     }  # fmt: skip
 
 
@@ -171,6 +173,8 @@ def _verdict(row: Row, claim: Claim, deviations: Sequence[str]) -> tuple[str, st
         return NOT_COMPARABLE, "not the report's settings: " + "; ".join(deviations)
     if row.mean is None:
         return NOT_COMPARABLE, "a value is not finite"
+    if claim.categorical:
+        return most(np.array(row.values) == reported)
     if row.pi95 is None:
         return NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
     low, high = row.pi95[0] - claim.half_digit, row.pi95[1] + claim.half_digit
@@ -180,6 +184,11 @@ def _verdict(row: Row, claim: Claim, deviations: Sequence[str]) -> tuple[str, st
     side = "above" if reported > high else "below"
     words = f"the report's is {side} the range of a single run, {span}."
     return DIFFERS, " ".join(filter(None, [words, claim.reason])).rstrip(".")
+
+
+def most(hits: np.ndarray) -> tuple[str, str]:
+    """The verdict on an outcome that each seed has or hasn't, bool[seeds], and in how many it is seen."""
+    return REPRODUCED if 2 * hits.sum() > len(hits) else DIFFERS, f"in {hits.sum()} of {len(hits)} seeds"
 
 
 def _explain(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:

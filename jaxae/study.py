@@ -97,6 +97,7 @@ class Claim:
 
     `metric` names one value per seed (`results.summarise` lists them); `reading` says how the report's words are
     understood; `half_digit` is half of the last printed digit; an `exact` claim is about the design, not the data.
+    The number of a `categorical` one stands for one of several outcomes: it is reproduced where most seeds have it.
     `explained_by` names the (arm, metric) of other claims: where one is reproduced, it explains why this one isn't.
     """
 
@@ -107,5 +108,6 @@ class Claim:
     reading: str = ""
     half_digit: float = 0.0
     exact: bool = False
+    categorical: bool = False
     explained_by: tuple[tuple[str, str], ...] = ()
     reason: str = ""

@@ -60,9 +60,11 @@ def printed(row: Row) -> str:
 
 
 def reproduced(row: Row) -> str:
-    """The mean and the half-width of its 95% interval."""
+    """The mean and the half-width of its 95% interval; of outcomes, which have no mean, each seed's."""
     if row.mean is None or not math.isfinite(row.mean):
         return number(row.mean)
+    if row.categorical:
+        return ", ".join(f"{value:g}" for value in row.values)
     if row.exact and len(set(row.values)) == 1:
         return f"{int(row.mean):,}" if row.mean.is_integer() else repr(row.mean)
     if row.reading == SHARED:

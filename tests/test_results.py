@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxae import results
+from jaxae import results, tables
 from jaxae.study import Claim
 
 CLAIM = Claim("fc", "loss", 0.5, "Results", reading="the mean")
@@ -46,6 +46,15 @@ def test_exact_claims_are_judged_on_any_data():
     claim = Claim("fc", "loss", 468_368, "Results", exact=True)
     assert row([468_368.0] * 3, claim, deviations=["synthetic data"])[0].verdict == "reproduced"
     assert row([468_369.0] * 3, claim)[0].verdict == "differs"
+
+
+def test_an_outcome_is_reproduced_where_most_seeds_have_it():
+    nine = replace(CLAIM, reported=9, categorical=True)
+    found = row([9.0, 8.0, 9.0], nine)[0]
+    assert (found.verdict, found.reason) == ("reproduced", "in 2 of 3 seeds")
+    assert tables.reproduced(found) == "9, 8, 9"
+    assert row([9.0, 8.0, 8.0], nine)[0].verdict == "differs"  # an interval over digits would hold 9
+    assert row([9.0, 9.0, 9.0], nine, deviations=["synthetic data"])[0].verdict == "not comparable"
 
 
 def test_a_dead_seed_is_named_and_never_silently_averaged():

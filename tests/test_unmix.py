@@ -65,7 +65,7 @@ def test_lanes_chunks_and_a_checkpoint_leave_its_bits_and_statistics_as_they_are
     means = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(whole.state.batch_stats) if "mean" in str(path)]
     assert all(np.abs(np.asarray(leaf)).max() > 0 for leaf in means)
 
-    alone = lane(weights, slice(1, 2))
+    alone = {name: value[1:] for name, value in weights.items()}
     for now in ae.train.progress(study, roots(2)[1:], pairs, plan, hparams=alone):
         if int(now.done) == 3:  # in the midst of the second epoch
             checkpoint.save(tmp_path / "unmix", now)
