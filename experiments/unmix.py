@@ -6,16 +6,18 @@ scored with a data range of 255, which adds 20 log10(255) = 48.13 dB to the righ
 so is the formula that the report turns to, photo = 2 * mean - digit, whose error is the digit's with the other sign.
 
 Source    000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18 pretrained on ImageNet, sum of two MSEs, Adam 1e-3,
-          batch 128, one epoch of 50,000 pairs; images in [-1, 1], which only the first loss tells
-Expected  experiments/results/unmix.json
+          batch 128, one epoch of 50,000 pairs; trained on images in [-1, 1], which only the first loss tells
+Expected  experiments/results/unmix.json (the PSNRs are no photo's, but for the data range; our networks are better)
 Run       python -m experiments.unmix --seeds 3
 Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
-          --pretrained imagenet, as the report's (a download; or the path of the file);
+          --pretrained imagenet, as the report's (downloads timm/resnet18.tv_in1k; or the path of that file);
           --decoders plain skip --times 1 5 (how far unmixing can go past the report); --consistency 0 1; --aligned
 """
 
+import dataclasses
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,15 +28,15 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from experiments import photo_classifier, unmix_pictures
-from experiments.unmix_pictures import FIRST, FORMULA, IMAGES, LAST
+from experiments import photo_classifier, unmix_notes, unmix_pictures
+from experiments.unmix_notes import BELOW, FIRST, FORMULA, GUESSES, IMAGES, LAST, SAMPLE, SCORES
 from jaxae import tables
 from jaxae.transforms import mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
 
+GAINED = "test/gained by subtraction, clipped"
+TRIED = 20  # seeds of which the first loss is looked at
 EPOCH = 50_000  # pairs, whatever the sets' sizes: the steps stay the report's
 RATE = 1e-3
-SAMPLE = 128  # test pairs that the report scores
-GUESSES = "no network: black digit, mean photo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Config(ae.Flags):
 
     pretrained: tuple[str, ...] = ("none",)
     """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify the photos),
-    imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or .pth file."""
+    imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or .pth file of them."""
     decoders: tuple[Literal["plain", "skip"], ...] = ("plain",)
     """The report's decoders, or ones that see the encoder's maps and the mean itself too; each an arm."""
     times: tuple[int, ...] = (1,)
@@ -58,6 +60,13 @@ class Config(ae.Flags):
         super().__post_init__()
         if min(self.times) < 1:
             raise ae.UsageError(f"--times is {min(self.times)}; it must be at least 1")
+        files = [source for source in self.pretrained if source not in ("none", "cifar", "imagenet")]
+        if absent := [file for file in files if not Path(file).is_file()]:
+            raise ae.UsageError(
+                f"--pretrained {absent[0]}: there is no such file; give none, cifar, imagenet or the path of a file"
+            )
+        if len({Path(file).stem for file in files}) < len(files):
+            raise ae.UsageError(f"--pretrained {' '.join(files)}: arms are called by the files' names; rename one")
         if min(self.consistency) < 0:
             raise ae.UsageError(f"--consistency is {min(self.consistency):g}; it must be at least 0")
 
@@ -75,47 +84,43 @@ def setting(weight: float) -> str:
 
 # ---- what is reported
 
-BELOW = f"train/both/first step below {LAST}"
-LOSSES = (  # measure, number, reading, and the measure of the number's other reading
-    ("train/both/first step", FIRST, "the loss of the first batch", ""),
-    ("train/both/last step", LAST, "the loss of the last batch", "train/both/last tenth"),
-    ("train/both/last tenth", LAST, "the mean loss of the last tenth of the steps", "train/both/last step"),
+MEAN = "train/both/last"  # of an epoch, the last one
+LOSSES = (  # measure, number, reading
+    ("train/both/first step", FIRST, "the loss of the first batch"),
+    ("train/both/last step", LAST, "the loss of the last batch"),
+    ("train/both/last tenth", LAST, "the mean loss of the last tenth of the steps"),
+    (MEAN, LAST, "the mean loss of the epoch"),
 )
-SCORES = {
-    "psnr": {"photo": 62.79011552553733, "digit": 65.22051003145367},
-    "ssim 7x7": {"photo": 0.9962222993689486, "digit": 0.99826334636813},
-}
-ENCODER = "the report's encoder was pretrained on ImageNet, which this one wasn't"
+UNKNOWN = (
+    "what makes the difference isn't known: the report's encoder was pretrained on ImageNet, "
+    "and it doesn't give its decoders' geometry in full"
+)
+RANGE = "most of the difference is the data range: see the reading with 255"
 
 
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers, for the arms built and trained as it says, whatever the encoder started from."""
     if "plain" not in config.decoders or 1 not in config.times or 0 not in config.consistency:
         return []
-    return [claim for source in config.pretrained for claim in claims_of(arm_name("plain", source, 1), source)]
+    return [claim for source in config.pretrained for claim in claims_of(arm_name("plain", source, 1))]
 
 
-def claims_of(arm: str, source: str) -> list[ae.Claim]:
+def claims_of(arm: str) -> list[ae.Claim]:
     """The report's losses, and its scores read with either data range: where one differs, the other may explain it."""
-    reason = ENCODER if source in ("none", "cifar") else ""
+    others = {LAST: tuple((arm, metric) for metric, number, _ in LOSSES if number == LAST)}
     found = [
-        ae.Claim(
-            arm, metric, number, "Model", reading, 5e-4, explained_by=((arm, other),) if other else (), reason=reason
-        )
-        for metric, number, reading, other in LOSSES
+        ae.Claim(arm, metric, number, "Model", reading, 5e-4, explained_by=others.get(number, ()), reason=UNKNOWN)
+        for metric, number, reading in LOSSES
     ]
     for metric, numbers in SCORES.items():
         for image, number in numbers.items():
             right = f"{SAMPLE} test pairs/{image} {metric}"
             wrong = f"{right}, range 255"
-            found.append(
-                ae.Claim(arm, wrong, number, "Evaluation", "data range 255 on images in [0, 1]", reason=reason)
-            )
-            found.append(
-                ae.Claim(
-                    arm, right, number, "Evaluation", "data range 1, the images' own", explained_by=((arm, wrong),)
-                )
-            )
+            wide, own = "data range 255 on images in [0, 1]", "data range 1, the images' own"
+            found += [
+                ae.Claim(arm, wrong, number, "Evaluation", wide, reason=UNKNOWN),
+                ae.Claim(arm, right, number, "Evaluation", own, explained_by=((arm, wrong),), reason=RANGE),
+            ]
     return found
 
 
@@ -144,7 +149,10 @@ def loss(outputs, batch: ae.Batch, hparams) -> tuple[Any, dict[str, Any]]:
 
 
 def scores(outputs, batch: ae.Batch) -> dict[str, Any]:
-    """Both decoders' images and the photo by the formula against the true ones, as images in [0, 1], unclipped."""
+    """Both decoders' images and the photo by the formula against the true ones, as images in [0, 1].
+
+    They are scored as they come, as the report's, and clipped to [0, 1], as one would show them.
+    """
     digit, photo = (signed_to_unit(batch.target[:, i]) for i in range(2))
     made = {
         name: (signed_to_unit(outputs.image[:, i]), true)
@@ -153,16 +161,16 @@ def scores(outputs, batch: ae.Batch) -> dict[str, Any]:
     formula = signed_to_unit(unmix(batch.inputs, outputs.image[:, 0]))
     made[FORMULA] = formula, photo
     found = {f"{name} {metric}": value for name, pair in made.items() for metric, value in quality(*pair).items()}
+    for name, (image, true) in made.items():
+        clipped = jnp.clip(image, 0, 1)
+        found[f"{name}, clipped psnr"] = ae.metrics.psnr(clipped, true)
+        found[f"{name}, clipped ssim"] = ae.metrics.ssim(clipped, true)
     parts = loss(outputs, batch, {"consistency": 0.0})[1]
-    return found | {
-        f"{FORMULA}, clipped psnr": ae.metrics.psnr(jnp.clip(formula, 0, 1), photo),
-        "both": parts["both"],
-        "consistency": parts["consistency"],
-    }
+    return found | {name: parts[name] for name in ("both", "consistency")}
 
 
 def quality(image, target) -> dict[str, Any]:
-    """Scores of unit images with their own data range, 1, and with the one that the report must have used."""
+    """Scores of unit images with their own data range, 1, and with the one that fits the report's numbers."""
     return {
         "mse": ae.metrics.mse(image, target),
         "psnr": ae.metrics.psnr(image, target),
@@ -209,8 +217,9 @@ def main(config: Config) -> None:
     with ae.Run(config, claims(config)) as run:
         digits, photos = run.data("mnist", "train"), run.data("cifar10", "train")
         test = ae.data.pairs(run.data("mnist", "test"), run.data("cifar10", "test"), aligned=config.aligned)
-        train = ae.data.pairs(digits, photos, count=None if config.limit else EPOCH, aligned=config.aligned)
-        starts = {source: encoder(run, source, test.second) for source in config.pretrained}
+        train = ae.data.pairs(digits, photos, count=None if run.sizes else EPOCH, aligned=config.aligned)
+        quick_first = sorted(config.pretrained, key=lambda source: source == "cifar")  # files may be refused
+        starts = {source: encoder(run, source, test.second) for source in quick_first}
         trained = []
         for decoders, times, source in itertools.product(config.decoders, config.times, config.pretrained):
             made = study(decoders, source, times, train, config)
@@ -222,8 +231,10 @@ def main(config: Config) -> None:
         note_guesses(run, train, test)
         compare(run, trained)
         columns(run, config)
+        ways(run, trained)
         unmix_pictures.figures(run, trained, test, sample[0])
-        for text in notes(run, config, trained, train, test):
+        first = first_losses(trained[0].study, train, config.seed)
+        for text in unmix_notes.notes(run, trained, train, test, first, claimed(config)):
             run.note(text)
 
 
@@ -254,8 +265,9 @@ def note_scores(run: ae.Run, done: ae.Trained, sample: np.ndarray) -> None:
             chosen = np.take_along_axis(np.asarray(done.scores[name], np.float64), sample, 1)
             run.measure(done.name, f"{SAMPLE} test pairs/{name}", chosen.mean(1))
     for metric in ("psnr", "ssim"):
-        gained = [run.measures[done.name][f"test/{image} {metric}"] for image in (FORMULA, "photo")]
-        run.measure(done.name, f"test/{FORMULA} {metric}, gained", gained[0] - gained[1])
+        formula, decoder = (np.asarray(done.scores[f"{image}, clipped {metric}"]) for image in (FORMULA, "photo"))
+        run.measure(done.name, f"{GAINED} {metric}", (formula - decoder).mean(1, np.float64))
+        run.measure(done.name, f"{GAINED} {metric}, % of pairs", 100 * (formula > decoder).mean(1))
 
 
 def note_guesses(run: ae.Run, train: ae.data.Pairs, test: ae.data.Pairs) -> None:
@@ -263,20 +275,20 @@ def note_guesses(run: ae.Run, train: ae.data.Pairs, test: ae.data.Pairs) -> None
     digit = to_rgb(resize(to_unit(jnp.asarray(test.first.image)), 32))
     photo = to_unit(jnp.asarray(test.second.image))
     mean = jnp.asarray(train.second.image.mean(0, np.float64) / 255, jnp.float32)
-    scored = jax.jit(quality)
+    scored = jax.jit(lambda guess, true: jax.lax.map(lambda pair: quality(*pair), (guess, true)))
     for name, guess, true in (
         ("digit", jnp.zeros_like(digit), digit),
         ("photo", jnp.broadcast_to(mean, photo.shape), photo),
     ):
-        for metric, values in scored(guess, true).items():
+        for metric, values in scored(guess[:, None], true[:, None]).items():  # one at a time: they fill the memory
             run.measure(GUESSES, f"test/{name} {metric}", np.asarray(values, np.float64).mean())
 
 
 def compare(run: ae.Run, trained: Sequence[ae.Trained]) -> None:
     """Every arm against the first, paired by seed: same pairs, same order."""
     for done in trained[1:]:
-        measures = ("digit psnr", "photo psnr", f"{FORMULA}, clipped psnr", "photo ssim", "both", "consistency")
-        run.compare(done.name, trained[0].name, *(f"test/{name}" for name in measures))
+        clipped = [f"{name}, clipped {metric}" for metric in ("psnr", "ssim") for name in (*IMAGES, FORMULA)]
+        run.compare(done.name, trained[0].name, *(f"test/{name}" for name in (*clipped, "both", "consistency")))
 
 
 def columns(run: ae.Run, config: Config) -> None:
@@ -294,112 +306,35 @@ def columns(run: ae.Run, config: Config) -> None:
         run.table(title, kinds, rows)
 
 
-# ---- what is said
+def first_losses(study: ae.Study, data: ae.data.Pairs, seed: int) -> dict[str, np.ndarray]:
+    """The total loss of the first batch in both value ranges, f32[20], of as many seeds from `seed` on."""
+
+    def unit_batch(key, data, index):
+        return jax.tree.map(signed_to_unit, batch(key, data, index))
+
+    def first(made, data, key):
+        state = ae.train.init(made, key, data, {"consistency": 0.0})
+        index = ae.train.order(made, key, data, 0)[0]
+        return ae.train.step(made, key, state, data, index, {"consistency": 0.0})[1]["both"]
+
+    def losses(made):
+        each = jax.jit(lambda keys, data: jax.lax.map(functools.partial(first, made, data), keys))
+        return np.asarray(each(roots, jax.tree.map(jnp.asarray, data)))
+
+    roots = jnp.stack([ae.keys.root(seed + number) for number in range(TRIED)])
+    return {"[-1, 1]": losses(study), "[0, 1]": losses(dataclasses.replace(study, batch=unit_batch))}
 
 
-def notes(run: ae.Run, config: Config, trained, train: ae.data.Pairs, test: ae.data.Pairs) -> list[str]:
-    """What the numbers say."""
-    found = [amount(config, train, test), start(config), ranges(train)]
-    found += [identity(done) for done in trained]
-    return [*found, data_range(), *(against(run, arm) for arm in claimed(config)), guesses(run)]
-
-
-def amount(config: Config, train: ae.data.Pairs, test: ae.data.Pairs) -> str:
-    """How much data there was, against the report's."""
-    steps = len(train) // config.batch_size
-    return (
-        f"An epoch is {steps} steps on {len(train):,} pairs of {len(train.first):,} digits and {len(train.second):,} "
-        f"photos; the report's was about 400 steps on 50,000 pairs of 60,000 and 50,000. Tested on {len(test):,} "
-        f"pairs; {min(SAMPLE, len(test))} of them, others for each seed, stand for the report's {SAMPLE}."
-    )
-
-
-def start(config: Config) -> str:
-    """What the encoders started from."""
-    words = {"none": "random weights", "cifar": "weights trained here to classify the photos"}
-    sources = [words.get(source, f"weights read from {source}") for source in config.pretrained]
-    missing = "" if "imagenet" in config.pretrained else "; the report's, pretrained on ImageNet, is not among these"
-    return f"The encoder started from {', and from '.join(sources)}{missing}."
-
-
-def ranges(train: ae.data.Pairs, most: int = 5000) -> str:
-    """The loss of an output of zeros in both value ranges, one of which gives the report's first loss."""
-    first, second = train.first.image[:most], train.second.image[:most]
-    digit, photo = to_rgb(resize(to_unit(jnp.asarray(first)), 32)), to_unit(jnp.asarray(second))
-    unit = sum(float(jnp.square(image).mean()) for image in (digit, photo))
-    signed = sum(float(jnp.square(unit_to_signed(image)).mean()) for image in (digit, photo))
-    return (
-        f"An output of zeros has a total loss of {signed:.3f} on images in [-1, 1] and of {unit:.3f} on images in "
-        f"[0, 1] (first {len(first):,} digits and {len(second):,} photos); the report's first loss is 1.094."
-    )
-
-
-def identity(done: ae.Trained) -> str:
-    """That the formula's error is the digit's."""
-    digit, formula = (np.asarray(done.scores[f"{name} mse"], np.float64) for name in ("digit", FORMULA))
-    apart = (np.abs(formula - digit) / np.maximum(digit, 1e-12)).max()
-    means = {name: done.scores[f"{name} psnr"].mean() for name in (*IMAGES, FORMULA)}
-    clipped = done.scores[f"{FORMULA}, clipped psnr"].mean()
-    return (
-        f"{done.name}: 2 * mean - digit has the digit's error with the opposite sign; the two mean squared errors "
-        f"differ by at most {apart:.1e} of their size in {digit.size:,} pairs. It scores {means[FORMULA]:.2f} dB, "
-        f"{clipped:.2f} dB clipped to [0, 1], where the photo's own decoder scores {means['photo']:.2f} dB and the "
-        f"digit's {means['digit']:.2f} dB."
-    )
-
-
-def data_range() -> str:
-    """Why both columns differ by a constant, and what the report's numbers are without it."""
-    step = 20 * np.log10(255)
-    photo, digit = SCORES["psnr"].values()
-    right = {image: number - step for image, number in SCORES["psnr"].items()}
-    total = 4 * sum(10 ** (-number / 10) for number in right.values())
-    return (
-        f"PSNR with data range 255 is 20 log10(255) = {step:.2f} dB above PSNR with data range 1, for any pair of "
-        f"images. With range 1 the report's {photo:.2f} dB (photo) and {digit:.2f} dB (digit) would be errors of "
-        f"{255 * 10 ** (-photo / 20):.2f} and {255 * 10 ** (-digit / 20):.2f} grey levels of 255 (root mean square), "
-        f"where rounding to whole levels alone makes {12**-0.5:.2f}: no blurred photo has that. {step:.2f} dB lower "
-        f"they are {right['photo']:.2f} and {right['digit']:.2f} dB: squared errors whose sum on images in [-1, 1] is "
-        f"at least {total:.3f}, for a mean of decibels gives the geometric mean of the errors; its last training loss "
-        f"is {LAST}. SSIM with that range is at least 0.85 for any images in [0, 1], whose means and variances are "
-        "small beside its constants."
-    )
-
-
-def against(run: ae.Run, arm: str) -> str:
-    """An arm's losses and scores beside the report's."""
-    values = run.measures[arm]
-    above = {
-        image: values[f"{SAMPLE} test pairs/{image} psnr, range 255"].mean() - number
-        for image, number in SCORES["psnr"].items()
-    }
-    reached = f" It is first below the report's, {LAST}, at step {run.words(arm, BELOW)}." if BELOW in values else ""
-    return (
-        f"{arm}: the training loss of the last tenth of the steps is {values['train/both/last tenth'].mean():.3f}."
-        f"{reached} The test loss, on all pairs, is {values['test/both'].mean():.3f} ({geometric(values):.3f} from the "
-        f"mean decibels). With data range 255 the photo's PSNR is {above['photo']:+.2f} dB from the report's and the "
-        f"digit's {above['digit']:+.2f} dB: the range accounts for the size of the report's numbers, and the rest is "
-        "how far the network has learned."
-    )
-
-
-def geometric(values: Mapping[str, np.ndarray]) -> float:
-    """The loss that follows from mean PSNRs as if they were of the mean squared errors."""
-    return 4 * sum(10 ** (-values[f"test/{image} psnr"].mean() / 10) for image in IMAGES)
-
-
-def guesses(run: ae.Run) -> str:
-    """What the scores stand beside."""
-    digit, photo, *wide = (
-        run.measures[GUESSES][f"test/{name} {metric}"][0]
-        for metric in ("psnr", "psnr, range 255", "ssim 7x7, range 255")
-        for name in IMAGES
-    )
-    return (
-        f"Without any network, a black digit scores {digit:.2f} dB, and so does the photo by subtraction of it; the "
-        f"mean training photo scores {photo:.2f} dB on the test photos. With data range 255 these are {wide[0]:.2f} "
-        f"and {wide[1]:.2f} dB, and their SSIM is {wide[2]:.4f} and {wide[3]:.4f}."
-    )
+def ways(run: ae.Run, trained: Sequence[ae.Trained]) -> None:
+    """The photo by its decoder and by the report's formula, each as one would show it: clipped to [0, 1]."""
+    rows = []
+    for done, metric in itertools.product(trained, ("psnr", "ssim")):
+        means = [run.words(done.name, f"test/{name}, clipped {metric}") for name in (*IMAGES, FORMULA)]
+        gained = [run.words(done.name, f"{GAINED} {metric}{share}") for share in ("", ", % of pairs")]
+        rows.append([done.name, metric.upper(), *means, *gained])
+    heads = ("Digit's decoder", "Photo's decoder", "Photo by subtraction", "Gained by it", "In % of pairs")
+    kinds = [("Arm", "text"), ("Score", "text"), *((head, "number") for head in heads)]
+    run.table("Both ways to the photo, over all test pairs, of images clipped to [0, 1]", kinds, rows)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxae as ae
+from experiments.unmix_notes import FIRST, FORMULA, IMAGES, LAST
 from jaxae.transforms import signed_to_unit, unmix
 
-IMAGES = ("digit", "photo")  # in the order in which the model gives them
-FORMULA = "photo by subtraction"
-FIRST, LAST = 1.094, 0.228  # the report's losses
 SHOWN = 20
 
 
@@ -53,15 +51,18 @@ def unmixed(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> ae.plot
         for name, image in shown.items()
     ]
     title = (
-        f"{len(index)} random test pairs, and what the arm {done.name} makes of their means (first seed), with PSNR."
+        f"{len(index)} random test pairs, and what the arm {done.name} makes of their means (first seed), with the "
+        "PSNR of what is shown, which is clipped to [0, 1]."
     )
     rows = tuple((name, unit(image)) for name, image in shown.items())
     return ae.plots.Images(title, rows, captions=captions, columns=10)
 
 
 def decibels(image: np.ndarray, true: np.ndarray) -> list[str]:
-    """The PSNR of each image in words."""
-    return [f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(jnp.asarray(image), jnp.asarray(true)))]
+    """The PSNR of each image as it is shown, clipped to [0, 1], in words."""
+    return [
+        f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(jnp.asarray(image.clip(0, 1)), jnp.asarray(true)))
+    ]
 
 
 def curves(trained: Sequence[ae.Trained]) -> ae.plots.Curves:
@@ -94,12 +95,12 @@ def errors(done: ae.Trained) -> ae.plots.Histogram:
 
 def arms(run: ae.Run, trained: Sequence[ae.Trained]) -> ae.plots.Bars:
     """How far each arm goes."""
-    labels = {"digit": "digit", "photo": "photo, its decoder", f"{FORMULA}, clipped": f"{FORMULA}, clipped"}
+    labels = {"digit": "digit, its decoder", "photo": "photo, its decoder", FORMULA: FORMULA}
     groups = [
-        (label, np.stack([run.measures[done.name][f"test/{name} psnr"] for done in trained], 1))
+        (label, np.stack([run.measures[done.name][f"test/{name}, clipped psnr"] for done in trained], 1))
         for name, label in labels.items()
     ]
-    title = "PSNR over all test pairs, by arm."
+    title = "PSNR over all test pairs, by arm, of images clipped to [0, 1]."
     return ae.plots.Bars(
         title, "arm", "PSNR, dB (data range 1)", [textwrap.fill(done.name, 14) for done in trained], groups
     )

@@ -82,7 +82,8 @@ class Run:
             self.before = manifest.read(self.folder)
             manifest.refuse_other(self.before, self.manifest, self.folder, self.config.force)
         elif self.folder.exists():
-            raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out, or add --resume")
+            mend = ", or add --resume" if (self.folder / "manifest.json").exists() else ""
+            raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out{mend}")
         self.writer = display.tensorboard_writer(self.folder) if self.config.tensorboard else None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,10 @@ class Run:
         if kind is None:
             self._finish()
         else:
-            self._write_manifest("interrupted" if issubclass(kind, Interrupted) else "failed")
+            stopped = issubclass(kind, (Interrupted, KeyboardInterrupt))
+            self._write_manifest("interrupted" if stopped else "failed")
+            if issubclass(kind, KeyboardInterrupt):
+                self._say(f"stopped; go on from the last checkpoint, or from the start, with: {self._again()}")
             if kind is UsageError and self.before is None and not (self.folder / "checkpoints").exists():
                 shutil.rmtree(self.folder)  # nothing was trained: the corrected command can have the folder
 
@@ -167,6 +171,8 @@ class Run:
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = self._lanes(len(table))
         names = [f"{study.name} {setting}".strip() for setting in settings]
+        if taken := [name for name in names if name in self.history]:
+            raise UsageError(f"this run has an arm called {taken[0]!r} already; give every arm a name of its own")
         try:
             now = self._fit(study, roots, data, hparams, how, options)
         except NonFiniteLossError as error:
@@ -292,9 +298,12 @@ class Run:
             checkpoint.save(folder, now)
             clock.saved = time.perf_counter()
         if self.signal:
-            again = {**vars(self.config), "out": self.folder, "resume": True}
-            local = ("data_dir", "devices", "out", "resume", "tensorboard")
-            raise Interrupted(self.signal, flags.command(type(self.config)(**again), local=local))
+            raise Interrupted(self.signal, self._again())
+
+    def _again(self) -> str:
+        """The command that goes on with this run."""
+        config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
+        return flags.command(config, local=("data_dir", "devices", "out", "resume", "tensorboard"))
 
     def _checkpoints(self, study) -> Path:
         return self.folder / "checkpoints" / checkpoint.file_name(study.name)
@@ -348,7 +357,9 @@ class Run:
             if self.signal and number == signal.SIGINT:
                 raise KeyboardInterrupt
             self.signal = number
-            self._say("stopping after this chunk ... (Ctrl-C again: at once, back to the last checkpoint)")
+            self._say(
+                "stopping after this chunk, once compiled ... (Ctrl-C again: at once, back to the last checkpoint)"
+            )
 
         return {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -33,7 +33,7 @@ TINY = {  # flags that make each study small; the digits' studies with some of t
         "arms": ("transposed-2-mse", "transposed-2-bce"),
     },
     "fc_vs_conv": {"limit": 20},
-    "unmix": {"limit": 16, "batch_size": 8},
+    "unmix": {"limit": 16, "batch_size": 8, "consistency": (0.0, 1.0)},
 }
 FEW = 100  # images of every set
 SMALL = {  # the studies' own ResNet takes minutes to compile

@@ -85,3 +85,31 @@ def test_every_pair_is_scored_and_alike_in_any_batch(small):
     two = jax.jit(ae.evaluate.sample, static_argnames="study")(study, key, state, pairs, np.array([9, 2]))
     assert scored["both"].shape == (10,)
     np.testing.assert_allclose(unmix.scores(*two)["both"], scored["both"][np.array([9, 2])], rtol=1e-5)
+
+
+def test_a_file_of_weights_becomes_the_encoder(small, tmp_path):
+    study, pairs = small
+    key, path, noted = ae.keys.root(7), tmp_path / "made.safetensors", []
+    init = jax.jit(ae.train.init, static_argnames="study")
+    made = init(study, key, pairs)
+    trained = {"params": made.params["encoder"], "batch_stats": made.batch_stats["encoder"]}
+    ae.models.weights.save(path, trained)
+    run: Any = SimpleNamespace(file=lambda role, file: noted.append((role, file)))
+    other = init(study, ae.keys.root(8), pairs, initial=unmix.encoder(run, str(path), pairs.second))
+    kept = {name: leaf for name, leaf in trained["params"].items() if name != "fc"}
+    assert_same_bits({name: other.params["encoder"][name] for name in kept}, kept)
+    assert_same_bits(other.batch_stats["encoder"], trained["batch_stats"])
+    assert noted == [("encoder, made.safetensors", path)]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [(("gone.pth",), "gone.pth: there is no such file; give none, cifar"), (("a/x.pth", "b/x.pth"), "rename one")],
+)
+def test_weights_that_are_not_there_or_have_one_name_are_refused(files, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for file in ("a/x.pth", "b/x.pth"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    with pytest.raises(ae.UsageError, match=words):
+        unmix.Config(pretrained=files)

@@ -152,7 +152,12 @@ def test_tensors_that_are_missing_too_many_or_misshaped_are_named(model, variabl
         r"\(4, 3, 3, 3\) in place of \(4, 3, 7, 7\); give",
     ):
         weights.load(path, model)
-    for words, content in (("no .safetensors or .pth file", b"weights"), ("damaged", path.read_bytes()[:-9])):
+    weights.save(path, variables)
+    tensor_files.write(path, tensor_files.read(path) | {"conv1.weight": np.full((4, 3, 7, 7), np.nan, np.float32)})
+    with pytest.raises(UsageError, match=r"it has infinities or NaN in conv1\.weight; give"):
+        weights.load(path, model)
+    whole = path.read_bytes()
+    for words, content in (("neither a .safetensors", b"weights"), ("damaged", whole[:-9]), ("is empty", b"")):
         path.write_bytes(content)
         with pytest.raises(UsageError, match=words):
             weights.load(path, model)

@@ -25,8 +25,8 @@ class Pairs:
     def draw(self, key: jax.Array) -> jax.Array:
         """The pairs of one pass, i32[count, 2]: numbers of an image in the first set and of one in the second.
 
-        Each column runs through its whole set in random order, then again in another, so that within a pass no image
-        is taken twice more often than another. `aligned` pairs have the same number, modulo the sets' lengths.
+        Each column runs through its whole set in random order, then again in another, so that in a pass every image is
+        taken as often as any other, or once more. `aligned` pairs have the same number, modulo the sets' lengths.
         """
         sizes = len(self.first), len(self.second)
         if self.aligned:

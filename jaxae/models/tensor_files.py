@@ -31,7 +31,7 @@ _TORCH_TYPES = {
 _LEGACY = 0x1950A86A20F9469CFC6C  # the number that opens files of PyTorch before 1.6
 _DAMAGED = (
     pickle.UnpicklingError, zipfile.BadZipFile, struct.error, EOFError, ValueError, LookupError, TypeError,
-    AttributeError, OverflowError, MemoryError, RecursionError, NotImplementedError,
+    AttributeError, OverflowError, MemoryError, RuntimeError,
 )  # fmt: skip
 
 
@@ -49,12 +49,14 @@ def read(path: Path) -> dict[str, np.ndarray]:
     except _Forbidden as error:
         raise UsageError(
             f"{path} asks for {error}, which no tensor needs and which may do harm, so it isn't opened; get the "
-            "weights from a source you trust, best as .safetensors"
+            "weights from a source you trust, best as .safetensors (of a model of your own, save the state_dict)"
         ) from None
+    except _NotTensors as error:
+        raise UsageError(f"{path} {error}") from None
     except _DAMAGED as error:
-        reason = str(error).splitlines()[:1] or [type(error).__name__]
+        reason = f" ({str(error).splitlines()[0][:100]})" if isinstance(error, ValueError) and str(error) else ""
         raise UsageError(
-            f"{path} is no .safetensors or .pth file of named tensors, or is damaged ({reason[0][:100]}); copy it again"
+            f"{path} is neither a .safetensors nor a .pth file, or is damaged{reason}; copy it again or name another"
         ) from None
 
 
@@ -72,6 +74,8 @@ def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
 
 def _reader(file: BinaryIO):
     start = file.read(16)
+    if not start:
+        raise _NotTensors("is empty; copy it again or name another")
     file.seek(0)
     if start[8:9] == b"{":
         return _read_safetensors
@@ -92,6 +96,8 @@ def _safe_tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> np.nd
     dtype, (begin, end) = np.dtype(_SAFE_TYPES[entry["dtype"]]), entry["data_offsets"]
     if not 0 <= begin <= end <= len(data):
         raise ValueError(f"{name} lies outside of the file")
+    if min(entry["shape"], default=0) < 0:
+        raise ValueError(f"{name} has the shape {entry['shape']}")
     return np.frombuffer(data[begin:end], dtype).reshape(entry["shape"])
 
 
@@ -100,11 +106,11 @@ def _safe_tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> np.nd
 
 def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
-        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        names = archive.namelist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise ValueError("PyTorch compresses nothing and this file is compressed")
-        (root,) = [name.removesuffix("data.pkl") for name in sizes if name.endswith("/data.pkl")]
-        if f"{root}byteorder" in sizes and archive.read(f"{root}byteorder") != b"little":
+        (root,) = [name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")]
+        if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("it was written on a big-endian machine")
         with archive.open(f"{root}data.pkl") as pickled:
             found = _Unpickler(pickled).load()
@@ -125,6 +131,10 @@ def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
 
 class _Forbidden(Exception):  # noqa: N818  it is caught here
     """The name of what a pickle asked for in vain."""
+
+
+class _NotTensors(Exception):  # noqa: N818  it is caught here
+    """What a file holds in place of tensors by their names, and what to do."""
 
 
 class _Kind(NamedTuple):
@@ -194,14 +204,14 @@ class _Unpickler(pickle.Unpickler):
 
 def _storages(found: Any) -> list[_Storage]:
     if not isinstance(found, dict):
-        raise TypeError(f"it holds a {type(found).__name__} and not tensors by their names")
+        raise _NotTensors(f"holds a {type(found).__name__} and no tensors by their names; save a state_dict")
     return [value.storage for value in found.values() if isinstance(value, _Tensor)]
 
 
 def _tensors(found: Any, read_storage: Any) -> dict[str, np.ndarray]:
     data = {storage: np.frombuffer(read_storage(storage), storage.dtype) for storage in set(_storages(found))}
     if wrong := [str(name) for name, value in found.items() if not isinstance(value, _Tensor)]:
-        raise TypeError(f"its entry {wrong[0]} is no tensor; save the state_dict alone")
+        raise _NotTensors(f"has an entry {wrong[0]} that is no tensor; save the state_dict alone")
     return {str(name): _tensor(name, tensor, data[tensor.storage]) for name, tensor in found.items()}
 
 

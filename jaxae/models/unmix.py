@@ -23,8 +23,9 @@ class Unmixer(nn.Module):
     after each but the last. The report names the first kernel, 3x3, and the sizes of code and image; the others follow:
     4x4 of stride 2 twice, to reach 32x32, then 3x3. 12,569,926 parameters: encoder 11,242,176, decoders 663,875 each.
 
-    With `skip` the decoders see more than the code: the encoder's 8x8x64 and 16x16x64 maps, and the input itself, join
-    their input where the sizes are the same. `encode` then gives all four, from coarse to fine; `decode` takes them.
+    With `skip` the decoders see more than the code: the encoder's last maps of 8x8 and of 16x16 (of 64 channels each,
+    with the default stem), and the input itself, join their input where the sizes are the same. `encode` then gives all
+    four, from coarse to fine; `decode` takes them. `initializer` is the decoders'; the encoder has torchvision's.
 
     `stem="cifar"` keeps the images larger in the encoder, at 16 times the work there (see ResNet18). The variables have
     a collection `batch_stats`, mutable in training. Raises UsageError for images of another shape or of integers, and

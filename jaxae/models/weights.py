@@ -3,6 +3,11 @@
     variables = weights.load("resnet18.safetensors", ResNet18())
     logits = ResNet18().apply(variables, image)
 
+An `Unmixer` starts from one without classes, whose last layer is its own: give `train.fit`, or `train.init`,
+
+    found = weights.load("resnet18.safetensors", ResNet18(classes=None))
+    initial = {kind: {"encoder": leaves} for kind, leaves in found.items()}
+
 Names translate by rule: "layer1.0.conv1.weight" is params/layer1_0/conv1/kernel, with torch's (o, i, h, w) as
 (h, w, i, o); a batch norm's weight is its scale, and its running statistics are in batch_stats.
 """
@@ -33,7 +38,7 @@ def load(path: Path | str, model: ResNet18) -> dict[str, Any]:
 
     `.safetensors` and `.pth` are read, without PyTorch; a `.pth` that asks for anything but tensors is refused. A model
     without classes leaves out the file's last layer ("fc"), of whatever size. Batch counts are left out too.
-    Raises UsageError, naming them, for tensors that are missing, too many or of another shape.
+    Raises UsageError, naming them, for tensors that are missing, too many, of another shape or not finite.
     """
     tensors = {name: tensor for name, tensor in tensor_files.read(Path(path)).items() if not _ignored(name, model)}
     wanted = {_torch_name(place): (place, leaf) for place, leaf in _flat(_shapes(model)).items()}
@@ -44,6 +49,9 @@ def load(path: Path | str, model: ResNet18) -> dict[str, Any]:
             f"{name} {tensors[name].shape} in place of {shape}"
             for name, (_, leaf) in wanted.items()
             if name in tensors and tensors[name].shape != (shape := _torch_shape(leaf.shape))
+        ]),
+        _listed("has infinities or NaN in", [
+            name for name in wanted if name in tensors and not np.isfinite(tensors[name].astype(np.float32)).all()
         ]),
     ]  # fmt: skip
     if any(problems):
@@ -66,13 +74,14 @@ def imagenet() -> Path:
 
     Raises UsageError where it is neither here nor to be had.
     """
+    repository, file = IMAGENET
     try:
         import huggingface_hub as hub  # pyright: ignore[reportMissingImports]  an extra
     except ImportError:
         raise UsageError(
-            "--pretrained imagenet needs huggingface_hub; install it with: pip install 'jaxae[pretrained]'"
+            "--pretrained imagenet needs huggingface_hub; install it with: pip install 'jaxae[pretrained]', or fetch "
+            f"{file} of {repository} elsewhere and give its path"
         ) from None
-    repository, file = IMAGENET
     try:
         return Path(hub.hf_hub_download(repository, file, local_files_only=True))
     except OSError:  # not in the cache
