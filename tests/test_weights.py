@@ -91,6 +91,37 @@ def test_a_hostile_pickle_is_refused_before_anything_is_called(name, zipped, tmp
     assert not done.exists()
 
 
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"ccollections\nOrderedDict\n(N(dS'update'\nI1\nstb.",  # set the state of a class,
+        b"ctorch._utils\n_rebuild_tensor_v2\n(dS'make'\nI1\nsb.",  # of a function,
+        b"ctorch._utils\n_rebuild_tensor_v2\n(N(dS'__class__'\nccollections\nOrderedDict\nstb.",
+        b"ctorch\nFloatStorage\n(N(dS'dtype'\nI1\nstb.",  # of a kind
+        b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.fromkeys\x93.",  # ask for a part of what is known
+    ],
+)
+def test_a_pickle_cannot_change_what_it_is_given(pickled, tmp_path):
+    path, before = tmp_path / "hostile.pth", dict(tensor_files._KNOWN)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+    with pytest.raises(UsageError, match=r"hostile\.pth "):
+        tensor_files.read(path)
+    assert before == tensor_files._KNOWN
+
+
+def test_an_encrypted_file_is_refused(tmp_path):
+    path = tmp_path / "locked.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"(d.")
+    content = bytearray(path.read_bytes())
+    content[6] |= 1
+    content[content.rfind(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"locked\.pth is neither .* or is damaged"):
+        tensor_files.read(path)
+
+
 def test_a_tensor_reaching_out_of_its_storage_is_refused(tmp_path):
     def pickled(offset, size, stride):
         """A pickle as torch's, written by hand: _rebuild_tensor_v2(storage of 4 floats, offset, size, stride, ...)."""
