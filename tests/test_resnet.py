@@ -1,6 +1,7 @@
 """ResNet-18 and the Unmixer: what PyTorch computes from the same weights, and their shapes."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -131,9 +132,13 @@ def test_unmixer_decodes_what_it_encodes_into_two_images(skip, monkeypatch):
     half = jax.jit(model.clone(dtype=jnp.bfloat16).apply)(variables, image).image
     assert half.dtype == jnp.float32
     np.testing.assert_allclose(half, output.image, rtol=0, atol=0.05)
-    slopes = jax.jit(
-        jax.grad(lambda params: jnp.square(model.apply({**variables, "params": params}, image).image).sum())
-    )
+
+    @jax.jit
+    @jax.grad
+    def slopes(params):
+        output: Any = model.apply({**variables, "params": params}, image)
+        return jnp.square(output.image).sum()
+
     assert all(0 < np.abs(slope).max() < np.inf for slope in jax.tree.leaves(slopes(variables["params"])))
 
 
