@@ -8,7 +8,7 @@ seeds. Its "nearest interpolation" is nearest upsampling: its second and third d
 so that what lies between them is chance alone.
 
 Source    003_a7ffb30fa963b16e.txt: part II; one run of each arm, no seed given; MNIST, Adam 1e-3, 100 epochs
-Expected  experiments/results/digit_codes.json (to come: the real data has not been run yet)
+Expected  experiments/results/digit_codes.json (fewer epochs and images than the report's: a two-core run)
 Run       python -m experiments.digit_codes --seeds 3
 Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear; --patience 10; --source synthetic
 """
@@ -153,6 +153,7 @@ def main(config: Config) -> None:
             "lowest validation loss, while the rows called last are of the last epoch, which the report chose. "
             + ("" if config.patience is None else f"Early stopping had a patience of {config.patience} epochs.")
         )
+        died(run, arms)
         scales(run, arms)
         ranking(run, arms, config)
         overfitting(run, arms)
@@ -225,13 +226,31 @@ def loss_pairs(names: set[str]) -> list[tuple[str, str]]:
     return [pair for pair in pairs if names.issuperset(pair)]
 
 
+def living(run: ae.Run, *arms: str) -> np.ndarray:
+    """bool[seeds]: those that died in none of these arms; all where that would leave none."""
+    dead = {seed for arm in arms for seed in run.dead[arm]}
+    alive = np.array([seed not in dead for seed in run.seeds])
+    return alive if alive.any() else ~alive
+
+
 def sign(run: ae.Run, first: str, second: str, metric: str) -> int:
-    """-1 or 1 where the interval of `first` less `second`, paired by seed, lies below or above 0; else 0."""
-    found = ae.results.interval(run.measures[first][metric] - run.measures[second][metric])
+    """-1 or 1 where the interval of `first` less `second`, paired by living seed, lies below or above 0; else 0."""
+    paired = (run.measures[first][metric] - run.measures[second][metric])[living(run, first, second)]
+    found = ae.results.interval(paired)
     return 0 if found is None else int(found[0] > 0) - int(found[1] < 0)
 
 
 # ---- what the numbers say of the report's three statements
+
+
+def died(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
+    """Which seeds draw the same picture whatever they are given."""
+    words = [f"{arm.name}, seed {', '.join(map(str, run.dead[arm.name]))}" for arm in arms if run.dead[arm.name]]
+    if words:
+        run.note(
+            f"Died, which is to draw the same picture for every digit: {'; '.join(words)}. Statements (a) to (c) and "
+            "the figures leave these seeds out."
+        )
 
 
 def scales(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
@@ -260,7 +279,7 @@ def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> None:
     for size, loss, split in itertools.product(SIZES, LOSSES, SPLITS):
         group = [f"{decoder} {size} {loss}" for decoder in DECODERS]
         if names.issuperset(group) and len(run.seeds) > 1:
-            means = [f"{run.measures[name][f'{split}/rmse/last'].mean():.4f}" for name in group]
+            means = [f"{run.measures[name][f'{split}/rmse/last'][living(run, name)].mean():.4f}" for name in group]
             signs = [sign(run, group[0], other, f"{split}/rmse/last") for other in group[1:]]
             word = "best" if max(signs) < 0 else "not best" if max(signs) > 0 else "undecided"
             cells.append([str(size), loss.upper(), split, *means, word])
@@ -268,7 +287,9 @@ def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> None:
         return
     head = ("Code", "number"), ("Loss", "text"), ("Images", "text")
     columns = (*head, *((decoder, "number") for decoder in DECODERS), ("Is transposed the best?", "text"))
-    run.table(f"RMSE by decoder, at the last epoch, the mean over {len(run.seeds)} seeds", columns, cells)
+    run.table(
+        f"RMSE by decoder, at the last epoch, the mean over {len(run.seeds)} seeds but for dead ones", columns, cells
+    )
     words = [row[-1] for row in cells]
     same = "Upsampling and interpolation are one network with other initial draws: a difference between them is chance."
     run.note(
@@ -283,7 +304,9 @@ def ranking(run: ae.Run, arms: Sequence[ae.Trained], config: Config) -> None:
 
 def overfitting(run: ae.Run, arms: Sequence[ae.Trained]) -> None:
     """(c) That there are no clear signs of overfitting."""
-    rises, gaps = ({arm.name: run.measures[arm.name][metric] for arm in arms} for metric in (RISE, GAP))
+    rises, gaps = (
+        {arm.name: run.measures[arm.name][metric][living(run, arm.name)] for arm in arms} for metric in (RISE, GAP)
+    )
     risen = [name for name, values in rises.items() if (ae.results.interval(values) or (0, 0))[0] > 1]
     means = [round(values.mean(), 1) + 0.0 for values in gaps.values()]
     run.note(
@@ -304,7 +327,7 @@ def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
         decoder, size, loss = arm.name.split()
         panel, colour = f"code {size}, trained on {loss.upper()}", DECODERS.index(decoder)
         for split, history in (("training", arm.epochs), ("validation", arm.validation)):
-            values = history["mse"] ** 0.5 if name == "rmse" else history[name]
+            values = (history["mse"] ** 0.5 if name == "rmse" else history[name])[arm.alive | ~arm.alive.any()]
             if split == "training":  # its mean alone: six bands would hide each other
                 values = values.mean(0, keepdims=True)
             style = "dashed" if split == "training" else "solid"
@@ -313,17 +336,17 @@ def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
                 value = REPORTED[loss, "train" if split == "training" else split][DECODERS.index(decoder)]
                 marks.append(Mark(f"reported, {split}", value, float(arm.study.epochs), panel))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch, and the numbers that the report prints"
-    note = "Bands are of validation; the training curves are means over seeds."
+    note = "Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
     return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, note=note)
 
 
 def reconstructions(arms: Sequence[ae.Trained], test: ae.data.Dataset) -> Images:
     """Figures 5 to 9, 12 to 16, 18 and 19: five digits by every arm."""
     index = ae.plots.per_class(test.image, test.label, 1)[1::2]
-    shown = [(arm.name, *arm.sample(test.image, index)) for arm in arms]
+    shown = [(arm.name, *arm.sample(test.image, index, lane=arm.shown)) for arm in arms]
     captions = [[f"{value:.3f}" for value in errors(out, batch)["rmse per image"]] for _, out, batch in shown]
     rows = [(name, np.asarray(out.image)) for name, out, _ in shown]
-    title = "Five test digits and their reconstructions by every arm (first seed), with their RMSE"
+    title = "Five test digits and their reconstructions by every arm (its first seed that lives), with their RMSE"
     return Images(title, (("original", test.image[index]), *rows), captions=([], *captions))
 
 
@@ -331,24 +354,23 @@ def code_spaces(run: ae.Run, arms: Sequence[ae.Trained], test: ae.data.Dataset) 
     """Where the digits lie in codes of two numbers, and what is decoded there: one arm of each loss."""
     for loss in LOSSES:
         for arm in [arm for arm in arms if arm.name.endswith(f" 2 {loss}")][:1]:
-            code = np.asarray(encode(arm.study.model, arm.variables(), test.image))
-            note = (
-                f"The grid in the next figure covers 96% of the test images in each direction: {arm.name}, first seed."
-            )
-            title = f"Test digits in the two-dimensional code ({arm.name}, first seed)"
+            code = np.asarray(encode(arm.study.model, arm.variables(arm.shown), test.image))
+            which = f"{arm.name}, seed {run.seeds[arm.shown]}"
+            note = f"The grid in the next figure covers 96% of the test images in each direction: {which}."
+            title = f"Test digits in the two-dimensional code ({which})"
             names = tuple("0123456789")
             scatter = Scatter(title, "first code number", "second code number", code, test.label, names, note)
             run.figure(f"codes_{loss}", scatter)
-            run.figure(f"codes_{loss}_decoded", decoded(arm, code))
+            run.figure(f"codes_{loss}_decoded", decoded(arm, code, which))
 
 
-def decoded(arm: ae.Trained, code: np.ndarray, steps: int = 15) -> Images:
+def decoded(arm: ae.Trained, code: np.ndarray, which: str, steps: int = 15) -> Images:
     """What the decoder makes of a grid of codes f32[n, 2], seen as the scatter is: the second number grows upwards."""
     low, high = np.percentile(code, (2, 98), axis=0)
     across, up = (np.linspace(a, b, steps, dtype=np.float32) for a, b in zip(low, high, strict=True))
-    grid = decode(arm.study.model, arm.variables(), ae.latent.plane(jnp.asarray(across), jnp.asarray(up)))
+    grid = decode(arm.study.model, arm.variables(arm.shown), ae.latent.plane(jnp.asarray(across), jnp.asarray(up)))
     rows = [(f"{y:.3g}", np.asarray(row)) for y, row in zip(up[::-1], grid, strict=True)]
-    title = f"What is decoded from a grid over the two-dimensional code ({arm.name}, first seed)"
+    title = f"What is decoded from a grid over the two-dimensional code ({which})"
     labels = [f"{x:.3g}" for x in across]
     note = "Columns: the first code number; rows: the second, growing upwards, as in the figure before."
     return Images(title, rows, labels, columns=steps, note=note)

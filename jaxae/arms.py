@@ -36,6 +36,11 @@ class Trained:
     alive: np.ndarray
     how: lanes.Lanes
 
+    @property
+    def shown(self) -> int:
+        """The lane for pictures: the first whose model lives; the first of all where none does."""
+        return int(np.argmax(self.alive))
+
     def sample(self, data: Any, index: Any, *, lane: int = 0) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one seed."""
         state = jax.tree.map(lambda leaf: leaf[lane], self.state)

@@ -30,6 +30,17 @@ def shares(**given):
     return np.array([given.get(f"d{digit}", rest) for digit in range(10)])
 
 
+def test_dead_seeds_decide_nothing():
+    measures = {"a": {"m": np.array([9.0, 1.0, 1.1, 1.2])}, "b": {"m": np.array([2.0, 2.1, 2.0, 2.2])}}
+    run: Any = SimpleNamespace(seeds=[4, 5, 6, 7], measures=measures, dead={"a": [4], "b": []})
+    assert digit_codes.living(run, "a", "b").tolist() == [False, True, True, True]
+    assert digit_codes.sign(run, "a", "b", "m") == -1  # with the dead seed nothing could be said
+    run.dead["a"] = []
+    assert digit_codes.sign(run, "a", "b", "m") == 0
+    run.dead["b"] = [4, 5, 6, 7]
+    assert digit_codes.living(run, "b").all()
+
+
 @pytest.mark.parametrize(
     ("read", "accuracy", "outcome"),
     [
