@@ -336,7 +336,10 @@ def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
                 value = REPORTED[loss, "train" if split == "training" else split][DECODERS.index(decoder)]
                 marks.append(Mark(f"reported, {split}", value, float(arm.study.epochs), panel))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch, and the numbers that the report prints"
-    note = "Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
+    note = (
+        "Bands are of validation; the training curves are means over seeds. Seeds that died are left out. The "
+        f"report's numbers are of {Config.epochs} epochs."
+    )
     return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, note=note)
 
 
