@@ -35,6 +35,7 @@ from jaxae.transforms import mix, resize, signed_to_unit, to_rgb, to_signed, to_
 
 GAINED = "test/gained by subtraction, clipped"
 TRIED = 20  # seeds of which the first loss is looked at
+CHUNK = 10  # steps between looks at the clock: on two cores they take a minute, which a stop waits for
 EPOCH = 50_000  # pairs, whatever the sets' sizes: the steps stay the report's
 RATE = 1e-3
 
@@ -223,7 +224,7 @@ def main(config: Config) -> None:
         trained = []
         for decoders, times, source in itertools.product(config.decoders, config.times, config.pretrained):
             made = study(decoders, source, times, train, config)
-            trained += run.train_settings(made, train, settings, test=test, initial=starts[source])
+            trained += run.train_settings(made, train, settings, test=test, initial=starts[source], chunk=CHUNK)
         sample = sampled(run.seeds, len(test))
         for done in trained:
             note_losses(run, done)
