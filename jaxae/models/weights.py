@@ -79,7 +79,7 @@ def imagenet() -> Path:
         import huggingface_hub as hub  # pyright: ignore[reportMissingImports]  an extra
     except ImportError:
         raise UsageError(
-            "--pretrained imagenet needs huggingface_hub; install it with: pip install 'jaxae[pretrained]', or fetch "
+            "ImageNet weights need huggingface_hub; install it with: pip install 'jaxae[pretrained]', or fetch "
             f"{file} of {repository} elsewhere and give its path"
         ) from None
     try:
@@ -89,7 +89,7 @@ def imagenet() -> Path:
     if not online.answers(hub.hf_hub_url(repository, file)):
         raise UsageError(
             f"{repository} is not in the cache and its server doesn't answer within {online.PATIENCE} s; fetch {file} "
-            "elsewhere and give --pretrained its path"
+            "elsewhere and give its path"
         )
     try:
         return Path(hub.hf_hub_download(repository, file))
