@@ -327,7 +327,7 @@ def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
         decoder, size, loss = arm.name.split()
         panel, colour = f"code {size}, trained on {loss.upper()}", DECODERS.index(decoder)
         for split, history in (("training", arm.epochs), ("validation", arm.validation)):
-            values = (history["mse"] ** 0.5 if name == "rmse" else history[name])[arm.alive | ~arm.alive.any()]
+            values = (history["mse"] ** 0.5 if name == "rmse" else history[name])[arm.living]
             if split == "training":  # its mean alone: six bands would hide each other
                 values = values.mean(0, keepdims=True)
             style = "dashed" if split == "training" else "solid"

@@ -155,7 +155,7 @@ def loss_above_floor(trained, floors) -> ae.plots.Curves:
         model, targets, *rate = arm.name.split(" ", 2)
         panel = ", ".join([f"{targets} targets", *rate])
         for split, losses, lowest in zip(("train", "test"), (arm.epochs, arm.validation), floors[targets], strict=True):
-            values = (losses["loss"] - lowest)[arm.alive if arm.alive.any() else slice(None)]
+            values = (losses["loss"] - lowest)[arm.living]
             epochs = np.arange(1, values.shape[1] + 1)
             lines.append(ae.plots.Line(f"{model} {split}", epochs, values, panel))
     return ae.plots.Curves(
@@ -169,9 +169,8 @@ def reconstructions(trained, test) -> ae.plots.Images:
     index = ae.plots.per_class(test.image, test.label, 2)
     rows = [("original", test.image[index])]
     for arm in trained:
-        lane = int(arm.alive.argmax())  # the first seed that lives, or the first
-        name = f"{arm.name}, {lane + 1}. seed" if lane else arm.name
-        rows.append((name, np.asarray(arm.sample(test, index, lane=lane)[0].image)))
+        name = f"{arm.name}, {arm.shown + 1}. seed" if arm.shown else arm.name
+        rows.append((name, np.asarray(arm.sample(test, index, lane=arm.shown)[0].image)))
     return ae.plots.Images("Two test digits per class and their reconstructions (first living seed)", tuple(rows))
 
 

@@ -35,8 +35,8 @@ from jaxae.transforms import mix, resize, signed_to_unit, to_rgb, to_signed, to_
 
 GAINED = "test/gained by subtraction, clipped"
 TRIED = 20  # seeds of which the first loss is looked at
-CHUNK = 10  # steps between looks at the clock: on two cores they take a minute, which a stop waits for
-EPOCH = 50_000  # pairs, whatever the sets' sizes: the steps stay the report's
+CHUNK = 10  # steps that a save and a stop wait for: a step of three seeds takes seconds on a CPU
+EPOCH = 50_000  # pairs, however many images there are (but for --limit): the steps stay the report's
 RATE = 1e-3
 
 

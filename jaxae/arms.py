@@ -37,6 +37,11 @@ class Trained:
     how: lanes.Lanes
 
     @property
+    def living(self) -> np.ndarray:
+        """The lanes for means and curves, bool[seeds]: those whose models live; all where none does."""
+        return self.alive if self.alive.any() else ~self.alive
+
+    @property
     def shown(self) -> int:
         """The lane for pictures: the first whose model lives; the first of all where none does."""
         return int(np.argmax(self.alive))
