@@ -17,11 +17,10 @@ import importlib.util
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -30,10 +29,10 @@ from typing import Any, Literal
 import tyro
 
 from experiments import benchmark_table
+from experiments.benchmark_sides import Sides, WorkerError, cores
 from jaxae import plots, program
 from jaxae.errors import UsageError
 
-HERE = Path(__file__).parent
 BATCHES = {  # the study's own first
     "fc": (10, 128), "conv": (10, 128), "bottleneck": (2048,), "denoise": (16, 128), "transposed": (128,),
     "upsampling": (128,), "addition": (128,), "unmix": (128,),
@@ -41,8 +40,9 @@ BATCHES = {  # the study's own first
 DENSE = ("fc", "bottleneck")  # images have no layout there
 VARIANTS = {"cpu": ("eager", "compiled"), "gpu": ("eager", "compiled", "reduced", "graph")}
 EVALUATED = {"unmix": 500}  # images that are evaluated, 2,000 of other arms
-PATIENCE = 1_800  # seconds for an answer
 LOCAL = ("torch_python", "data_dir", "out", "save", "check")  # not in the file
+ALIKE = ("device", "threads", "repeats", "seconds", "precision", "source", "lanes", "images", "machine", "torch")
+Content = dict[str, Any]  # of benchmark.json
 Name = Literal["fc", "conv", "bottleneck", "denoise", "transposed", "upsampling", "addition", "unmix"]
 Part = Literal["steps", "lanes", "startup", "evaluation", "memory"]
 
@@ -80,7 +80,8 @@ class Config:
     out: Path | None = None
     """Folder for benchmark.json, its table and its figures; without it a new one under runs/."""
     save: Path | None = None
-    """Write the JSON to this file too, row by row."""
+    """Write the JSON to this file too, row by row. One that exists is gone on with: what it holds is not measured
+    again, and what it lacks is added."""
     check: Path | None = None
     """Measure the steps of this file's rows again, and exit with 1 where a ratio to PyTorch has fallen."""
 
@@ -91,73 +92,11 @@ class Config:
                 raise UsageError(f"{flag} {' '.join(map(str, values))}: name at least one, and each once")
         if min(self.repeats, self.threads or 1, *self.lanes, *self.images) < 1 or self.seconds < 0:
             raise UsageError("--repeats, --threads, --lanes and --images must be at least 1, and --seconds at least 0")
+        if self.check is not None and self.save is not None:
+            raise UsageError("--check measures all that a file holds, --save what it lacks; give one of them")
 
 
-# ---- two sides, a process for every question
-
-
-class WorkerError(Exception):
-    """A side could not answer; its last words."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where both sides work: the Python that has torch, and a folder for compiled programs and arrays."""
-
-    config: Config
-    torch_python: str
-    folder: Path
-
-    @property
-    def threads(self) -> int:
-        """Of either side."""
-        return self.config.threads or cores()
-
-    def jaxae(self, ask: str, arm: str = "fc", batch: int = 128, **more: Any) -> Any:
-        """The answer of jaxae's side; `cache`, as for `torch`, names where compiled programs are kept."""
-        config = self.config
-        data_dir = str(config.data_dir.resolve()) if config.data_dir else None
-        command = [sys.executable, "-m", "experiments.benchmark_jax"]
-        return self._ask(command, ask, arm, batch, {"source": config.source, "data_dir": data_dir, **more})
-
-    def torch(self, ask: str, arm: str = "fc", batch: int = 128, variant: str = "eager", **more: Any) -> Any:
-        """The answer of PyTorch's side, written as `variant` says."""
-        command = [self.torch_python, str(HERE / "benchmark_torch.py")]
-        return self._ask(command, ask, arm, batch, {"variant": variant, "images": None, **more})
-
-    def arrays(self, arm: str, batch: int) -> Path:
-        """Where jaxae's side puts the data, parameters and batches for PyTorch's."""
-        folder = self.folder / f"{arm}-{batch}"
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    def _ask(self, command, ask, arm, batch, more):
-        config, cache = self.config, str(self.folder / more.pop("cache", "compiled"))
-        question = {
-            "ask": ask, "arm": arm, "batch": batch, "device": config.device, "threads": self.threads,
-            "seconds": config.seconds, "precision": config.precision, "folder": str(self.arrays(arm, batch)), **more,
-            "began": time.time(),
-        }  # fmt: skip
-        threads = str(self.threads)
-        environment = {
-            "JAX_PLATFORMS": {"cpu": "cpu", "gpu": "cuda"}[config.device], "NPROC": threads, "OMP_NUM_THREADS": threads,
-            "JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-            "TORCHINDUCTOR_CACHE_DIR": f"{cache}-torch",
-        }  # fmt: skip
-        options: Any = {"capture_output": True, "text": True, "check": False, "env": os.environ | environment}
-        try:
-            done = subprocess.run(command, input=json.dumps(question), timeout=PATIENCE, **options)
-        except subprocess.TimeoutExpired:
-            raise WorkerError(f"no answer to {ask} in {PATIENCE} s") from None
-        if done.returncode:
-            last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
-            raise WorkerError(last.removeprefix("jaxae.errors.UsageError: "))
-        return json.loads(done.stdout)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+# ---- what is tried
 
 
 def variants(config: Config, arm: str) -> list[str]:
@@ -185,17 +124,16 @@ def rates(answers: list[Any]) -> list[float]:
 # ---- training steps
 
 
-def steps(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+def steps(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """A row for a model at a batch size, and the runs behind it."""
-    config = bench.config
-    ours = bench.jaxae("exchange", arm, batch)  # the first to compile: the cache is empty
-    theirs = bench.torch("losses", arm, batch)
-    tried = fastest(bench, arm, batch)
+    ours = sides.jaxae("exchange", arm, batch)  # the first to compile: the cache is empty
+    theirs = sides.torch("losses", arm, batch)
+    tried = fastest(config, sides, arm, batch)
     best = max(tried, key=lambda name: tried[name])
     runs = alternate(config.repeats, {
-        "jaxae": lambda: bench.jaxae("steps", arm, batch),
-        "torch_best": lambda: bench.torch("steps", arm, batch, best),
-        "torch_common": lambda: bench.torch("steps", arm, batch, "common"),
+        "jaxae": lambda: sides.jaxae("steps", arm, batch),
+        "torch_best": lambda: sides.torch("steps", arm, batch, best),
+        "torch_common": lambda: sides.torch("steps", arm, batch, "common"),
     })  # fmt: skip
     found = {side: rates(answers) for side, answers in runs.items()}
     row = benchmark_table.row(
@@ -203,25 +141,23 @@ def steps(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
         jaxae_peak_mib=median(answer["peak_mib"] for answer in runs["jaxae"]),
         torch_peak_mib=median(answer["peak_mib"] for answer in runs["torch_best"]),
     )  # fmt: skip
-    gflop, top = theirs["flop_per_image"] / 1e9, max(content["manifest"]["matmul_gflops"].values())
     content["rows"].append(row)
     content["samples"].append({
         "arm": arm, "batch": batch, "device": config.device, **found, "torch_tried": tried,
         "ratio_best_range": benchmark_table.spread(found["jaxae"], found["torch_best"]),
         "ratio_common_range": benchmark_table.spread(found["jaxae"], found["torch_common"]),
         "losses": benchmark_table.agreement(ours["losses"], theirs["losses"]),
-        "gflop_per_image": gflop,
-        "share_of_peak": {side: gflop * median(found[side]) / top for side in ("jaxae", "torch_best")},
+        "gflop_per_image": theirs["flop_per_image"] / 1e9,
     })  # fmt: skip
     say(f"{arm}, batch {batch}: {benchmark_table.ranged(row, content['samples'][-1], 'best')} times PyTorch ({best})")
 
 
-def fastest(bench: Bench, arm: str, batch: int) -> dict[str, float]:
+def fastest(config: Config, sides: Sides, arm: str, batch: int) -> dict[str, float]:
     """Images per second of each way of writing PyTorch well, one run each; what doesn't work here is left out."""
     found: dict[str, float] = {}
-    for variant in variants(bench.config, arm):
+    for variant in variants(config, arm):
         try:
-            found[variant] = bench.torch("steps", arm, batch, variant)["images_per_second"]
+            found[variant] = sides.torch("steps", arm, batch, variant)["images_per_second"]
         except WorkerError as error:
             say(f"PyTorch, {variant}, {arm}: {error}")
     if not found:
@@ -229,92 +165,93 @@ def fastest(bench: Bench, arm: str, batch: int) -> dict[str, float]:
     return found
 
 
-def best_of(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> str:
+def best_of(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> str:
     """The fastest way of writing it, from its row where there is one."""
     rows = [row for row in content["rows"] if (row["arm"], row["batch"]) == (arm, batch)]
     if rows:
         return rows[0]["torch_best"]
-    tried = fastest(bench, arm, batch)
+    tried = fastest(config, sides, arm, batch)
     return max(tried, key=lambda name: tried[name])
 
 
 # ---- other parts
 
 
-def lanes(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+def lanes(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """Many seeds in one program, against runs one after another: so many runs take so many times as long as one."""
-    best = best_of(bench, content, arm, batch)
-    sides: dict[Any, Callable[[], Any]] = {
-        "alone": lambda: bench.jaxae("steps", arm, batch),
-        "torch": lambda: bench.torch("steps", arm, batch, best),
+    best = best_of(config, sides, content, arm, batch)
+    asked: dict[Any, Callable[[], Any]] = {
+        "alone": lambda: sides.jaxae("steps", arm, batch),
+        "torch": lambda: sides.torch("steps", arm, batch, best),
     }
     for mode in ("map", "vmap"):
-        for count in bench.config.lanes:
-            sides[mode, count] = lambda mode=mode, count=count: bench.jaxae(
+        for count in config.lanes:
+            asked[mode, count] = lambda mode=mode, count=count: sides.jaxae(
                 "steps", arm, batch, lanes=count, mode=mode
             )  # fmt: skip
-    found = {side: median(rates(answers)) for side, answers in alternate(min(bench.config.repeats, 3), sides).items()}
+    found = {side: median(rates(answers)) for side, answers in alternate(min(config.repeats, 3), asked).items()}
     alone, theirs = found.pop("alone"), found.pop("torch")
     for (mode, count), rate in found.items():
         content["lanes"].append({
-            "arm": arm, "batch": batch, "device": bench.config.device, "mode": mode, "lanes": count,
+            "arm": arm, "batch": batch, "device": config.device, "mode": mode, "lanes": count,
             "images_per_second": rate, "jaxae_alone_images_per_second": alone, "torch_best": best,
             "torch_best_images_per_second": theirs, "ratio_alone": rate / alone, "ratio_torch": rate / theirs,
         })  # fmt: skip
     say(f"{arm}, batch {batch}: lanes")
 
 
-def startup(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+def startup(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """From the start of a process to its first results, without compiled programs in the cache and with them."""
     cache = {"cache": f"{arm}-{batch}-fresh", "seconds": 0.0}
-    first, again = (bench.jaxae("steps", arm, batch, **cache) for _ in range(2))
-    entry = {"arm": arm, "batch": batch, "device": bench.config.device}
+    first, again = (sides.jaxae("steps", arm, batch, **cache) for _ in range(2))
+    entry = {"arm": arm, "batch": batch, "device": config.device}
     for name in ("import_seconds", "load_seconds"):
         entry[name] = again[name]
     for name in ("compile", "start"):
         entry |= {f"{name}_seconds": first[f"{name}_seconds"], f"{name}_again_seconds": again[f"{name}_seconds"]}
-    entry["torch_start_seconds"] = bench.torch("steps", arm, batch, seconds=0.0)["start_seconds"]
-    compiled = next(name for name in variants(bench.config, arm) if name.startswith("compiled"))
+    entry["torch_start_seconds"] = sides.torch("steps", arm, batch, seconds=0.0)["start_seconds"]
+    compiled = next(name for name in variants(config, arm) if name.startswith("compiled"))
     try:
         for name in ("torch_compiled_start_seconds", "torch_compiled_start_again_seconds"):
-            entry[name] = bench.torch("steps", arm, batch, compiled, **cache)["start_seconds"]
+            entry[name] = sides.torch("steps", arm, batch, compiled, **cache)["start_seconds"]
     except WorkerError as error:
         say(f"PyTorch, {compiled}, {arm}: {error}")
     content["startup"].append(entry)
     say(f"{arm}, batch {batch}: start-up")
 
 
-def evaluation(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+def evaluation(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """The loss in evaluation mode on both sides, and all scores of the study on jaxae's."""
     images = EVALUATED.get(arm, 2_000)
-    sides: dict[str, Callable[[], Any]] = {"jaxae": lambda: bench.jaxae("evaluation", arm, batch, images=images)}
-    for variant in [name for name in variants(bench.config, arm) if name in ("eager", "channels_last")]:
-        sides[variant] = lambda variant=variant: bench.torch("evaluation", arm, batch, variant, images=images)
-    found = alternate(min(bench.config.repeats, 3), sides)
+    asked: dict[str, Callable[[], Any]] = {"jaxae": lambda: sides.jaxae("evaluation", arm, batch, images=images)}
+    for variant in [name for name in variants(config, arm) if name in ("eager", "channels_last")]:
+        asked[variant] = lambda variant=variant: sides.torch("evaluation", arm, batch, variant, images=images)
+    found = alternate(min(config.repeats, 3), asked)
     loss = {side: median(answer["loss_images_per_second"] for answer in answers) for side, answers in found.items()}
     ours = loss.pop("jaxae")
     best = max(loss, key=lambda name: loss[name])
     content["evaluation"].append({
-        "arm": arm, "images": images, "device": bench.config.device, "jaxae_loss_images_per_second": ours,
+        "arm": arm, "images": images, "device": config.device, "jaxae_loss_images_per_second": ours,
         "torch_best": best, "torch_loss_images_per_second": loss[best], "ratio": ours / loss[best],
         "jaxae_scores_images_per_second": median(answer["scores_images_per_second"] for answer in found["jaxae"]),
     })  # fmt: skip
     say(f"{arm}: evaluation")
 
 
-def memory(bench: Bench, content: dict[str, Any], arm: str, batch: int) -> None:
+def memory(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """What training holds, by the number of images; a first run compiles, which takes memory of its own."""
-    for images in bench.config.images:
-        ours = [bench.jaxae("steps", arm, batch, images=images, seconds=0.0) for _ in range(2)][-1]
-        theirs = bench.torch("steps", arm, batch, images=images, seconds=0.0)
+    for images in config.images:
+        ours = [sides.jaxae("steps", arm, batch, images=images, seconds=0.0) for _ in range(2)][-1]
+        theirs = sides.torch("steps", arm, batch, images=images, seconds=0.0)
         content["memory"].append({
-            "arm": arm, "batch": batch, "device": bench.config.device, "images": images,
+            "arm": arm, "batch": batch, "device": config.device, "images": images,
             "jaxae_peak_mib": ours["peak_mib"], "torch_peak_mib": theirs["peak_mib"],
         })  # fmt: skip
     say(f"{arm}, batch {batch}: memory")
 
 
 PARTS = {function.__name__: function for function in (steps, lanes, startup, evaluation, memory)}
+SECTIONS = ("rows", "samples", "lanes", "startup", "evaluation", "memory")  # of the file, beside its manifest
 
 
 def work(config: Config) -> Iterator[tuple[str, str, int]]:
@@ -333,6 +270,7 @@ def main(config: Config) -> None:
     before = None if config.check is None else read(config.check)
     if before is not None:
         config = as_in(config, before)
+    begun = read(config.save) if config.save is not None and config.save.exists() else None
     python = find_torch(config)
     if config.threads is not None and hasattr(os, "sched_setaffinity"):  # what is started here inherits it
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: config.threads])
@@ -340,10 +278,11 @@ def main(config: Config) -> None:
     if folder.exists():
         raise UsageError(f"{folder} exists and is not overwritten; choose another --out")
     folder.mkdir(parents=True)
+    alike = {name: getattr(config, name) for name in ("device", "seconds", "precision", "source", "data_dir")}
     with tempfile.TemporaryDirectory(prefix="jaxae-benchmark-") as scratch:
-        bench = Bench(config, python, Path(scratch))
+        sides = Sides(torch_python=python, folder=Path(scratch), threads=config.threads or cores(), **alike)
         try:
-            content = measure(bench, folder)
+            content = measure(config, sides, folder, begun)
         except WorkerError as error:
             raise UsageError(f"the benchmark ended: {error}") from error
     for name, figure in benchmark_table.figures(content).items():
@@ -357,36 +296,81 @@ def main(config: Config) -> None:
         sys.exit("not everything could be measured")
 
 
-def measure(bench: Bench, folder: Path) -> dict[str, Any]:
-    """What benchmark.json holds, written after every part of it."""
+def measure(config: Config, sides: Sides, folder: Path, begun: Content | None) -> Content:
+    """What benchmark.json holds, gone on with where it was `begun`, and written after every part of it."""
     began = time.perf_counter()
-    content: dict[str, Any] = {"manifest": described(bench), "rows": [], "samples": []}
-    content |= {part: [] for part in PARTS if part != "steps"}
-    for part, arm, batch in work(bench.config):
+    content = opened(config, begun, described(config, sides))
+    sitting = content["manifest"]["sittings"][-1]
+    for part, arm, batch in work(config):
+        if holds(content, part, arm, batch):
+            say(f"{part}, {arm}, batch {batch}: in {config.save} already")
+            continue
         try:
-            if part != "steps" and not any(bench.arrays(arm, batch).iterdir()):
-                bench.jaxae("exchange", arm, batch)
-            PARTS[part](bench, content, arm, batch)
+            if part != "steps" and not any(sides.arrays(arm, batch).iterdir()):
+                sides.jaxae("exchange", arm, batch)
+            PARTS[part](config, sides, content, arm, batch)
         except WorkerError as error:  # what has been measured, and what can be, counts
             content["manifest"]["failed"].append(f"{part}, {arm}, batch {batch}: {error}")
             say(f"failed: {content['manifest']['failed'][-1]}")
-        content["manifest"]["wall_seconds"] = round(time.perf_counter() - began, 1)
-        for path in (folder / "benchmark.json", bench.config.save):
+        sitting["wall_seconds"] = round(time.perf_counter() - began, 1)
+        for name in SECTIONS:
+            content[name].sort(key=place)
+        for path in (folder / "benchmark.json", config.save):
             if path is not None:
                 plots.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return content
 
 
-def described(bench: Bench) -> dict[str, Any]:
+def opened(config: Config, begun: Content | None, made: dict[str, Any]) -> Content:
+    """A new content with this manifest, or the one `begun` with its sitting added.
+
+    Raises UsageError where that was measured otherwise, for ratios of two ways don't belong into one table.
+    """
+    if begun is None:
+        return {"manifest": made} | {name: [] for name in SECTIONS}
+    before = begun["manifest"]
+    made = json.loads(json.dumps(made))  # tuples are lists in the file
+    for name in ALIKE:
+        if before[name] != made[name]:
+            what, there, here = difference(name, before[name], made[name])
+            raise UsageError(
+                f"--save {config.save} was measured with {what} {there}, and now it is {here}; measure as there, or "
+                "choose another file"
+            )
+    return begun | {"manifest": before | {"sittings": before["sittings"] + made["sittings"], "failed": []}}
+
+
+def difference(name: str, before: Any, made: Any) -> tuple[str, Any, Any]:
+    """The first value in which two differ, by its path, and both."""
+    if not (isinstance(before, dict) and isinstance(made, dict)):
+        return name, before, made
+    key = next(key for key in [*before, *made] if before.get(key) != made.get(key))
+    return difference(f"{name} {key}", before.get(key), made.get(key))
+
+
+def holds(content: Content, part: str, arm: str, batch: int) -> bool:
+    """Whether it has been measured."""
+    entries = content["rows" if part == "steps" else part]
+    return any((entry["arm"], entry.get("batch", batch)) == (arm, batch) for entry in entries)
+
+
+def place(entry: Mapping[str, Any]) -> tuple[int, int]:
+    """Where an entry stands in the file, whenever it was measured."""
+    return list(BATCHES).index(entry["arm"]), entry.get("batch", 0)
+
+
+def described(config: Config, sides: Sides) -> dict[str, Any]:
     """What is measured, on what, how, and how fast a matrix product is."""
-    config, ours, theirs = bench.config, bench.jaxae("machine"), bench.torch("machine")
-    return {
-        "title": "benchmark: images per second of training, jaxae beside PyTorch", "command": command(config),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "device": config.device,
-        "threads": bench.threads, "repeats": config.repeats, "seconds": config.seconds,
-        "precision": config.precision, "source": config.source, "failed": [],
+    ours, theirs = sides.jaxae("machine"), sides.torch("machine")
+    sitting = {
+        "command": command(config), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "wall_seconds": 0.0,
+        "git_commit": ours.pop("git_commit"),
         "matmul_gflops": {"jaxae": ours.pop("gflops"), "torch": theirs.pop("gflops")},
-        "machine": ours, "torch": theirs,
+    }  # fmt: skip
+    return {
+        "title": "benchmark: images per second of training, jaxae beside PyTorch",
+        **{name: getattr(config, name) for name in ALIKE if hasattr(config, name)}, "threads": sides.threads,
+        "machine": ours, "torch": theirs, "failed": [], "sittings": [sitting],
     }  # fmt: skip
 
 
@@ -412,12 +396,14 @@ def find_torch(config: Config) -> str:
     return sys.executable
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Content:
     """A benchmark.json. Raises UsageError for another file."""
     try:
         content = json.loads(path.read_text())
-        if not content["rows"] or len(content["rows"]) != len(content["samples"]):
-            raise ValueError("it has no rows of training steps")
+        if len(content["rows"]) != len(content["samples"]) or {*SECTIONS, "manifest"} - {*content}:
+            raise ValueError("it lacks parts")
+        if absent := {*ALIKE, "sittings", "failed"} - {*content["manifest"]}:
+            raise ValueError(f"it lacks {', '.join(sorted(absent))}")
         return content
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is no file of this benchmark ({error}); give one that it has written") from None
@@ -427,6 +413,8 @@ def as_in(config: Config, before: dict[str, Any]) -> Config:
     """The settings to measure a file's rows again: its arms (those of --arms), device and precision."""
     measured = {row["arm"] for row in before["rows"]}
     arms: Any = tuple(arm for arm in config.arms if arm in measured)
+    if not arms:
+        raise UsageError(f"--check {config.check} has no training steps of {', '.join(config.arms)}; name other --arms")
     made = before["manifest"]
     changes = {"arms": arms, "parts": ("steps",), "device": made["device"], "precision": made["precision"]}
     return dataclasses.replace(config, **changes)

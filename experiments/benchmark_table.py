@@ -113,14 +113,20 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 def about(made: Mapping[str, Any]) -> str:
     """With what it was measured."""
-    device, gflops = made["machine"]["device"], made["matmul_gflops"]
+    device, gflops = made["machine"]["device"], {side: top(made, side) for side in ("jaxae", "torch")}
+    commands = ", then ".join(f"`{command}`" for command in dict.fromkeys(each["command"] for each in made["sittings"]))
     return (
-        f"`{made['command']}`: {device['kind']}, {made['threads']} threads; jax {made['machine']['versions']['jax']}, "
+        f"{commands}: {device['kind']}, {made['threads']} threads; jax {made['machine']['versions']['jax']}, "
         f"PyTorch {made['torch']['version']}; {made['precision']}; medians of {made['repeats']} alternating runs of "
         f"{made['seconds']:g} s or more, each a process of its own; ratios with their range. A product of two matrices "
         f"of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and {gflops['torch']:,.0f} in PyTorch; shares of "
         "the peak are of the larger."
     )
+
+
+def top(made: Mapping[str, Any], side: str) -> float:
+    """GFLOP/s of a product of two matrices, the most of all sittings."""
+    return max(each["matmul_gflops"][side] for each in made["sittings"])
 
 
 def steps_table(content: Mapping[str, Any]) -> Table:
@@ -131,9 +137,10 @@ def steps_table(content: Mapping[str, Any]) -> Table:
         ("peak, MiB", "number"), ("PyTorch's", "number"), ("share of peak", "number"), ("PyTorch's", "number"),
         ("losses differ by", "number"),
     )  # fmt: skip
-    lines = []
+    lines, peak = [], max(top(content["manifest"], side) for side in ("jaxae", "torch"))
     for row, sample in zip(content["rows"], content["samples"], strict=True):
-        share, losses = sample["share_of_peak"], sample["losses"]
+        losses, gflop = sample["losses"], sample["gflop_per_image"]
+        share = {side: gflop * row[f"{side}_images_per_second"] / peak for side in ("jaxae", "torch_best")}
         lines.append([
             row["arm"], cell(row["batch"]), cell(row["jaxae_images_per_second"]),
             cell(row["torch_best_images_per_second"]), row["torch_best"], ranged(row, sample, "best"),

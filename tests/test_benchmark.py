@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,16 +32,16 @@ def content(ratios=(0.5, 3.0), arm="fc"):
     sample = {
         "arm": arm, "batch": 10, "device": "cpu", **RUNS, "ratio_best_range": list(ratios),
         "ratio_common_range": [2.0, 7.5], "losses": benchmark_table.agreement([2.0, 1.0], [2.0, 1.5]),
-        "share_of_peak": {"jaxae": 0.251, "torch_best": 0.1},
+        "gflop_per_image": 3.025,
     }  # fmt: skip
     lanes = {
         "arm": arm, "batch": 10, "mode": "map", "lanes": 16, "images_per_second": 1.0, "ratio_alone": 2.0,
         "ratio_torch": 3.0,
     }  # fmt: skip
+    sitting = {"command": "python -m experiments.benchmark", "matmul_gflops": {"jaxae": 200.0, "torch": 242.0}}
     manifest = {
-        "command": "python -m experiments.benchmark", "threads": 2, "repeats": 3, "seconds": 2.0,
-        "precision": "float32", "matmul_gflops": {"jaxae": 200.0, "torch": 242.0}, "torch": {"version": "2.13"},
-        "machine": {"device": {"kind": "a CPU"}, "versions": {"jax": "0.10"}},
+        "threads": 2, "repeats": 3, "seconds": 2.0, "precision": "float32", "torch": {"version": "2.13"},
+        "machine": {"device": {"kind": "a CPU"}, "versions": {"jax": "0.10"}}, "sittings": [sitting],
     }  # fmt: skip
     return {"manifest": manifest, "rows": [row], "samples": [sample], "lanes": [lanes]}
 
@@ -83,7 +84,7 @@ def test_what_is_not_measured_again_is_named():
 def test_the_table_and_the_figures_show_every_row():
     text = benchmark_table.markdown(content())
     cells = ["fc", "10", "20", "10", "eager", "1.75 (0.50 to 3.00)", "5", "4.00 (2.00 to 7.50)", "1.5", "300", "400"]
-    assert f"| {' | '.join([*cells, '25%', '10%', '3e-01 in 2 steps'])} |" in text
+    assert f"| {' | '.join([*cells, '25%', '12%', '3e-01 in 2 steps'])} |" in text
     assert "| fc | 10 | map | 16 | 1 | 2 | 3 |" in text
     drawn = benchmark_table.figures(content())
     assert [*drawn] == ["benchmark", "benchmark_lanes"]
@@ -105,7 +106,12 @@ def test_the_command_is_without_paths():
 
 @pytest.mark.parametrize(
     ("flags", "words"),
-    [({"arms": ("fc", "fc")}, "--arms fc fc: name"), ({"lanes": ()}, "--lanes : name"), ({"repeats": 0}, "at least 1")],
+    [
+        ({"arms": ("fc", "fc")}, "--arms fc fc: name"),
+        ({"lanes": ()}, "--lanes : name"),
+        ({"repeats": 0}, "at least 1"),
+        ({"check": Path("a"), "save": Path("b")}, "give one of them"),
+    ],
 )
 def test_bad_flags_are_refused(flags, words):
     with pytest.raises(UsageError, match=words):
@@ -116,6 +122,51 @@ def test_another_file_is_refused(tmp_path):
     (tmp_path / "x.json").write_text('{"rows": [], "samples": []}')
     with pytest.raises(UsageError, match=r"x\.json is no file of this benchmark"):
         benchmark.read(tmp_path / "x.json")
+
+
+class Stub:
+    """Two sides that tell nothing but the machine."""
+
+    threads = 2
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def arrays(self, arm, batch):
+        """A folder that has been filled."""
+        (self.folder / arm).mkdir(exist_ok=True)
+        (self.folder / arm / "image.npy").touch()
+        return self.folder / arm
+
+    def jaxae(self, ask):
+        """What it computes with."""
+        return {"gflops": 100.0, "git_commit": "abc", "device": {"kind": "a CPU"}, "versions": {"jax": "0.10"}}
+
+    def torch(self, ask):
+        """What it computes with."""
+        return {"gflops": 90.0, "version": "2.13"}
+
+
+def test_a_file_is_gone_on_with(tmp_path, monkeypatch):
+    asked = []
+
+    def part(config, sides, content, arm, batch):
+        asked.append((arm, batch))
+        content["startup"].append({"arm": arm, "batch": batch})
+
+    monkeypatch.setitem(benchmark.PARTS, "startup", part)
+    sides: Any = Stub(tmp_path)
+    save = tmp_path / "benchmark.json"
+    config = benchmark.Config(parts=("startup",), arms=("conv",), save=save)
+    benchmark.measure(config, sides, tmp_path, None)
+    config = benchmark.Config(parts=("startup",), arms=("fc", "conv"), save=save)
+    content = benchmark.measure(config, sides, tmp_path, benchmark.read(save))
+    assert asked == [("conv", 10), ("fc", 10)]
+    assert [entry["arm"] for entry in content["startup"]] == ["fc", "conv"]
+    assert len(content["manifest"]["sittings"]) == 2
+    sides.torch = lambda ask: {"gflops": 90.0, "version": "2.14"}
+    with pytest.raises(UsageError, match=r"was measured with torch version 2\.13, and now it is 2\.14; measure"):
+        benchmark.measure(config, sides, tmp_path, benchmark.read(save))
 
 
 @pytest.mark.parametrize(("lanes", "steps"), [(1, 40), (2, 20), (20, 4)])

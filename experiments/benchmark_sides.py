@@ -1,0 +1,76 @@
+"""The two sides of `experiments.benchmark`, jaxae and PyTorch: a process of its own for every question to one."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PATIENCE = 1_800  # seconds for an answer
+
+
+class WorkerError(Exception):
+    """A side could not answer; its last words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """How both work, the Python that has torch, and a folder for compiled programs and arrays."""
+
+    torch_python: str
+    folder: Path
+    device: str
+    threads: int
+    seconds: float
+    precision: str
+    source: str
+    data_dir: Path | None
+
+    def jaxae(self, ask: str, arm: str = "fc", batch: int = 128, **more: Any) -> Any:
+        """The answer of jaxae's side; `cache`, as for `torch`, names where compiled programs are kept."""
+        data_dir = str(self.data_dir.resolve()) if self.data_dir else None
+        command = [sys.executable, "-m", "experiments.benchmark_jax"]
+        return self._ask(command, ask, arm, batch, {"source": self.source, "data_dir": data_dir, **more})
+
+    def torch(self, ask: str, arm: str = "fc", batch: int = 128, variant: str = "eager", **more: Any) -> Any:
+        """The answer of PyTorch's side, written as `variant` says."""
+        command = [self.torch_python, str(HERE / "benchmark_torch.py")]
+        return self._ask(command, ask, arm, batch, {"variant": variant, "images": None, **more})
+
+    def arrays(self, arm: str, batch: int) -> Path:
+        """Where jaxae's side puts the data, parameters and batches for PyTorch's."""
+        folder = self.folder / f"{arm}-{batch}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _ask(self, command, ask, arm, batch, more):
+        cache = str(self.folder / more.pop("cache", "compiled"))
+        question = {
+            "ask": ask, "arm": arm, "batch": batch, "device": self.device, "threads": self.threads,
+            "seconds": self.seconds, "precision": self.precision, "folder": str(self.arrays(arm, batch)), **more,
+            "began": time.time(),
+        }  # fmt: skip
+        threads = str(self.threads)
+        environment = {
+            "JAX_PLATFORMS": {"cpu": "cpu", "gpu": "cuda"}[self.device], "NPROC": threads, "OMP_NUM_THREADS": threads,
+            "JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+            "TORCHINDUCTOR_CACHE_DIR": f"{cache}-torch",
+        }  # fmt: skip
+        options: Any = {"capture_output": True, "text": True, "check": False, "env": os.environ | environment}
+        try:
+            done = subprocess.run(command, input=json.dumps(question), timeout=PATIENCE, **options)
+        except subprocess.TimeoutExpired:
+            raise WorkerError(f"no answer to {ask} in {PATIENCE} s") from None
+        if done.returncode:
+            last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+            raise WorkerError(last.removeprefix("jaxae.errors.UsageError: "))
+        return json.loads(done.stdout)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
