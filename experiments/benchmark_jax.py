@@ -105,7 +105,7 @@ def addition(asked: Question) -> Arm:
     data, config = asked.load("mnist"), asked.config(digit_addition)
     digits = digit_addition.digits(data, digit_addition.class_means(data))._replace(balanced=np.bool_(False))
     arrays = {"image": data.image, "label": data.label}
-    return Arm(digit_addition.study("adder", config), digits, arrays, digit_addition.settings("adder", config)[""])
+    return Arm(digit_addition.study("adder", config), digits, arrays, digit_addition.weights("adder", config)[""])
 
 
 def unmixer(asked: Question) -> Arm:

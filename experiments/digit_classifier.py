@@ -22,6 +22,8 @@ import optax
 import jaxae as ae
 from jaxae.transforms import random_shift, to_unit
 
+Judge = Mapping[str, Any]  # the classifier's variables
+
 NAME = "digit classifier"
 NEEDED = 0.992  # of the test digits read right, for a judge
 CHUNK = 250
@@ -85,7 +87,7 @@ def recipe(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names}
 
 
-def judge(run: ae.Run, test: ae.data.Dataset) -> Mapping[str, Any]:
+def judge(run: ae.Run, test: ae.data.Dataset) -> Judge:
     """The classifier's variables, for a study that reads generated digits with `read`.
 
     It is trained on all of MNIST's training digits, whatever the run's --limit, with seed 0 and this file's defaults,
@@ -108,13 +110,18 @@ def note_accuracy(run: ae.Run) -> None:
         run.note(f"The {NAME} reads {found} of the test digits right, and a judge should read {NEEDED:.1%}.")
 
 
-def read(variables: Mapping[str, Any], images: Any) -> np.ndarray:
+def read(variables: Judge, images: Any) -> np.ndarray:
     """The probability of every digit: float[..., 28, 28, 1] in [0, 1] -> f32[..., 10]; in chunks, any number."""
     images = np.asarray(images, np.float32)
     flat = images.reshape(-1, 28, 28, 1)
     padded = np.concatenate([flat, np.zeros((-len(flat) % CHUNK, 28, 28, 1), np.float32)])
     parts = [np.asarray(_probabilities(variables, chunk)) for chunk in padded.reshape(-1, CHUNK, 28, 28, 1)]
     return np.concatenate([np.zeros((0, 10), np.float32), *parts])[: len(flat)].reshape(*images.shape[:-3], 10)
+
+
+def captions(variables: Judge, images: Any) -> list[str]:
+    """What is read in each of the images float[n, 28, 28, 1], and its probability."""
+    return [f"{p.argmax()} ({p.max():.0%})" for p in read(variables, images)]
 
 
 @jax.jit

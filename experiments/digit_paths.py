@@ -13,6 +13,7 @@ import numpy as np
 
 import jaxae as ae
 from experiments import digit_classifier
+from experiments.digit_classifier import Judge
 from jaxae.latent import decode, encode, lerp, slerp
 from jaxae.plots import MUTED, Bars, Curves, Images, Line, per_class, shades
 from jaxae.transforms import to_unit
@@ -21,7 +22,6 @@ STEPS = np.arange(10, dtype=np.float32) / 9
 STRIPS = ((2, 2), (8, 8), (1, 7), (4, 9), (3, 6), (0, 5))  # from which digit to which
 SAME, DIFFERENT = "the same digit", "different digits"
 ENDS = f"line between {DIFFERENT}/ends misread, %"
-Judge = Mapping[str, Any]  # the classifier's variables
 
 
 def codes(arm: ae.Trained, image: Any, lane: int = 0) -> np.ndarray:
@@ -127,7 +127,7 @@ def strips(arm: ae.Trained, test: ae.data.Dataset, judge: Judge) -> Images:
         f"Eight steps between the codes of two digits, as a classifier reads them ({arm.name}, first seed)",
         tuple((f"{a} to {b}", row) for (a, b), row in zip(STRIPS, rows, strict=True)),
         column_labels=("start", *(f"{i}/9" for i in range(1, 9)), "end"),
-        captions=[[f"{p.argmax()} ({p.max():.0%})" for p in row] for row in digit_classifier.read(judge, rows)],
+        captions=[digit_classifier.captions(judge, row) for row in rows],
     )
 
 

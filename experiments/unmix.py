@@ -44,6 +44,8 @@ RATE = 1e-3
 class Config(ae.Flags):
     """The report's settings, but for its ImageNet weights, which take a download; and what goes past them."""
 
+    counts = (*ae.Flags.counts, "times")
+
     pretrained: tuple[str, ...] = ("none",)
     """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify the photos),
     imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or .pth file of them."""
@@ -59,8 +61,6 @@ class Config(ae.Flags):
 
     def __post_init__(self):
         super().__post_init__()
-        if min(self.times) < 1:
-            raise ae.UsageError(f"--times is {min(self.times)}; it must be at least 1")
         files = [source for source in self.pretrained if source not in ("none", "cifar", "imagenet")]
         if absent := [file for file in files if not Path(file).is_file()]:
             raise ae.UsageError(

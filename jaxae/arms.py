@@ -111,6 +111,13 @@ def summaries(values: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def rise(losses: np.ndarray) -> float:
+    """By how many percent the mean over a curve's last tenth lies above that over its lowest tenth, float[epochs]."""
+    width = max(1, len(losses) // 10)
+    means = np.convolve(losses, np.ones(width) / width, "valid")
+    return float(100 * (means[-1] / means.min() - 1))
+
+
 def _stopped(arm: Trained, seeds: Sequence[int], per_epoch: int) -> dict[str, float]:
     """The epoch at which early stopping ended a seed's training, {seed: epoch}."""
     steps = (~np.isnan(arm.train["loss"])).sum(1)
@@ -126,8 +133,8 @@ def _json_arrays(tree: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def history(arm: Trained, seeds: Sequence[int], dead: Sequence[int], data: Any, validate_every: int | None) -> Any:
-    """The arm's entry in history.json: losses by epoch, where validation happened, and which seeds died or stopped."""
+def history(arm: Trained, seeds: Sequence[int], data: Any, validate_every: int | None) -> Any:
+    """The arm's entry in history.json: losses by epoch, where validation happened, and which seeds stopped early."""
     per_epoch = arm.study.steps_per_epoch(data)
     stops = [stop / per_epoch for stop in train.Plan(1, validate_every).stops(per_epoch)]
     points = next(iter(arm.validation.values())).shape[1] if arm.validation else 0
@@ -136,6 +143,5 @@ def history(arm: Trained, seeds: Sequence[int], dead: Sequence[int], data: Any, 
         "train": _json_arrays(arm.epochs),
         "validation": _json_arrays(arm.validation),
         "validation_epochs": [epoch + stop for epoch in range(points // len(stops)) for stop in stops],
-        "dead": dead,
         "stopped": _stopped(arm, seeds, per_epoch),
     }

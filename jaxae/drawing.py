@@ -230,12 +230,14 @@ def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
 
 
 def draw_mark(ax: Any, mark: Mark, index: int) -> Any:
-    """A number from elsewhere: a dashed line, or a hollow point."""
+    """A number from elsewhere: a dashed line, or a hollow point; for the legend, the point in black."""
     if mark.x is None:
         return ax.axhline(mark.y, color=INK, linewidth=1.1, linestyle=DASHES[index % len(DASHES)], zorder=1.5)
     shape = POINTS[index % len(POINTS)]
-    shown = {"marker": shape, "markersize": 7, "markerfacecolor": "white", "markeredgecolor": INK, "linestyle": ""}
-    return ax.plot([mark.x], [mark.y], zorder=4, **shown)[0]
+    shown = {"marker": shape, "markersize": 7, "markerfacecolor": "white", "linestyle": ""}
+    edge = INK if mark.colour is None else colour_of(mark.colour)
+    ax.plot([mark.x], [mark.y], zorder=4, markeredgecolor=edge, **shown)
+    return Line2D([], [], markeredgecolor=INK, **shown)
 
 
 def write_values(ax: Any, marks: list[Mark], height: float) -> None:

@@ -24,10 +24,12 @@ class Flags:
     """Flags shared by every experiment; an experiment's Config extends them with its own.
 
     `settings` names those whose default is what the report did: with another value, its numbers aren't held against
-    ours. A Config with such flags of its own extends it.
+    ours. `counts` names those that must be at least 1, all their values. A Config with such flags of its own extends
+    them.
     """
 
     settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
+    counts: ClassVar[tuple[str, ...]] = ("seeds", "epochs", "batch_size", "limit", "devices")
 
     seeds: int = 3
     """How many seeds, each trained from its own key."""
@@ -38,7 +40,8 @@ class Flags:
     batch_size: int = 128
     """Images per step."""
     limit: Annotated[int | None, UNSET] = None
-    """Train on the first N images only, but for judges and encoders that are ready-made; without it on all."""
+    """Train on the first N images only; without it on all. What a study uses ready-made, such as the classifier that
+    judges its pictures, is trained on all in either case."""
     source: Literal["tfds", "synthetic"] = "tfds"
     """The real sets, prepared by TFDS, or the embedded synthetic ones."""
     data_dir: Annotated[Path | None, UNSET] = None
@@ -64,10 +67,12 @@ class Flags:
         for field in dataclasses.fields(self):
             listed = Ellipsis in get_args(field.type)  # tuple[X, ...]: things to run, where (32, 32, 64) is one thing
             _refuse_values("--" + field.name.replace("_", "-"), getattr(self, field.name), field.default, listed)
-        for name in ("seeds", "epochs", "batch_size", "limit", "devices"):
+        for name in self.counts:
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+            several = value if isinstance(value, tuple) else (value,)
+            if value is not None and min(several) < 1:
+                given = " ".join(map(str, several))
+                raise UsageError(f"--{name.replace('_', '-')} is {given}; it must be at least 1")
         if not 0 <= self.seed <= 2**32 - self.seeds:
             last = 2**32 - self.seeds
             raise UsageError(f"--seed is {self.seed}; with {self.seeds} seeds, choose one from 0 to {last}")

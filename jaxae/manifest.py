@@ -78,7 +78,7 @@ def describe_file(role: str, path: Path) -> dict[str, Any]:
     return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
-def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, force: bool) -> None:
+def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, config: flags.Flags) -> None:
     """Raise UsageError, naming the difference, unless the run `before` can be continued as `now`."""
     if before.get("experiment") != now["experiment"]:
         raise UsageError(f"{folder} holds a run of {before.get('experiment')}; choose another --out")
@@ -86,9 +86,10 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, forc
         old, new = (config.get(name, SINCE.get(name)) for config in (before["config"], now["config"]))
         if old != new:
             flag = "--" + name.replace("_", "-")
-            again = f"{before['command']} --resume --out {shlex.quote(str(folder))}"
+            where = f" --data-dir {shlex.quote(str(config.data_dir))}" if config.data_dir else ""
+            again = f"{before['command']} --resume{where} --out {shlex.quote(str(folder))}"
             raise UsageError(f"the run in {folder} has {flag} {old}, not {new}; resume it with: {again}")
-    if force:
+    if config.force:
         return
     for name, old, new in (
         *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),

@@ -28,12 +28,16 @@ FORMAT = 1
 
 
 class Mark(NamedTuple):
-    """A number from elsewhere: a horizontal line at `y`, or a point where `x` is given; in one panel, or in all."""
+    """A number from elsewhere: a horizontal line at `y`, or a point where `x` is given; in one panel, or in all.
+
+    `colour` is that of the line which a point belongs to, an index of the palette.
+    """
 
     label: str
     y: float
     x: float | None = None
     panel: str | None = None
+    colour: int | None = None
 
 
 @dataclass(frozen=True)

@@ -173,10 +173,10 @@ def _verdict(row: Row, claim: Claim, deviations: Sequence[str]) -> tuple[str, st
         return NOT_COMPARABLE, "not the report's settings: " + "; ".join(deviations)
     if row.mean is None:
         return NOT_COMPARABLE, "a value is not finite"
-    if claim.categorical:
-        return most(np.array(row.values) == reported)
     if row.pi95 is None:
         return NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
+    if claim.categorical:
+        return most(np.array(row.values) == reported)
     low, high = row.pi95[0] - claim.half_digit, row.pi95[1] + claim.half_digit
     span = f"{_brief(low, reported)} to {_brief(high, reported)}"
     if low <= reported <= high:

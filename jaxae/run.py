@@ -80,7 +80,7 @@ class Run:
     def __enter__(self) -> "Run":
         if self.config.resume:
             self.before = manifest.read(self.folder)
-            manifest.refuse_other(self.before, self.manifest, self.folder, self.config.force)
+            manifest.refuse_other(self.before, self.manifest, self.folder, self.config)
         elif self.folder.exists():
             mend = ", or add --resume" if (self.folder / "manifest.json").exists() else ""
             raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out{mend}")
@@ -230,6 +230,20 @@ class Run:
         self.measure(arm, f"test/{name}", np.asarray(values, np.float64).mean(1))
         self.scores[f"{arm}/{name}"] = np.asarray(values)
 
+    def mark_dead(self, arm: Trained, alive: np.ndarray) -> Trained:
+        """Name the seeds of an arm that died, all but alive bool[seeds]; the arm with them marked."""
+        dead = [seed for seed, lives in zip(self.seeds, alive, strict=True) if not lives]
+        self.dead[arm.name] = self.history[arm.name]["dead"] = dead
+        if dead:
+            self.measure(arm.name, "seeds that died", len(dead))
+        return dataclasses.replace(arm, alive=alive)
+
+    def living(self, *arms: str) -> np.ndarray:
+        """bool[seeds]: those that died in none of these arms; all where that would leave none."""
+        dead = {seed for arm in arms for seed in self.dead[arm]}
+        alive = np.array([seed not in dead for seed in self.seeds])
+        return alive if alive.any() else ~alive
+
     def words(self, arm: str, metric: str, *, by_seed: bool = False) -> str:
         """A measure for a note, as tables show it: mean and half-width of its interval; the seeds one by one."""
         values = self.measures[arm][metric]
@@ -341,10 +355,8 @@ class Run:
                     self.measure(arm.name, f"{split}/{name}/{summary}", value)
         for name, values in arm.scores.items():
             self.score(arm.name, name, values)
-        self.dead[arm.name] = [seed for seed, alive in zip(self.seeds, arm.alive, strict=True) if not alive]
-        if self.dead[arm.name]:
-            self.measure(arm.name, "seeds that died", len(self.dead[arm.name]))
-        self.history[arm.name] = arms.history(arm, self.seeds, self.dead[arm.name], data, options.get("validate_every"))
+        self.history[arm.name] = arms.history(arm, self.seeds, data, options.get("validate_every"))
+        self.mark_dead(arm, arm.alive)
 
     # ---- small things
 

@@ -157,12 +157,14 @@ class Addition(NamedTuple):
 def by_class(label: Any, classes: int = 10) -> Classes:
     """The table that `addition_pairs` finds images in: int[n] from 0 to classes - 1; numpy, before compilation.
 
-    Raises UsageError where a class has no image.
+    Raises UsageError where a class has no image, and for other labels.
     """
     label = np.asarray(label)
+    if not np.issubdtype(label.dtype, np.integer) or not len(label) or label.min() < 0 or label.max() >= classes:
+        raise UsageError(f"labels must be whole numbers from 0 to {classes - 1}, one or more; give others")
     count = np.bincount(label, minlength=classes).astype(np.int32)
-    if len(count) > classes or not count.all():
-        missing = ", ".join(str(c) for c in np.flatnonzero(count == 0)) or f"{len(count)} classes, not {classes}"
+    if not count.all():
+        missing = ", ".join(str(c) for c in np.flatnonzero(count == 0))
         raise UsageError(f"{len(label)} images lack some class ({missing}); take more of them")
     order = np.argsort(label, kind="stable").astype(np.int32)
     return Classes(order, (np.cumsum(count) - count).astype(np.int32), count)

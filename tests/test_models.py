@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ from jaxae.models import (
     MLPAutoencoder,
     digits,
 )
-from jaxae.models.addition import add
+from jaxae.models.addition import Gaussian, add
 
 STUDIED = {
     "fc": FCAutoencoder(),
@@ -202,9 +203,36 @@ def test_addition_paths():
     assert_close(sampled, trained, 1e-6)
     assert_close(drawn, sampled.image, 1e-6)
     assert np.abs(drawn - means).max() > 1e-4
+    shared: Any = model.apply(variables, (inputs[0], 1.5))  # one number for every image
+    every: Any = model.apply(variables, (inputs[0], np.full(2, 1.5)))
+    np.testing.assert_array_equal(shared.image, every.image)
+    with pytest.raises(UsageError, match=r"numbers of shape \(3,\); give one, or one for each of the 2 images"):
+        add(model, variables, inputs[0], [1, 2, 3])
     other = paths(variables, jnp.array([1.0, 2.6]), keys["sample"])[0]
     np.testing.assert_array_equal(other.original, seen.original)  # the number is for P alone
     assert (other.image[0] == seen.image[0]).all() and (other.image[1] != seen.image[1]).any()
+
+
+def test_codes_are_drawn_with_the_deviation_that_the_encoder_gives():
+    code = Gaussian(jnp.full((40, 500), 2.0), jnp.full((40, 500), -1.0))
+    drawn: Any = AdditionModel(variational=True).apply(
+        {}, code, True, rngs={"sample": jax.random.key(0)}, method="_draw"
+    )
+    assert float(jnp.mean(drawn)) == pytest.approx(2.0, abs=0.02)
+    assert float(jnp.std(drawn)) == pytest.approx(math.exp(-0.5), rel=0.02)
+
+
+def test_the_third_decoder_is_the_second_with_layers_of_another_name():
+    second, third = (DigitAutoencoder(3, enlarge, (4, 5, 6)) for enlarge in (digits.upsampled, digits.interpolated))
+    image, variables = images_for(second), made_up(second)
+    theirs, ours = ({*made_up(model)["params"]["decoder"]} for model in (second, third))
+    renamed = dict(zip(sorted(theirs - ours), sorted(ours - theirs), strict=True))
+    assert len(renamed) == 2
+    decoder = {renamed.get(name, name): layer for name, layer in variables["params"]["decoder"].items()}
+    params = {"encoder": variables["params"]["encoder"], "decoder": decoder}
+    found: Any = third.apply({"params": params}, image)
+    expected: Any = second.apply(variables, image)
+    assert_close(found.image, expected.image, 1e-6)
 
 
 # Against PyTorch: weights and images are given by a formula, and the first values below were computed by PyTorch

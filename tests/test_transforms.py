@@ -203,3 +203,5 @@ def test_nine_is_the_commonest_sum_unless_balanced():
     expected = np.cumsum(0.1 / np.arange(10, 0, -1))  # 0.1 * sum of 1 / (10 - a) over a up to the sum
     np.testing.assert_allclose(natural, expected, atol=0.01)
     np.testing.assert_allclose(even, 0.1, atol=0.01)
+    a, b = transforms.addends(KEY, digits, balanced=True)
+    np.testing.assert_allclose(shares(a[a + b == 9]), 0.1, atol=0.02)  # whatever the sum, a is uniform up to it

@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxae.errors import UsageError
 from jaxae.models import layers
 from jaxae.models.digits import DigitDecoder, DigitEncoder, Enlarge, transposed
 from jaxae.models.mlp import MLP
@@ -54,8 +55,9 @@ class AdditionModel(nn.Module):
     E is the digits' encoder, D their decoder by `enlarge`, P an MLP with ReLU between `hidden` layers, on the code
     beside the number. `variational`: E gives mean and log-variance; `generative`: P does; then training draws codes,
     with `rngs={"sample": key}`, and with `sampled` evaluation does, too. `value_to_latent` shows P a `ValueToLatent` of
-    the number in place of the number. `widths` are E's channels, mirrored in D. Raises UsageError for images of another
-    shape or of integers.
+    the number in place of the number. E and P can each be uncertain without the other. `widths` are E's channels,
+    mirrored in D. A number without a dimension is added to every image. Raises UsageError for images of another shape
+    or of integers, and for numbers that aren't one for each image.
     """
 
     code_size: int = 7
@@ -92,7 +94,7 @@ class AdditionModel(nn.Module):
         return Sum(total, original, sum_code, posterior, sum_posterior)
 
     def add(self, image, value, *, sample: bool = False) -> jax.Array:
-        """The solid path: image (b, h, w, c) and real numbers (b,) -> the image of the sum (b, h, w, c).
+        """The solid path: image (b, h, w, c) and real numbers (b,) or () -> the image of the sum (b, h, w, c).
 
         By the means of all codes, or by codes drawn from their distributions (`sample`, with `rngs={"sample": key}`).
         """
@@ -105,6 +107,7 @@ class AdditionModel(nn.Module):
 
     def plus(self, code, value) -> Gaussian:
         """P: code (b, code_size) and value (b,) -> the distribution of the sum's code (b, code_size)."""
+        value = _one_each(value, code)
         shown = self.value(value) if self.value_to_latent else value[:, None]
         found = self.P(jnp.concatenate([code, shown.astype(jnp.float32)], axis=1))
         return _gaussian(found.astype(jnp.float32), self.generative)
@@ -123,9 +126,9 @@ class AdditionModel(nn.Module):
 
 @functools.partial(jax.jit, static_argnums=0)
 def add(
-    model: AdditionModel, variables: Mapping[str, Any], image: jax.Array, value: jax.Array, key: jax.Array | None = None
+    model: AdditionModel, variables: Mapping[str, Any], image: jax.Array, value: Any, key: jax.Array | None = None
 ) -> jax.Array:
-    """The inference model: images of a (b, h, w, c) in [0, 1] and real numbers b (b,) -> images of a + b (b, h, w, c).
+    """The inference model: images of a (b, h, w, c) in [0, 1] and real numbers b, (b,) or () -> images of a + b.
 
     E, P and D alone, by the means of all codes; with a key, by codes drawn from their distributions. The model comes
     first, as everywhere in jaxae (`latent.encode`): a Flax module's variables don't tell which module they belong to,
@@ -135,6 +138,14 @@ def add(
     rngs = {} if key is None else {"sample": key}
     found: Any = model.apply(variables, image, value, sample=key is not None, rngs=rngs, method="add")
     return found
+
+
+def _one_each(value: Any, code: jax.Array) -> jax.Array:
+    """Numbers as floats (b,), one for each code."""
+    value = jnp.asarray(value, jnp.float32)
+    if value.shape not in ((), code.shape[:1]):
+        raise UsageError(f"numbers of shape {value.shape}; give one, or one for each of the {len(code)} images")
+    return jnp.broadcast_to(value, code.shape[:1])
 
 
 def _gaussian(values: jax.Array, uncertain: bool) -> Gaussian:
