@@ -123,6 +123,9 @@ def test_every_row_of_the_reports_table_is_claimed_once():
     claims = digit_addition.claims(digit_addition.Config(table=True, arms=("generative",)))
     outcomes = [claim.metric for claim in claims if claim.source.startswith("Table 1, row")]
     assert len(outcomes) == 14  # two rows stand there twice
+    trained = digit_addition.weights("generative", digit_addition.Config(table=True))
+    assert {*trained} == {*digit_addition.ROWS}
+    assert {*digit_addition.weights("generative", digit_addition.Config())} == {"row 16"}
     assert outcomes.count("outcome/only fuzzy nines") == 6
 
 

@@ -25,7 +25,6 @@ TINY = {  # flags that make each study small; the digits' studies with some of t
         "images": 1,
         "widths": (3, 4, 5),
         "arms": ("generative",),
-        "table": True,
     },
     "digit_codes": {
         "limit": 24,
