@@ -23,13 +23,13 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from experiments import denoise_report
+from experiments.denoise_report import ARMS, GAP, LOG
 from jaxae import tables
 from jaxae.transforms import add_gaussian_noise, signed_to_unit, to_signed
 
 EPOCH = 45_000  # images; a smaller set is gone through as often as that takes, so that the steps stay the report's
-GAP = "test - train/mse, signed"
 ABOVE = "test/mse, signed, above the ae's"
-LOG = 100  # steps between two logged losses, each the mean of the training losses since the last one
 WEIGHT_DECAY = 1e-5
 
 Noise = Literal["deviation", "variance"]
@@ -96,9 +96,9 @@ class Arm:
 
 
 REPORTED = {
-    "ae": Arm("ae"),
-    "deviation": Arm("dae deviation 0.1", 0.1),
-    "variance": Arm("dae variance 0.1", math.sqrt(0.1)),
+    "ae": Arm(ARMS["ae"]),
+    "deviation": Arm(ARMS["deviation"], 0.1),
+    "variance": Arm(ARMS["variance"], math.sqrt(0.1)),
 }
 IMPROVEMENTS: dict[str, dict[str, dict[str, Any]]] = {
     "channels": {"32 channels": {"model": MODEL.clone(widths=(32, 32))}},
@@ -114,7 +114,6 @@ IMPROVEMENTS: dict[str, dict[str, dict[str, Any]]] = {
 
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers, under both readings of its noise: where one differs, the other may explain it."""
-    names = {setting: arm.name for setting, arm in REPORTED.items()}
     readings = {
         "deviation": ("variance", "noise of standard deviation 0.1, as in the public code"),
         "variance": ("deviation", "noise of variance 0.1, as the text says"),
@@ -124,8 +123,8 @@ def claims(config: Config) -> list[ae.Claim]:
         *loss_claims("ae", (0.232, 0.188, 0.012, 0.012, 0.012), ""),
     ]
     for setting, (other, reading) in readings.items():
-        found += denoiser_claims(names[setting], names[other] if other in config.arms else "", reading)
-    chosen = {names[setting] for setting in config.arms}
+        found += denoiser_claims(ARMS[setting], ARMS[other] if other in config.arms else "", reading)
+    chosen = {ARMS[setting] for setting in config.arms}
     return [claim for claim in found if claim.arm in chosen and (claim.metric != ABOVE or "ae" in chosen)]
 
 
@@ -242,12 +241,12 @@ def main(config: Config) -> None:
     with ae.Run(config, claims(config)) as run:
         train, test = run.data("cifar10", "train"), run.data("cifar10", "test")
         epoch, once, held_out = split(train, config)
-        trained = [train_arm(run, arm, train.image, (epoch, once, held_out), test.image) for arm in chosen(config)]
+        arms, base = chosen(config), ARMS[config.improve]
+        trained = [train_arm(run, arm, train.image, (epoch, once, held_out), test.image) for arm in arms]
         compare(run, config)
         protocols(run, trained)
-        draw(run, trained, test.image, config)
-        run.note(amount(len(once), len(epoch), len(test), config))
-        for text in (*verdict(run), *baseline(run), *improved(run, config), *overfitting(run, trained)):
+        denoise_report.draw(run, trained, [images(arm, test.image) for arm in arms], base)
+        for text in denoise_report.notes(run, trained, base, (len(once), len(epoch), len(test))):
             run.note(text)
 
 
@@ -308,17 +307,12 @@ def compare(run: ae.Run, config: Config) -> None:
     """Paired differences: what noise costs, and what each improvement brings."""
     for name in ("deviation", "variance"):
         if "ae" in config.arms and name in config.arms:
-            arm, loss = REPORTED[name].name, "test/mse, signed"
+            arm, loss = ARMS[name], "test/mse, signed"
             run.measure(arm, ABOVE, run.measures[arm][loss] - run.measures["ae"][loss])
             run.compare(arm, "ae", loss, "test/psnr, 8-bit", "test/ssim, 8-bit")
-    for name in changes(run, config):
-        run.compare(name, REPORTED[config.improve].name, "test/mse, signed", "test/psnr, 8-bit", "test/ssim, 8-bit")
-
-
-def changes(run: ae.Run, config: Config) -> list[str]:
-    """The arms of improvements, where what they improve on is an arm as well."""
-    base = REPORTED[config.improve].name
-    return [name for name in run.measures if name.startswith(f"{base}, ")] if base in run.measures else []
+    base = ARMS[config.improve]
+    for name in denoise_report.changes(run, base):
+        run.compare(name, base, "test/mse, signed", "test/psnr, 8-bit", "test/ssim, 8-bit")
 
 
 def protocols(run: ae.Run, trained: list[ae.Trained]) -> None:
@@ -333,163 +327,6 @@ def protocols(run: ae.Run, trained: list[ae.Trained]) -> None:
                 rows.append([done.name, image, *(tables.over_seeds(seen[prefix + metric]) for metric in heads)])
     columns = [("Arm", "text"), ("Image", "text"), *((head, "number") for head in heads.values())]
     run.table("The report's protocol (8-bit images, 7x7 SSIM) and dm-pix, on the test images", columns, rows)
-
-
-# ---- what the numbers say
-
-
-def amount(train: int, epoch: int, test: int, config: Config) -> str:
-    """How much data there was, against the report's."""
-    shown, times = epoch // config.batch_size * config.batch_size, epoch // train
-    against = " of them" if config.limit else ", as many as the report's"
-    often = f", each image {times} times and {epoch % train:,} of them once more" if times > 1 else ""
-    return (
-        f"Trained on {train:,} images and tested on {test:,}; the report had 45,000 and 10,000. An epoch shows "
-        f"{shown:,}{against}{often}."
-    )
-
-
-def verdict(run: ae.Run) -> list[str]:
-    """Which of the two noises the report used: one that reproduces all that the other does, and more."""
-    found = {}
-    for name in ("deviation", "variance"):
-        rows = [row for row in run.rows() if row.arm == REPORTED[name].name and row.reported is not None]
-        judged = [row for row in rows if row.verdict != ae.results.NOT_COMPARABLE and not row.excluded]
-        found[name] = {row.metric: row.verdict == ae.results.REPRODUCED for row in judged}
-    same = found["deviation"].keys() & found["variance"].keys()  # judged under both
-    if not same:
-        return []
-    code, text = ({metric for metric in same if found[name][metric]} for name in ("deviation", "variance"))
-    used = "the numbers do not decide between them"
-    if code > text or text > code:  # one holds the other
-        used = f"the report's noise had {'standard deviation 0.1' if code > text else 'variance 0.1'}"
-    return [
-        f"Which noise: of the {len(same)} reported numbers that are judged under both, standard deviation 0.1 "
-        f"reproduces {len(code)} and variance 0.1 {len(text)}; {used}. The public code, which multiplies standard "
-        "normal numbers by 0.1, says standard deviation. The numbers are not independent: most describe the same "
-        "final model. The arms of a seed share their initial draws here and did not in the report, so that the "
-        "difference between ae and dae varies less here."
-    ]
-
-
-def baseline(run: ae.Run) -> list[str]:
-    """Whether the denoisers beat what they were given."""
-    texts = []
-    for arm in (REPORTED["deviation"].name, REPORTED["variance"].name):
-        seen = run.measures.get(arm, {})
-        if "test/psnr, 8-bit" in seen:
-            given, made = seen["test/input psnr, 8-bit"].mean(), seen["test/psnr, 8-bit"].mean()
-            texts.append(
-                f"{arm}: the noisy test images themselves score {given:.2f} dB, and what the model makes of them "
-                f"{made:.2f} dB, a difference of {tables.over_seeds(seen['test/psnr, 8-bit gained'])} dB; in SSIM it "
-                f"is {tables.over_seeds(seen['test/ssim, 8-bit gained'])}. The report's 24.48 dB are "
-                f"{'below' if given > 24.48 else 'above'} the noisy images'."
-            )
-    return texts
-
-
-def improved(run: ae.Run, config: Config) -> list[str]:
-    """What each change brings over the report's settings, paired by seed."""
-    base, metric, words = REPORTED[config.improve].name, "test/psnr, 8-bit", {-1: "worse", 0: "undecided", 1: "better"}
-    found = []
-    for name in changes(run, config):
-        gained = run.measures[name][metric] - run.measures[base][metric]
-        low, high = ae.results.interval(gained) or (-np.inf, np.inf)
-        beats = (run.measures[name][f"{metric} gained"] > 0).sum()
-        found.append(
-            f"{name.removeprefix(f'{base}, ')} {tables.over_seeds(gained)} dB ({words[int(low > 0) - int(high < 0)]}; "
-            f"beats the noisy image in {beats} of {len(run.seeds)} seeds)"
-        )
-    return [f"What each change adds to the test PSNR of {base}, paired by seed: {'; '.join(found)}."] if found else []
-
-
-def overfitting(run: ae.Run, trained: list[ae.Trained]) -> list[str]:
-    """The train-test gaps."""
-    words = "; ".join(
-        f"{done.name}: {run.measures[done.name][f'{GAP}, in standard errors'].mean():+.1f}" for done in trained
-    )
-    return [
-        f"Overfitting: the test images' loss less the training images', in standard errors of that difference over "
-        f"images, is {words}. What lies within 2 can be the choice of the images alone."
-    ]
-
-
-# ---- what is seen
-
-
-def draw(run: ae.Run, trained: list[ae.Trained], test: Any, config: Config) -> None:
-    """The report's figures: the logged losses, the first ten test images; and what each denoiser gains."""
-    named = {done.name: done for done in trained}
-    reported = [(arm, named[arm.name]) for arm in REPORTED.values() if arm.name in named]
-    if reported:
-        run.figure("logged_losses", logged(run, [done for _, done in reported], config))
-        run.figure("test_images", pictures(reported, test))
-    denoisers = [name for name in named if "test/psnr, 8-bit gained" in run.measures[name]]
-    for metric, words in (("psnr", "PSNR, dB"), ("ssim", "SSIM")):
-        if denoisers:
-            run.figure(f"gains_{metric}", gains(run, denoisers, metric, words))
-    changed = [named[name] for name in changes(run, config)]
-    if changed:
-        run.figure("convergence", convergence(named[REPORTED[config.improve].name], changed))
-
-
-def short(arm: str) -> str:
-    """An arm's name where the noise is named elsewhere."""
-    return arm.partition(", ")[2] or arm.removeprefix("dae ")
-
-
-def logged(run: ae.Run, trained: list[ae.Trained], config: Config) -> ae.plots.Curves:
-    """Figures 2 and 13, with the printed numbers as points."""
-    lines, marks = [], []
-    for done in trained:
-        every, train = run.history[done.name]["logged"].values()
-        epochs = np.asarray(run.history[done.name]["validation_epochs"])
-        steps = np.round(epochs * done.train["loss"].shape[1] / done.study.epochs)
-        lines.append(ae.plots.Line(f"training, mean of {every} steps", steps, np.asarray(train), done.name))
-        lines.append(ae.plots.Line("validation", steps, done.validation["loss"], done.name, style="dashed"))
-        printed = {claim.metric: claim.reported for claim in claims(config) if claim.arm == done.name}
-        for place, x in (("first", steps[0]), ("last", steps[-1])):
-            for words, metric in (("training", f"train/loss of {LOG} steps"), ("validation", "validation/loss")):
-                marks.append(ae.plots.Mark(f"reported, {words}", printed[f"{metric}/{place}"], float(x), done.name))
-    title = "The losses as the report logs them, and the numbers that it prints"
-    return ae.plots.Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
-
-
-def pictures(trained: list[tuple[Arm, ae.Trained]], test: Any) -> ae.plots.Images:
-    """Figures 3 to 12 and 17 to 26: the first ten test images, what the models are given and what they make of it."""
-    index = np.arange(min(10, len(test)))
-    rows, captions = [("original", test[index])], [[""] * len(index)]
-    for arm, done in trained:
-        outputs, batch = done.sample(images(arm, test), index)
-        given = [] if arm.deviation is None else [(f"noise of {arm.name}", batch.inputs)]
-        for label, image in (*given, (arm.name, outputs.image)):
-            unit = signed_to_unit(image)
-            rows.append((label, np.asarray(unit)))
-            captions.append(
-                [f"{value:.1f} dB" for value in np.asarray(ae.metrics.psnr(unit, signed_to_unit(batch.target)))]
-            )
-    title = "The first ten test images here, the noisy ones, and the outputs (first seed), with their PSNR"
-    return ae.plots.Images(title, rows, captions=captions, columns=10)
-
-
-def gains(run: ae.Run, names: list[str], metric: str, words: str) -> ae.plots.Bars:
-    """How much more than its noisy input each denoiser's output resembles the original."""
-    values = np.stack([run.measures[name][f"test/{metric}, 8-bit gained"] for name in names], axis=1)
-    title = f"{words[:4]} gained on the noisy image; below 0, the noisy image is closer to the original"
-    labels = ["\n".join(short(name).rsplit(" ", 1)) for name in names]
-    return ae.plots.Bars(title, "denoiser", f"{words}: output less input", labels, [("gain", values)])
-
-
-def convergence(base: ae.Trained, changed: list[ae.Trained]) -> ae.plots.Curves:
-    """How fast each change learns, beside the report's settings."""
-    lines = []
-    for done in changed:
-        for label, arm, style in (("as reported", base, "dashed"), ("with the change", done, "solid")):
-            loss = arm.validation["loss"]
-            epochs = np.linspace(0, arm.study.epochs, loss.shape[1] + 1)[1:]
-            lines.append(ae.plots.Line(label, epochs, loss, short(done.name), int(arm is done), style))
-    title = f"Validation loss of {base.name} and with each change"
-    return ae.plots.Curves(title, "epoch", "MSE, signed images", lines, log=True)
 
 
 if __name__ == "__main__":

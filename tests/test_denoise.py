@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxae as ae
-from experiments import denoise
+from experiments import denoise, denoise_report
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 
@@ -58,7 +58,7 @@ def test_the_verdict_on_the_noise_takes_the_reading_that_reproduces_all_of_the_o
         for i, letter in enumerate(letters)
     ]
     stub: Any = SimpleNamespace(rows=lambda: rows)
-    (said,) = denoise.verdict(stub)
+    (said,) = denoise_report.verdict(stub)
     assert words in said
 
 
