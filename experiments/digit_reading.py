@@ -295,9 +295,10 @@ def fraction_table(
         blurred = ", ".join(f"{value:g}" for value in seen.blurred)
         words = ", ".join(map(str, seen.digits)) + f"; blurred: {blurred}" * bool(blurred)
         cells.append([arm.name, *each, words, *verdict(run, arm.name, DIGITS), *verdict(run, arm.name, BLUR)])
-        line = [f"{part} {run.words(arm.name, f'line/{part}, %')}" for part, _, _ in PARTS]
+        line = [f"{part}: {run.words(arm.name, f'line/{part}, %')}" for part, _, _ in PARTS]
         run.note(
-            f"Images of every digit, numbers in steps of 0.1 up to the sum 9, read by {arm.name}: {', '.join(line)}."
+            f"Numbers in steps of 0.1 added by {arm.name} to images of every digit, up to the sum 9; how many of the "
+            f"images are read as each rule says: {'; '.join(line)}."
         )
     columns = (
         ("Model", "text"), *((f"7 + {value:g}", "text") for value in VALUES), ("Reported of 1.4, 1.5, 1.6", "text"),

@@ -24,7 +24,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 CLASSES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777")
 DASHES = ((0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)), (0, (9, 3)))
 POINTS = "Ds^v"
-LOG_TICKS = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))  # of each decade, where there are several and within one
+LOG_TICKS = ((1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,))  # of a decade, by how much room there is for it
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#b6bdc5",
@@ -159,7 +159,7 @@ def draw_curves(data: Curves, titled: bool) -> Figure:
     entries: dict[str, Any] = {}
     floors = {}
     for i, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
-        set_axes(ax, data, bottom=i + columns >= len(panels), left=i % columns == 0)
+        set_axes(ax, data, height / rows, bottom=i + columns >= len(panels), left=i % columns == 0)
         ax.set_title(textwrap.fill(panel, int(105 / columns)))
         here = [line for line in data.lines if line.panel == panel]
         floors[panel] = log_floor(list(data.lines) if data.share else here, marks) if data.log else (-np.inf, False)
@@ -185,8 +185,8 @@ def draw_curves(data: Curves, titled: bool) -> Figure:
     return figure
 
 
-def set_axes(ax: Any, data: Curves, *, bottom: bool, left: bool) -> None:
-    """Names and scales."""
+def set_axes(ax: Any, data: Curves, height: float, *, bottom: bool, left: bool) -> None:
+    """Names and scales, of a panel so many inches high."""
     ax.set_xlabel(data.xlabel if bottom else "")
     ax.set_ylabel(data.ylabel if left else "")
     whole = all(np.equal(np.mod(line.x, 1), 0).all() for line in data.lines)
@@ -197,17 +197,19 @@ def set_axes(ax: Any, data: Curves, *, bottom: bool, left: bool) -> None:
         ax.set_xticks(places, [f"{place:g}" for place in places])
         ax.xaxis.set_minor_locator(NullLocator())
     if data.log:
+        room = height / max(decades(data), 1e-3)  # inches a decade
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=LOG_TICKS[decades(data) < 1]))
+        ax.yaxis.set_major_locator(LogLocator(subs=LOG_TICKS[(room < 3.9) + (room < 1.2)]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_minor_locator(NullLocator())
 
 
 def decades(data: Curves) -> float:
-    """How many powers of ten the means of the lines span."""
-    means = np.concatenate([interval(np.asarray(line.values, float))[0] for line in data.lines])
-    means = means[means > 0]
-    return float(np.log10(means.max() / means.min())) if len(means) else 0.0
+    """How many powers of ten the means of the lines and the marks span."""
+    means = [interval(np.asarray(line.values, float))[0] for line in data.lines]
+    drawn = np.concatenate([*means, [Mark(*mark).y for mark in data.references]])
+    drawn = drawn[drawn > 0]
+    return float(np.log10(drawn.max() / drawn.min())) if len(drawn) else 0.0
 
 
 def colour_of(colour: int | str) -> str:
