@@ -22,6 +22,7 @@ import numpy as np
 import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_classifier import Judge
+from jaxae.arms import SLOW_START
 from jaxae.models import DigitClassifier
 from jaxae.models.addition import add
 from jaxae.plots import Curves, Images, Line
@@ -125,8 +126,11 @@ def read(run: ae.Run, arm: ae.Trained, test: Any, scores: Callable[[Any, ae.Batc
 def blank(arm: ae.Trained, test: Any) -> np.ndarray:
     """bool[seeds]: whether the model draws an image of a as a single colour, whatever a.
 
-    That is dead rectifiers. A model that has collapsed still draws a digit, the same for every input.
+    That is dead rectifiers. A model that has collapsed still draws a digit, the same for every input. In the first
+    thousand steps it can be a slow start, and nobody is called dead.
     """
+    if arm.train["loss"].shape[1] < SLOW_START:
+        return np.zeros(len(arm.keys), bool)
     index, found = np.arange(min(200, len(test.label))), []
     for lane in range(len(arm.keys)):
         outputs, batch = arm.sample(test, index, lane=lane)
@@ -240,15 +244,15 @@ def fraction_images(arms: Sequence[ae.Trained], test: ae.data.Dataset, judge: Ju
 # ---- the report's words, and ours
 
 
-def verdict(run: ae.Run, arm: str, metric: str) -> tuple[str, str]:
+def verdict(rows: Sequence[ae.results.Row], arm: str, metric: str) -> tuple[str, str]:
     """In how many living seeds an arm is what a claim says, and its verdict; empty where there is no claim."""
-    rows = [row for row in run.rows() if (row.arm, row.metric) == (arm, metric) and row.reported is not None]
-    return (f"{sum(rows[-1].values):.0f} of {rows[-1].n_seeds}", rows[-1].verdict) if rows else ("", "")
+    own = [row for row in rows if (row.arm, row.metric) == (arm, metric) and row.reported is not None]
+    return (f"{sum(own[-1].values):.0f} of {own[-1].n_seeds}", own[-1].verdict) if own else ("", "")
 
 
 def outcomes(run: ae.Run, settings: Mapping[str, tuple[Sequence[float], str, str]]) -> None:
     """Reported outcome, measured outcome and verdict of every arm, as a table; `settings`: weights, outcome, source."""
-    cells = []
+    cells, rows = [], run.rows()
     for arm, (weights, reported, _) in settings.items():
         seen, alive = run.measures[arm], run.living(arm)
         active = [values[alive].mean() for name, values in seen.items() if name.startswith(UNITS)]
@@ -257,7 +261,7 @@ def outcomes(run: ae.Run, settings: Mapping[str, tuple[Sequence[float], str, str
         cells.append([
             arm, ", ".join(given), reported, counted(run, arm), f"{seen['test/accuracy'][alive].mean():.1%}",
             f"{digit.argmax()} ({digit.max():.1%})", ", ".join(f"{count:.1f}" for count in active),
-            *verdict(run, arm, f"outcome/{reported}"),
+            *verdict(rows, arm, f"outcome/{reported}"),
         ])  # fmt: skip
     columns = (
         ("Arm", "text"), ("Weights of a, a + b, KL of E, of P", "text"), ("Reported", "text"),
@@ -282,7 +286,7 @@ def fraction_table(
     run: ae.Run, arms: Sequence[ae.Trained], readings: Sequence[Reading], reported: Mapping[str, Seen]
 ) -> None:
     """What the report saw of fractions, and what is read, as a table; what lines of all tenths show, in words."""
-    cells = []
+    cells, rows = [], run.rows()
     for arm, reading in zip(arms, readings, strict=True):
         alive = arm.living
         each = [
@@ -294,7 +298,7 @@ def fraction_table(
         seen = reported[arm.name]
         blurred = ", ".join(f"{value:g}" for value in seen.blurred)
         words = ", ".join(map(str, seen.digits)) + f"; blurred: {blurred}" * bool(blurred)
-        cells.append([arm.name, *each, words, *verdict(run, arm.name, DIGITS), *verdict(run, arm.name, BLUR)])
+        cells.append([arm.name, *each, words, *verdict(rows, arm.name, DIGITS), *verdict(rows, arm.name, BLUR)])
         line = [f"{part}: {run.words(arm.name, f'line/{part}, %')}" for part, _, _ in PARTS]
         run.note(
             f"Numbers in steps of 0.1 added by {arm.name} to images of every digit, up to the sum 9; how many of the "
