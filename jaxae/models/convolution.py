@@ -25,7 +25,8 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here _spread computes all the taps in one matrix product and adds them up
 _FEW_CHANNELS = 8  # up to here _correlate computes neighbouring columns at once
 _MANY_CHANNELS = 64  # from here on a product over the other side's patches is faster than a convolution in _taps
-_LARGE_SIDE = 8  # from here on _taps of a stride are one matrix product each
+_WIDE = 256  # channels from which on a stride is one matrix product of blocks
+_CACHED = 2**18  # bytes of `small` that _taps sums over at once: the whole of a large batch is up to four times slower
 
 
 def on_cpu() -> bool:
@@ -291,7 +292,7 @@ def _phases_by_products(x, kernel, stride, low, grid):
 
 def _blocky(stride, window, channels):
     """Whether squares of stride x stride pixels are better seen as one with as many times the channels."""
-    return stride > 1 and not any(k % stride for k in window) and channels > _FEW_CHANNELS
+    return stride > 1 and not any(k % stride for k in window) and channels >= _WIDE
 
 
 def _blocks(x, stride, low, window, size):
@@ -310,19 +311,19 @@ def _patches(x, window, low, size):
 
 
 def _taps(large, small, stride, low, window):
-    """A convolution too, of as many images as `large` has channels, with the batch as its channels."""
-    if _blocky(stride, window, large.shape[3]) and min(small.shape[1:3]) >= _LARGE_SIDE:
+    """In the form that the numbers of channels ask for."""
+    if _blocky(stride, window, large.shape[3]):
         return _taps_of_blocks(large, small, stride, low, window)
     if stride == 1 and large.shape[3] <= _FEW_CHANNELS and small.shape[3] >= _MANY_CHANNELS:
         patches = _patches(large, window, low, small.shape[1:3])
-        return _product(patches, small).reshape(*window, large.shape[3], small.shape[3])
-    if stride > 1 and large.shape[3] > _FEW_CHANNELS and min(small.shape[1:3]) >= _LARGE_SIDE:
-        return _taps_by_products(large, small, stride, low, window)
+        taps = patches.reshape(-1, patches.shape[3]).T @ small.reshape(-1, small.shape[3])
+        return taps.reshape(*window, large.shape[3], small.shape[3])
     if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
         low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
         return _taps(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
-    large, small = lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3)
-    return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
+    form = functools.partial(_taps_of_images, stride=stride, low=low, window=window)
+    parts = min(-(-small.size * small.dtype.itemsize // _CACHED), len(small))
+    return form(large, small) if parts <= 2 else _sum_over_parts(form, large, small, parts)
 
 
 def _taps_of_blocks(large, small, stride, low, window):
@@ -330,26 +331,32 @@ def _taps_of_blocks(large, small, stride, low, window):
     blocks = _blocks(large, stride, low, window, small.shape[1:3])
     (kh, kw), o = (k // stride for k in window), small.shape[3]
     patches = _patches(small, (kh, kw), (kh - 1, kw - 1), blocks.shape[1:3])  # the last tap first
-    taps = _product(patches, blocks).reshape(kh, kw, o, stride, stride, -1)[::-1, ::-1]
+    taps = patches.reshape(-1, kh * kw * o).T @ blocks.reshape(-1, blocks.shape[3])
+    taps = taps.reshape(kh, kw, o, stride, stride, -1)[::-1, ::-1]
     return taps.transpose(0, 3, 1, 4, 5, 2).reshape(*window, -1, o)
 
 
-def _product(x, y):
-    """(..., i) and (..., o) -> (i, o): the sum over everything else."""
-    return x.reshape(-1, x.shape[-1]).T @ y.reshape(-1, y.shape[-1])
+def _taps_of_images(large, small, stride, low, window):
+    """A convolution too, of as many images as `large` has channels, with the batch as its channels."""
+    large, small = lax.optimization_barrier(large.transpose(3, 1, 2, 0)), small.transpose(1, 2, 0, 3)
+    return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
 
 
-def _taps_by_products(large, small, stride, low, window):
-    """A matrix product for every tap: XLA's convolutions with holes in large kernels are several times slower."""
-    sides = small.shape[1:3]
-    large = _window(large, low, [stride * (m - 1) + k for m, k in zip(sides, window, strict=True)])
-    h, w = (stride * (m - 1) + 1 for m in sides)
-    rows = small.reshape(-1, small.shape[3])
+def _sum_over_parts(form, large, small, parts):
+    """The sum of form(large, small) over parts of the batch, in at least float32."""
+    stacked = _in_parts(large, parts), _in_parts(small, parts)
+    first = jax.eval_shape(form, *(x[0] for x in stacked))
+    exact = jnp.float32 if first.dtype.itemsize < 4 else first.dtype
+    nothing = lax.full_like(small, 0, dtype=exact, shape=first.shape)  # like it, for shard_map
+    total, _ = lax.scan(lambda total, part: (total + form(*part).astype(exact), None), nothing, stacked)
+    return total.astype(first.dtype)
 
-    def tap(i, j):
-        return large[:, i : i + h : stride, j : j + w : stride].reshape(len(rows), -1).T @ rows
 
-    return jnp.stack([jnp.stack([tap(i, j) for j in range(window[1])]) for i in range(window[0])])
+def _in_parts(x, parts):
+    """A batch as `parts` batches, filled up with images of zeros, that add nothing."""
+    each = -(-len(x) // parts)
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, parts * each - len(x), 0), *3 * [(0, 0, 0)]])
+    return x.reshape(parts, each, *x.shape[1:])
 
 
 def _xla(x, kernel, low, size, *, stride=1, dilation=1):
