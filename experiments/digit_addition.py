@@ -395,8 +395,8 @@ def causes(run: ae.Run) -> None:
     run.note(
         "What cured the nines? The report says that balanced pairs didn't, and that ValueToLatent was the essential "
         "change. Shares of a VAE's images that are read as a + b, and as the commonest digit: "
-        f"{'; '.join(words)}. With the weights that these arms have here, most seeds collapse onto one digit in these "
-        f"of the four: {', '.join(collapsed) or 'none'}. The differences, paired by seed, are below."
+        f"{'; '.join(words)}. With the weights that these arms have here, most seeds collapse onto one digit with "
+        f"{' and with '.join(collapsed) or 'none of the four'}. The differences, paired by seed, are below."
     )
 
 

@@ -213,3 +213,9 @@ def test_flax_initialisation_on_request():
 def test_images_too_small_for_a_kernel_are_refused():
     with pytest.raises(UsageError, match=r"kernel of shape \(3, 3, 1, 1\) leaves nothing of images \(1, 2, 2, 1\)"):
         layers.conv(jnp.zeros((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)))
+
+
+@pytest.mark.parametrize("layer", [layers.Dense(0), layers.ConvTranspose(0), layers.Conv(4, kernel_size=0)])
+def test_layers_without_weights_are_refused(layer):
+    with pytest.raises(UsageError, match=r"(Dense|Conv|ConvTranspose) has a kernel of [\d x]+ numbers; give"):
+        layer.init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
