@@ -28,7 +28,11 @@ CONVOLUTIONS = [  # image, kernel, geometry
     ((1, 5, 8, 12), (1, 1, 12, 3), {"padding": 1}),
     ((2, 4, 3, 16), (3, 1, 16, 16), {"stride": 3}),
     ((2, 19, 17, 9), (2, 4, 9, 5), {"stride": 2, "padding": 1}),
-    ((53, 30, 30, 8), (3, 3, 8, 8), {}),  # batches whose kernel gradients are summed in parts, the last one filled up
+    (
+        (53, 28, 28, 12),
+        (3, 3, 12, 8),
+        {"padding": 1},
+    ),  # batches whose kernel gradients are summed in parts, the last one filled up
     ((47, 14, 14, 12), (3, 3, 12, 64), {"stride": 2, "padding": 1}),
 ]
 TRANSPOSED = [
@@ -37,7 +41,7 @@ TRANSPOSED = [
     ((1, 7, 7, 128), (3, 3, 128, 64), {"stride": 2, "padding": 1, "output_padding": 1}),  # digits
     ((2, 14, 14, 32), (3, 3, 32, 1), {"padding": 1}),
     ((2, 8, 8, 24), (4, 4, 24, 20), {"stride": 2, "padding": 1}),  # unmix
-    ((1, 4, 6, 9), (4, 4, 9, 256), {"stride": 2, "padding": 1}),
+    ((2, 5, 6, 9), (2, 4, 9, 256), {"stride": 2, "padding": 1, "output_padding": 1}),
     ((2, 9, 8, 64), (3, 3, 64, 3), {"padding": 1}),
     ((1, 9, 6, 12), (5, 5, 12, 2), {"stride": 2, "output_padding": 1}),  # odd ones
     ((2, 8, 9, 11), (6, 3, 11, 10), {"stride": 3, "padding": 1, "output_padding": 2}),
