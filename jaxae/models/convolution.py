@@ -25,7 +25,7 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here _spread computes all the taps in one matrix product and adds them up
 _FEW_CHANNELS = 8  # up to here _correlate computes neighbouring columns at once
 _MANY_CHANNELS = 64  # from here on a product over the other side's patches is faster than a convolution in _taps
-_WIDE = 256  # channels from which on a stride is one matrix product of blocks
+_WIDE = 256  # from here on a stride is one matrix product of blocks, in _correlate and in _taps
 _CACHED = 2**18  # about as many bytes of `small` as _taps sums over at once; up to twice that isn't worth a loop
 
 
@@ -321,9 +321,10 @@ def _taps(large, small, stride, low, window):
     if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
         low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
         return _taps(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
-    form = functools.partial(_taps_of_images, stride=stride, low=low, window=window)
     parts = min(-(-small.size * small.dtype.itemsize // _CACHED), len(small))
-    return form(large, small) if parts <= 2 else _sum_over_parts(form, large, small, parts)
+    if parts > 2:
+        return _taps_in_parts(large, small, parts, stride, low, window)
+    return _taps_of_images(large, small, stride, low, window)
 
 
 def _taps_of_blocks(large, small, stride, low, window):
@@ -342,14 +343,17 @@ def _taps_of_images(large, small, stride, low, window):
     return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
 
 
-def _sum_over_parts(form, large, small, parts):
-    """The sum of form(large, small) over parts of the batch, the total kept in at least float32."""
-    stacked = _in_parts(large, parts), _in_parts(small, parts)
-    first = jax.eval_shape(form, *(x[0] for x in stacked))
-    exact = jnp.float32 if first.dtype.itemsize < 4 else first.dtype
-    nothing = lax.full_like(small, 0, dtype=exact, shape=first.shape)  # varies over a mesh as `small` does
-    total, _ = lax.scan(lambda total, part: (total + form(*part).astype(exact), None), nothing, stacked)
-    return total.astype(first.dtype)
+def _taps_in_parts(large, small, parts, stride, low, window):
+    """The sum of `_taps_of_images` over parts of the batch, the total kept in at least float32."""
+    exact = jnp.float32 if small.dtype.itemsize < 4 else small.dtype
+    shape = (*window, large.shape[3], small.shape[3])
+    nothing = lax.full_like(small, 0, dtype=exact, shape=shape)  # varies over a mesh as `small` does
+
+    def add(total, part):
+        large, small = part
+        return total + _taps_of_images(large, small, stride, low, window).astype(exact), None
+
+    return lax.scan(add, nothing, (_in_parts(large, parts), _in_parts(small, parts)))[0].astype(small.dtype)
 
 
 def _in_parts(x, parts):
