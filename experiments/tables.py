@@ -68,15 +68,15 @@ def section(name: str, manifest: Mapping[str, Any], rows: Sequence[results.Row])
     """One results file: what it was measured with, what was found, the table of claims."""
     device = f"{manifest['device']['kind']}, {manifest['device']['cores']} cores"
     about = f"{len(manifest['seeds'])} seeds, {images(manifest)}; {device}; jax {manifest['versions']['jax']}"
-    about += f"; {sum(arm.get('wall_seconds', 0) for arm in manifest['arms'].values()):,.0f} s of training"
-    measured = table(rows) if claimed(rows) else markdown_table(others(rows))
-    notes = "".join(f"{note}\n\n" for note in manifest["notes"])
-    more = "".join(
-        f"\n\n{shown['title']}:\n\n{markdown_table(Table(shown['columns'], shown['rows']))}"
+    trained = sum(arm.get("wall_seconds", 0) for arm in manifest["arms"].values())
+    about += f"; {trained:,.0f} s of training" if trained else ""
+    tables = [
+        f"{shown['title']}:\n\n{markdown_table(Table(shown['columns'], shown['rows']))}"
         for shown in manifest.get("tables", ())
-    )
-    head = f"## {name}\n\n{manifest['title']}\n\n`{manifest['command']}`: {about}."
-    return f"{head}\n\n{notes}{measured.strip()}{more}"
+    ]
+    measured = [table(rows)] if claimed(rows) else [] if tables else [markdown_table(others(rows))]
+    parts = [f"## {name}", manifest["title"], f"`{manifest['command']}`: {about}.", *manifest["notes"]]
+    return "\n\n".join(part.strip() for part in [*parts, *measured, *tables])
 
 
 def within(text: str, tables: str) -> str:

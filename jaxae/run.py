@@ -106,8 +106,8 @@ class Run:
             stopped = issubclass(kind, (Interrupted, KeyboardInterrupt))
             self._write_manifest("interrupted" if stopped else "failed")
             if issubclass(kind, KeyboardInterrupt):
-                self._say(f"stopped; go on from the last checkpoint, or from the start, with: {self._again()}")
-            if kind is UsageError and self.before is None and not (self.folder / "checkpoints").exists():
+                self._say(f"stopped; go on from the last checkpoint, or from the start, with: {self.again()}")
+            if kind is UsageError and self.before is None and not any(self.folder.rglob("checkpoints")):
                 shutil.rmtree(self.folder)  # nothing was trained: the corrected command can have the folder
 
     def _finish(self) -> None:
@@ -278,6 +278,11 @@ class Run:
             rows += results.difference(self.measures, first, second, name, **common)
         return rows
 
+    def again(self) -> str:
+        """The command that goes on with this run."""
+        config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
+        return flags.command(config, local=("data_dir", "devices", "out", "resume", "tensorboard"))
+
     # ---- training with checkpoints
 
     def _fit(self, study, roots, data, hparams, how, options) -> training.Progress:
@@ -312,12 +317,7 @@ class Run:
             checkpoint.save(folder, now)
             clock.saved = time.perf_counter()
         if self.signal:
-            raise Interrupted(self.signal, self._again())
-
-    def _again(self) -> str:
-        """The command that goes on with this run."""
-        config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
-        return flags.command(config, local=("data_dir", "devices", "out", "resume", "tensorboard"))
+            raise Interrupted(self.signal, self.again())
 
     def _checkpoints(self, study) -> Path:
         return self.folder / "checkpoints" / checkpoint.file_name(study.name)
