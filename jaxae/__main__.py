@@ -85,8 +85,7 @@ def check_results(flags: argparse.Namespace) -> None:
     given = {"--data-dir": flags.data_dir, "--devices": flags.devices}
     local = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
     with tempfile.TemporaryDirectory() as scratch:
-        bitwise, problems = check(flags.results, local, flags.out or Path(scratch) / "run")
-    how = "bitwise" if bitwise else "by interval (another platform)"
+        how, problems = check(flags.results, local, flags.out or Path(scratch) / "run")
     print("\n".join([f"compared {how}: {len(problems)} differences", *problems]))
     if problems:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Run a committed result again and compare: bitwise on the platform that made it, by interval on another."""
+"""Run a saved result again and compare: bitwise with the code and platform that made it, by interval elsewhere."""
 
 import importlib
 import json
@@ -65,9 +65,10 @@ def compare(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list
     return problems
 
 
-def check(path: Path, local: Sequence[str], out: Path) -> tuple[bool, list[str]]:
-    """Run the result in `path` again into `out`; whether it was compared bitwise, and what differs.
+def check(path: Path, local: Sequence[str], out: Path) -> tuple[str, list[str]]:
+    """Run the result in `path` again into `out`; how it was compared, and what differs.
 
+    Bits are expected of the same code alone: where another commit gives others, intervals decide.
     Raises UsageError for what is no results file, and where the data now is not what it was.
     """
     before, rows = read(path)
@@ -75,8 +76,13 @@ def check(path: Path, local: Sequence[str], out: Path) -> tuple[bool, list[str]]
     now, rows_now = read(folder / "results.json")
     for entry in now["data"]:
         manifest.refuse_other_data(before["data"], entry, path)
-    bitwise = same_platform(before, now)
-    return bitwise, compare(rows, rows_now, bitwise=bitwise)
+    how = "by interval (another platform)"
+    if same_platform(before, now):
+        how, differing = "bitwise", compare(rows, rows_now, bitwise=True)
+        if not differing or before.get("git_commit") == now["git_commit"]:
+            return how, differing
+        how = f"by interval (another commit, whose bits differ in {len(differing)} of {len(rows)} rows)"
+    return how, compare(rows, rows_now, bitwise=False)
 
 
 def _key(row: Row):

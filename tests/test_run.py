@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -121,7 +122,14 @@ def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp
     tool.main(["report", str(done), "--save", str(saved)])
     tool.main(["check", str(saved), "--out", str(tmp_path / "again")])
     assert "compared bitwise: 0 differences" in capsys.readouterr().out
-    manifest, rows = check.read(saved)
+    content = json.loads(saved.read_text())
+    content["rows"] = [{**row, "values": [value * (1 + 1e-12) for value in row["values"]]} for row in content["rows"]]
+    for commit, words in ((content["manifest"]["git_commit"], r"bitwise: [1-9]"), ("other", r"whose bits.*: 0 diff")):
+        content["manifest"]["git_commit"] = commit
+        saved.write_text(json.dumps(content))
+        how, problems = check.check(saved, [], tmp_path / words[:3])
+        assert re.search(words, f"{how}: {len(problems)} differences"), how
+    manifest, rows = check.read(done / "results.json")
     measured = [row for row in rows if row.values]
     forged = [dataclasses.replace(row, values=tuple(value * (1 + 1e-12) for value in row.values)) for row in measured]
     assert len(check.compare(forged, rows, bitwise=True)) == len(measured)
