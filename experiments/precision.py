@@ -5,8 +5,8 @@ same initial parameters, data order, noise and pairs in both, so that its two nu
 what follows from it.
 
 Source    no report's: all five computed in float32
-Expected  experiments/results/precision.json (short trainings: what a few hundred steps show)
-Run       python -m experiments.precision --limit 12800
+Expected  experiments/results/precision.json (short trainings: what 240 steps show)
+Run       python -m experiments.precision --limit 3840 --epochs 2 --batch-size 32
 Also      --studies fc_vs_conv denoise; --epochs 10
 """
 
@@ -104,7 +104,7 @@ def paired(
         return {
             (row.arm, row.metric): np.asarray(row.values)
             for row in rows
-            if row.metric in metrics and not row.excluded and " - " not in row.arm and row.n_seeds > 1
+            if row.metric in metrics and not row.excluded and results.PAIRED not in row.arm and row.n_seeds > 1
         }
 
     first, second = values(wide), values(narrow)

@@ -8,7 +8,8 @@ so is the formula that the report turns to, photo = 2 * mean - digit, whose erro
 Source    000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18 pretrained on ImageNet, sum of two MSEs, Adam 1e-3,
           batch 128, one epoch of 50,000 pairs; trained on images in [-1, 1], which only the first loss tells
 Expected  experiments/results/unmix.json (the PSNRs are no photo's, but for the data range; our networks are better,
-          and with skip connections far better: a run of --decoders plain skip)
+          and with skip connections far better: a run of --decoders plain skip), and unmix_pretrained.json (100 steps
+          don't tell fine-tuning from training from scratch, nor --consistency 1 from 0)
 Run       python -m experiments.unmix --seeds 3
 Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
           --pretrained imagenet, as the report's (downloads timm/resnet18.tv_in1k; or the path of that file);

@@ -17,6 +17,7 @@ from jaxae.study import Claim
 
 LEVEL = 0.95
 SHARED = "one number, the same for every seed"
+PAIRED = " - "  # between the arms of a difference
 REPRODUCED, DIFFERS, EXPLAINED, NOT_COMPARABLE = "reproduced", "differs", "explained", "not comparable"
 
 Interval = tuple[float, float]
@@ -71,7 +72,7 @@ def difference(measures: Measures, first: str, second: str, metric: str, seeds: 
     """`first` minus `second`, paired by seed: both arms of a seed share initial draws, data order and noise."""
     paired = np.asarray(measures[first][metric]) - np.asarray(measures[second][metric])
     either = sorted(set(dead.get(first, ())) | set(dead.get(second, ())))
-    return _with_and_without(f"{first} - {second}", metric, paired, seeds, either)
+    return _with_and_without(f"{first}{PAIRED}{second}", metric, paired, seeds, either)
 
 
 def compare(
