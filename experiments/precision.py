@@ -5,24 +5,26 @@ same initial parameters, data order, noise and pairs in both, so that its two nu
 what follows from it.
 
 Source    no report's: all five computed in float32
-Expected  experiments/results/precision.json (short trainings: what 240 steps show)
+Expected  experiments/results/precision.json (short trainings: what 200 to 240 steps show)
 Run       python -m experiments.precision --limit 3840 --epochs 2 --batch-size 32
 Also      --studies fc_vs_conv denoise; --epochs 10
 """
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 import jaxae as ae
 from experiments import bottleneck, denoise, digit_addition, digit_codes, fc_vs_conv, unmix
 from jaxae import check, flags, manifest, results, tables
+from jaxae.record import NonFiniteLossError
 from jaxae.run import Interrupted
 
 Name = Literal["fc_vs_conv", "bottleneck", "denoise", "digit_codes", "digit_addition", "unmix"]
-PHOTOS = ("denoise", "unmix")  # studies of CIFAR-10; the others need MNIST alone
+SETS = {"denoise": ("cifar10",), "unmix": ("mnist", "cifar10")}  # the others need MNIST alone
 STUDIES = {  # what of each is trained, and the measures that are compared
     "fc_vs_conv": (fc_vs_conv, {"targets": ("unit",)}, ("test/mse", "test/psnr", "test/ssim")),
     "bottleneck": (bottleneck, {}, ("test/mse", "test/psnr", "test/ssim")),
@@ -43,7 +45,7 @@ STUDIES = {  # what of each is trained, and the measures that are compared
 
 @dataclass(frozen=True, kw_only=True)
 class Config(ae.Flags):
-    """How long each study is trained; all else is as the study has it."""
+    """How long each study is trained. All else is as the study has it, but that some train a part of their arms."""
 
     settings = ()  # there is no report to depart from
 
@@ -55,77 +57,98 @@ class Config(ae.Flags):
     precision: Literal["bfloat16"] = "bfloat16"
     """What is held against float32."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.seeds < 2:
+            raise ae.UsageError(f"--seeds {self.seeds}: differences paired by seed take at least 2")
+
+
+class Found(NamedTuple):
+    """What a study found: its measures f64[seeds] by (arm, metric), and the seeds that died, by arm."""
+
+    measures: dict[tuple[str, str], np.ndarray]
+    dead: dict[str, list[int]]
+
 
 def main(config: Config) -> None:
     """Train every study twice, compare what it measures on the test images."""
     with ae.Run(config) as run:
-        for name in ("mnist", "cifar10") if {*PHOTOS} & {*config.studies} else ("mnist",):
+        for name in dict.fromkeys(name for study in config.studies for name in SETS.get(study, ("mnist",))):
             for split in ("train", "test"):
                 run.data(name, split)
-        found = {}
+        lines = []
         for name in config.studies:
-            wide, narrow = rows(run, name, "float32"), rows(run, name, config.precision)
-            found |= {(name, *key): pair for key, pair in paired(wide, narrow, STUDIES[name][2]).items()}
-        for (name, arm, metric), (wide, narrow) in found.items():
-            run.measure(f"{name}: {arm}", f"{metric}, {config.precision} - float32", narrow - wide)
-        compared(run, found)
+            wide, narrow = result(run, name, "float32"), result(run, name, config.precision)
+            if wide and narrow:
+                lines += compared(run, name, wide, narrow)
+        words = [("Study", "text"), ("Arm", "text"), ("Measure", "code")]
+        numbers = [(word, "number") for word in ("float32", config.precision, "difference by seed", "n")]
+        run.table("Every measure in both precisions, mean over seeds", [*words, *numbers], lines)
+        run.note(apart(run))
 
 
-def rows(run: ae.Run, name: str, precision: str) -> list[results.Row]:
-    """The results of a study that computes in `precision`: trained, gone on with, or read where it is complete."""
-    module, reduced, _ = STUDIES[name]
+def result(run: ae.Run, name: str, precision: str) -> Found | None:
+    """What a study finds in `precision`: trained, gone on with, or read where it is complete; None where its loss is
+    not finite, which a note then says.
+
+    Raises UsageError where the study refuses its flags or its data.
+    """
     folder = run.folder / "runs" / f"{name}-{precision}"
-    begun = folder.exists()
-    if not (begun and manifest.read(folder)["status"] == "complete"):
+    if not (folder.exists() and manifest.read(folder)["status"] == "complete"):
         if run.signal:
             raise Interrupted(run.signal, run.again())
         try:
-            module.main(
-                module.Config(**taken_over(run.config), **reduced, precision=precision, resume=begun, out=folder)
-            )
+            train(run.config, name, precision, folder)
         except Interrupted as stop:  # the study names its own command, and this run's goes on with all of them
             raise Interrupted(stop.number, run.again()) from None
-    return check.read(folder / "results.json")[1]
+        except ae.UsageError as error:
+            if not isinstance(error.__cause__, NonFiniteLossError):
+                raise ae.UsageError(f"{name} in {precision}: {error}") from error
+            run.note(f"{name} can't be trained in {precision}: {error}.")
+            return None
+    found = check.read(folder / "results.json")[1]
+    history = json.loads((folder / "history.json").read_text())
+    measures = {(row.arm, row.metric): np.asarray(row.values) for row in found if not row.excluded and row.n_seeds > 1}
+    return Found(measures, {arm: entry.get("dead", []) for arm, entry in history.items()})
 
 
-def taken_over(config: Any) -> dict[str, Any]:
-    """The flags of this run that are those of every study."""
-    names = ("seeds", "seed", "epochs", "limit", "source", "data_dir", "lanes", "devices", "quiet")
+def train(config: Any, name: str, precision: str, folder: Path) -> None:
+    """Train a study into `folder`, or go on with it there."""
+    module, part, _ = STUDIES[name]
+    names = ("seeds", "seed", "epochs", "limit", "source", "data_dir", "lanes", "devices", "tensorboard", "quiet")
     given = {name: getattr(config, name) for name in names}
-    return given if config.batch_size is None else given | {"batch_size": config.batch_size}
+    if config.batch_size is not None:
+        given["batch_size"] = config.batch_size
+    begun = folder.exists()
+    given |= {"resume": begun, "force": begun and config.force, "out": folder}
+    module.main(module.Config(**given, **part, precision=precision))
 
 
-def paired(
-    wide: Sequence[results.Row], narrow: Sequence[results.Row], metrics: Sequence[str]
-) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """The values of every arm's `metrics` in both results, f64[seeds] each; all seeds, those that died among them."""
+def compared(run: ae.Run, name: str, wide: Found, narrow: Found) -> list[list[str]]:
+    """The lines of a study's measures in the table; their differences are measures of the run."""
+    lines = []
+    for arm, metric in wide.measures:
+        if metric not in STUDIES[name][2] or results.PAIRED in arm:
+            continue
+        both = [found.measures[arm, metric] for found in (wide, narrow)]
+        row, place = results.measured(arm, metric, both[1] - both[0]), f"{name}: {arm}"
+        run.measure(place, f"{metric}, {run.config.precision} - float32", row.values)
+        run.dead[place] = dead = sorted({*wide.dead.get(arm, ()), *narrow.dead.get(arm, ())})
+        died = f" (seed {', '.join(map(str, dead))} died in one of them)" if dead else ""
+        lines.append(
+            [name, arm + died, metric, *map(tables.over_seeds, both), tables.reproduced(row), str(row.n_seeds)]
+        )
+    return lines
 
-    def values(rows):
-        return {
-            (row.arm, row.metric): np.asarray(row.values)
-            for row in rows
-            if row.metric in metrics and not row.excluded and results.PAIRED not in row.arm and row.n_seeds > 1
-        }
 
-    first, second = values(wide), values(narrow)
-    return {key: (first[key], second[key]) for key in first if key in second}
-
-
-def compared(run: ae.Run, found: dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]) -> None:
-    """The table of all of them, and how many differ by more than seeds do."""
-    lines, apart = [], []
-    for (name, arm, metric), (wide, narrow) in found.items():
-        row = results.measured(arm, metric, narrow - wide)
-        if row.ci95 is not None and not row.ci95[0] <= 0 <= row.ci95[1]:
-            apart.append(f"{name}: {arm}, {metric}")
-        cells = [tables.over_seeds(values) for values in (wide, narrow)]
-        lines.append([name, arm, metric, *cells, tables.reproduced(row), str(row.n_seeds)])
-    words = [("Study", "text"), ("Arm", "text"), ("Measure", "code")]
-    numbers = [(word, "number") for word in ("float32", run.config.precision, "difference by seed", "n")]
-    run.table("Every measure in both precisions, mean over seeds", [*words, *numbers], lines)
-    run.note(
-        f"Of {len(found)} paired differences, {len(apart)} have a 95% interval that leaves out 0; of as many that are "
-        f"0 in truth, some {0.05 * len(found):.1f} would{': ' if apart else ''}{'; '.join(apart)}."
+def apart(run: ae.Run) -> str:
+    """How many differences have an interval that leaves out 0, and which."""
+    rows = [row for row in run.rows() if not row.excluded]
+    found = [f"{row.arm}, {row.metric}" for row in rows if row.ci95 and not row.ci95[0] <= 0 <= row.ci95[1]]
+    named = f" ({'; '.join(found)})" if found else ""
+    return (
+        f"Of {len(rows)} paired differences, {len(found)} have a 95% interval that leaves out 0{named}; if all were 0 "
+        f"in truth, {0.05 * len(rows):.1f} would be expected to."
     )
 
 

@@ -74,9 +74,10 @@ def section(name: str, manifest: Mapping[str, Any], rows: Sequence[results.Row])
         f"{shown['title']}:\n\n{markdown_table(Table(shown['columns'], shown['rows']))}"
         for shown in manifest.get("tables", ())
     ]
-    measured = [table(rows)] if claimed(rows) else [] if tables else [markdown_table(others(rows))]
+    shown = bool(claimed(rows) or tables)
+    measured = [table(rows)] if claimed(rows) else [] if shown else [markdown_table(others(rows))]
     paired = others([row for row in rows if results.PAIRED in row.arm])
-    if paired.rows and claimed(rows):
+    if paired.rows and shown:
         tables.append(f"Paired by seed, the first arm's measure less the second's:\n\n{markdown_table(paired)}")
     parts = [f"## {name}", manifest["title"], f"`{manifest['command']}`: {about}.", *manifest["notes"]]
     return "\n\n".join(part.strip() for part in [*parts, *measured, *tables])

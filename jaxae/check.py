@@ -47,6 +47,12 @@ def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return versions and devices and all(before[name] == now[name] for name in manifest.SAME)
 
 
+def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether both were made by the same commit, without changes; False where that isn't known."""
+    commit = now["git_commit"]
+    return commit != "" and "+changes" not in commit and before.get("git_commit") == commit
+
+
 def compare(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list[str]:
     """What differs, a sentence each; empty where the result holds."""
     found = {_key(row): row for row in now}
@@ -68,7 +74,7 @@ def compare(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list
 def check(path: Path, local: Sequence[str], out: Path) -> tuple[str, list[str]]:
     """Run the result in `path` again into `out`; how it was compared, and what differs.
 
-    Bits are expected of the same code alone: where another commit gives others, intervals decide.
+    Bits are expected of the same code alone: where another gives others, intervals decide.
     Raises UsageError for what is no results file, and where the data now is not what it was.
     """
     before, rows = read(path)
@@ -79,9 +85,9 @@ def check(path: Path, local: Sequence[str], out: Path) -> tuple[str, list[str]]:
     how = "by interval (another platform)"
     if same_platform(before, now):
         how, differing = "bitwise", compare(rows, rows_now, bitwise=True)
-        if not differing or before.get("git_commit") == now["git_commit"]:
+        if not differing or same_code(before, now):
             return how, differing
-        how = f"by interval (another commit, whose bits differ in {len(differing)} of {len(rows)} rows)"
+        how = f"by interval (other code: {len(differing)} of {len(rows)} rows are not the same)"
     return how, compare(rows, rows_now, bitwise=False)
 
 

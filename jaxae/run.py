@@ -102,6 +102,9 @@ class Run:
             signal.signal(number, handler)
         if kind is None:
             self._finish()
+            handler = self._handlers.get(self.signal)
+            if callable(handler) and handler is not signal.default_int_handler:
+                handler(self.signal, None)  # too late to stop this run, not to stop the one that it is a part of
         else:
             stopped = issubclass(kind, (Interrupted, KeyboardInterrupt))
             self._write_manifest("interrupted" if stopped else "failed")

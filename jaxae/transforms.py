@@ -165,9 +165,7 @@ def by_class(label: Any, classes: int = 10) -> Classes:
     count = np.bincount(label, minlength=classes).astype(np.int32)
     if not count.all():
         missing = ", ".join(str(c) for c in np.flatnonzero(count == 0))
-        raise UsageError(
-            f"{len(label)} images lack some class ({missing}); take more of them, as with a larger --limit"
-        )
+        raise UsageError(f"{len(label)} images lack some class ({missing}); take more of them")
     order = np.argsort(label, kind="stable").astype(np.int32)
     return Classes(order, (np.cumsum(count) - count).astype(np.int32), count)
 
