@@ -7,7 +7,8 @@ loss weights it tried, and what the models draw for 7 + 1.5. It judged by eye; h
 every image, and outcomes are thresholds on what it reads: see digit_reading.
 
 Source    003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs
-Expected  experiments/results/digit_addition.json (narrower networks, fewer epochs: every arm adds, none collapses)
+Expected  experiments/results/digit_addition.json (narrower networks, fewer epochs: every arm adds, none collapses) and
+          digit_addition_table.json (3 epochs: rows 12 to 16 as reported, of the others none draws only nines)
 Run       python -m experiments.digit_addition --seeds 3
 Also      --table (the sixteen rows, all in one program); --kl sum; --arms vae vae-plain; --source synthetic
 """
