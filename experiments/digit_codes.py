@@ -8,7 +8,8 @@ seeds. Its "nearest interpolation" is nearest upsampling: its second and third d
 so that what lies between them is chance alone.
 
 Source    003_a7ffb30fa963b16e.txt: part II; one run of each arm, no seed given; MNIST, Adam 1e-3, 100 epochs
-Expected  experiments/results/digit_codes.json (fewer epochs and images than the report's: a two-core run)
+Expected  experiments/results/digit_codes.json and, with codes of 7, digit_codes_7.json (fewer epochs and images than
+          the report's: two-core runs)
 Run       python -m experiments.digit_codes --seeds 3
 Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear; --patience 10; --source synthetic
 """
