@@ -333,11 +333,11 @@ def curves(arms: Sequence[ae.Trained], name: str) -> Curves:
             if size == "2" and name in READINGS[loss]:
                 value = REPORTED[loss, "train" if split == "training" else split][DECODERS.index(decoder)]
                 marks.append(Mark(f"reported, {split}", value, float(arm.study.epochs), panel, colour))
-    title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch, and the numbers that the report prints"
-    note = (
-        "Bands are of validation; the training curves are means over seeds. Seeds that died are left out. The "
-        f"report's numbers, in the colours of its decoders, are of {Config.epochs} epochs."
-    )
+    title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch"
+    note = "Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
+    if marks:
+        title += ", and the numbers that the report prints"
+        note += f" The report's numbers, in the colours of its decoders, are of {Config.epochs} epochs."
     return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, note=note)
 
 
