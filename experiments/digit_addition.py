@@ -8,7 +8,7 @@ every image, and outcomes are thresholds on what it reads: see digit_reading.
 
 Source    003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs
 Expected  experiments/results/digit_addition.json (narrower networks, fewer epochs: every arm adds, none collapses) and
-          digit_addition_table.json (3 epochs: rows 12 to 16 as reported, of the others none draws only nines)
+          digit_addition_table.json (3 epochs, so not judged: rows 12 to 16 end as the report says, rows 1 to 11 don't)
 Run       python -m experiments.digit_addition --seeds 3
 Also      --table (the sixteen rows, all in one program); --kl sum; --arms vae vae-plain; --source synthetic
 """

@@ -265,7 +265,7 @@ def outcomes(run: ae.Run, settings: Mapping[str, tuple[Sequence[float], str, str
         ])  # fmt: skip
     columns = (
         ("Arm", "text"), ("Weights of a, a + b, KL of E, of P", "text"), ("Reported", "text"),
-        ("Measured (seeds)", "text"), ("Read as a + b", "number"), ("Commonest digit", "text"),
+        ("Measured (seeds)", "text"), ("Read as a + b", "number"), ("Commonest digit, all seeds", "text"),
         ("Active units of E, P", "text"), ("Seeds as reported", "text"), ("Verdict", "verdict"),
     )  # fmt: skip
     run.table("What the images of sums are read as", columns, cells)

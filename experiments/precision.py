@@ -82,9 +82,11 @@ def main(config: Config) -> None:
             if wide and narrow:
                 lines += compared(run, name, wide, narrow)
         words = [("Study", "text"), ("Arm", "text"), ("Measure", "code")]
-        numbers = [(word, "number") for word in ("float32", config.precision, "difference by seed", "n")]
+        numbers = [
+            (word, "number") for word in ("float32", config.precision, f"{config.precision} - float32, by seed", "n")
+        ]
         run.table("Every measure in both precisions, mean over seeds", [*words, *numbers], lines)
-        run.note(apart(run))
+        run.note(results.apart(run.rows(), named=True))
 
 
 def result(run: ae.Run, name: str, precision: str) -> Found | None:
@@ -139,17 +141,6 @@ def compared(run: ae.Run, name: str, wide: Found, narrow: Found) -> list[list[st
             [name, arm + died, metric, *map(tables.over_seeds, both), tables.reproduced(row), str(row.n_seeds)]
         )
     return lines
-
-
-def apart(run: ae.Run) -> str:
-    """How many differences have an interval that leaves out 0, and which."""
-    rows = [row for row in run.rows() if not row.excluded]
-    found = [f"{row.arm}, {row.metric}" for row in rows if row.ci95 and not row.ci95[0] <= 0 <= row.ci95[1]]
-    named = f" ({'; '.join(found)})" if found else ""
-    return (
-        f"Of {len(rows)} paired differences, {len(found)} have a 95% interval that leaves out 0{named}; if all were 0 "
-        f"in truth, {0.05 * len(rows):.1f} would be expected to."
-    )
 
 
 if __name__ == "__main__":

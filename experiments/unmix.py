@@ -9,7 +9,7 @@ Source    000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18 pretrained on Im
           batch 128, one epoch of 50,000 pairs; trained on images in [-1, 1], which only the first loss tells
 Expected  experiments/results/unmix.json (the PSNRs are no photo's, but for the data range; our networks are better,
           and with skip connections far better: a run of --decoders plain skip), and unmix_pretrained.json (100 steps
-          don't tell fine-tuning from training from scratch, nor --consistency 1 from 0)
+          from our own encoder, or with --consistency 1, are no better than from scratch without it)
 Run       python -m experiments.unmix --seeds 3
 Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
           --pretrained imagenet, as the report's (downloads timm/resnet18.tv_in1k; or the path of that file);
@@ -288,10 +288,14 @@ def note_guesses(run: ae.Run, train: ae.data.Pairs, test: ae.data.Pairs) -> None
 
 
 def compare(run: ae.Run, trained: Sequence[ae.Trained]) -> None:
-    """Every arm against the first, paired by seed: same pairs, same order."""
+    """Every arm against the first, and with consistency against without, paired by seed: same pairs, same order."""
     for done in trained[1:]:
         clipped = [f"{name}, clipped {metric}" for metric in ("psnr", "ssim") for name in (*IMAGES, FORMULA)]
-        run.compare(done.name, trained[0].name, *(f"test/{name}" for name in (*clipped, "both", "consistency")))
+        without = done.name.partition(" consistency")[0]
+        for other in dict.fromkeys((trained[0].name, without)):
+            if other == done.name or other not in run.measures:
+                continue
+            run.compare(done.name, other, *(f"test/{name}" for name in (*clipped, "both", "consistency")))
 
 
 def columns(run: ae.Run, config: Config) -> None:

@@ -87,7 +87,8 @@ def errors(done: ae.Trained) -> ae.plots.Histogram:
     labels = {"photo": "photo, its decoder", "digit": "digit, its decoder", FORMULA: FORMULA}
     groups = [(label, done.scores[f"{name} psnr"].ravel()) for name, label in labels.items()]
     return ae.plots.Histogram(
-        f"PSNR of every test pair ({done.name}, all seeds): the photo by subtraction has the digit's errors.",
+        f"PSNR of every test pair before clipping ({done.name}, all seeds): the photo by subtraction has the digit's "
+        "errors.",
         "PSNR, dB (data range 1)", "pairs", groups,
         note="The distributions of the digit and of the photo by subtraction coincide, so that one covers the other.",
     )  # fmt: skip

@@ -86,7 +86,7 @@ def check_results(flags: argparse.Namespace) -> None:
     local = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
     with tempfile.TemporaryDirectory() as scratch:
         how, problems = check(flags.results, local, flags.out or Path(scratch) / "run")
-    print("\n".join([f"compared {how}: {len(problems)} differences", *problems]))
+    print("\n".join([f"compared {how}: {len(problems)} difference{'s' * (len(problems) != 1)}", *problems]))
     if problems:
         sys.exit(1)
 

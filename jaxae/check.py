@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from jaxae import manifest, program
 from jaxae.errors import UsageError
-from jaxae.results import Row, from_json, to_json
+from jaxae.results import Row, from_json, measured, to_json
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Row]]:
@@ -60,7 +61,9 @@ def compare(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list
     for row in before:
         other = found.get(_key(row))
         where = f"{row.arm}, {row.metric}"
-        if other is None:
+        if not _follows(row):
+            problems.append(f"{where}: mean {row.mean} and interval {row.ci95} are not those of its values")
+        elif other is None:
             problems.append(f"{where}: no such row now")
         elif bitwise and to_json(row)["values"] != to_json(other)["values"]:  # NaN as null, which equals itself
             problems.append(f"{where}: {list(other.values)} in place of {list(row.values)}")
@@ -89,6 +92,20 @@ def check(path: Path, local: Sequence[str], out: Path) -> tuple[str, list[str]]:
             return how, differing
         how = f"by interval (other code: {len(differing)} of {len(rows)} rows are not the same)"
     return how, compare(rows, rows_now, bitwise=False)
+
+
+def _follows(row: Row) -> bool:
+    """Whether mean and intervals are those of the values."""
+    own = measured(row.arm, row.metric, row.values)
+    pairs = zip(_numbers(row), _numbers(own), strict=True)
+    return all(
+        a is b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12))
+        for a, b in pairs
+    )
+
+
+def _numbers(row: Row) -> list[float | None]:
+    return [row.mean, *(row.ci95 or (None, None)), *(row.pi95 or (None, None))]
 
 
 def _key(row: Row):

@@ -225,7 +225,9 @@ def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
     mean, low, high = within(bounds, values)
     if 1 < len(values) <= 5:
         ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45)
-    if len(values) > 1:
+    if len(values) > 1 and len(x) == 1:  # a band has no width there
+        ax.errorbar(x, mean, [mean - low, high - mean], color=colour, linewidth=1, capsize=3)
+    elif len(values) > 1:
         ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
     marker = "o" if len(x) <= 12 else ""
     return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]

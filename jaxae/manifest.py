@@ -124,7 +124,9 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / "manifest.json").read_text())
     except FileNotFoundError:
-        raise UsageError(f"{folder} holds no run to resume; leave out --resume to start one there") from None
+        raise UsageError(
+            f"{folder} holds no run to resume; to start one, leave out --resume and name a new --out"
+        ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder}/manifest.json can't be read ({error}); start again with another --out") from None
 

@@ -75,6 +75,17 @@ def difference(measures: Measures, first: str, second: str, metric: str, seeds: 
     return _with_and_without(f"{first}{PAIRED}{second}", metric, paired, seeds, either)
 
 
+def apart(rows: Sequence[Row], *, named: bool = False) -> str:
+    """How many paired differences have an interval that leaves out 0 (and which), in a sentence."""
+    rows = [row for row in rows if not row.excluded]
+    found = [f"{row.arm}, {row.metric}" for row in rows if row.ci95 and not row.ci95[0] <= 0 <= row.ci95[1]]
+    which = f" ({'; '.join(found)})" if found and named else ""
+    return (
+        f"Of {len(rows)} paired differences, {len(found)} have a 95% interval that leaves out 0{which}; if all were 0 "
+        f"in truth, some {0.05 * len(rows):.1f} would be expected to, more or fewer where measures go together."
+    )
+
+
 def compare(
     measures: Measures,
     claims: Sequence[Claim],

@@ -143,7 +143,8 @@ class Run:
         if entry not in self.manifest["data"]:
             self.manifest["data"].append(entry)
         lossy = [f"{old['name']} re-encoded as JPEG" for old in self.manifest["data"] if old["source"] == data.AS_JPEG]
-        self.manifest["deviations"] = [*flags.deviations(self.config, self.sizes), *dict.fromkeys(lossy)]
+        if self.claims:  # there is a report to depart from
+            self.manifest["deviations"] = [*flags.deviations(self.config, self.sizes), *dict.fromkeys(lossy)]
         return loaded
 
     def file(self, role: str, path: Path) -> Path:
@@ -181,6 +182,8 @@ class Run:
         except NonFiniteLossError as error:
             raise self._non_finite(study, names, error) from error
         state = now.best if best else now.state
+        if test is not None:
+            self._say(f"{study.name}: scoring the test images")
         scores = (
             {} if test is None else jax.device_get(arms.scores(study, roots, state, lanes.resident(test, how), how))
         )
@@ -289,6 +292,8 @@ class Run:
     # ---- training with checkpoints
 
     def _fit(self, study, roots, data, hparams, how, options) -> training.Progress:
+        if self.signal:  # it came while an earlier arm was scored
+            raise Interrupted(self.signal, self.again())
         plan, options = training.Plan.split(study.epochs, options)
         per_epoch = study.steps_per_epoch(data)
         folder = self._checkpoints(study)

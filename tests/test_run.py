@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from experiments import fc_vs_conv, tables
-from jaxae import Claim, Run, check, checkpoint, flags, manifest, program, report
+from jaxae import Claim, Run, check, checkpoint, flags, manifest, program, report, results
 from jaxae import __main__ as tool
 from jaxae.errors import UsageError
 
@@ -134,7 +134,11 @@ def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp
     measured = [row for row in rows if row.values]
     forged = [dataclasses.replace(row, values=tuple(value * (1 + 1e-12) for value in row.values)) for row in measured]
     assert len(check.compare(forged, rows, bitwise=True)) == len(measured)
-    shifted = [dataclasses.replace(row, ci95=(98.0, 99.0), mean=98.5) for row in measured]
+    doctored = [dataclasses.replace(row, mean=(row.mean or 0) + 1) for row in measured]
+    assert len(check.compare(doctored, rows, bitwise=True)) == len(measured)
+    moved = [results.measured("", "", [value + 900 for value in row.values]) for row in measured]
+    numbers = [{name: getattr(row, name) for name in ("values", "mean", "ci95", "pi95")} for row in moved]
+    shifted = [dataclasses.replace(row, **changes) for row, changes in zip(measured, numbers, strict=True)]
     assert len(check.compare(shifted, rows, bitwise=False)) == len(measured)
     assert check.compare(rows, rows, bitwise=False) == []
     assert not check.same_platform({**before, "matmul_precision": "tensorfloat32"}, before)
