@@ -5,7 +5,7 @@ same initial parameters, data order, noise and pairs in both, so that its two nu
 what follows from it.
 
 Source    no report's: all five computed in float32
-Expected  experiments/results/precision.json (short trainings: what 200 to 240 steps show)
+Expected  not measured yet; to be experiments/results/precision.json (short trainings: what 200 to 240 steps show)
 Run       python -m experiments.precision --limit 3840 --epochs 2 --batch-size 32
 Also      --studies fc_vs_conv denoise; --epochs 10
 """
