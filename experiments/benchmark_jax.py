@@ -19,7 +19,7 @@ import numpy as np
 from flax import traverse_util
 
 import jaxae as ae
-from experiments import bottleneck, denoise, digit_addition, digit_codes, fc_vs_conv, unmix
+from experiments import bottleneck, denoise, digit_addition, digit_codes, digit_reading, fc_vs_conv, unmix
 from jaxae import keys, lanes, manifest, program
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
@@ -105,7 +105,9 @@ def addition(asked: Question) -> Arm:
     data, config = asked.load("mnist"), asked.config(digit_addition)
     digits = digit_addition.digits(data, digit_addition.class_means(data))._replace(balanced=np.bool_(False))
     arrays = {"image": data.image, "label": data.label}
-    return Arm(digit_addition.study("adder", config), digits, arrays, digit_addition.weights("adder", config)[""])
+    judge = ae.models.DigitClassifier().init(keys.root(0), jnp.zeros((1, 28, 28, 1)))  # as fast as a trained one
+    study = dataclasses.replace(digit_addition.study("adder", config), scores=digit_reading.judged_by(judge))
+    return Arm(study, digits, arrays, digit_addition.weights("adder", config)[""])
 
 
 def unmixer(asked: Question) -> Arm:

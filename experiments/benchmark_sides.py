@@ -66,7 +66,11 @@ class Sides:
         except subprocess.TimeoutExpired:
             raise WorkerError(f"no answer to {ask} in {PATIENCE} s") from None
         if done.returncode:
-            last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+            # JAX ends a traceback with words on itself
+            lines = [
+                line for line in done.stderr.splitlines() if line.strip("-") and "JAX_TRACEBACK_FILTERING" not in line
+            ]
+            last = [f"exit status {done.returncode}", *lines][-1]
             raise WorkerError(last.removeprefix("jaxae.errors.UsageError: "))
         return json.loads(done.stdout)
 
