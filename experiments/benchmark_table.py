@@ -98,7 +98,7 @@ KEY = (
     "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, transposed and upsampling the "
     "decoders of `digit_codes`, addition is the adder of `digit_addition`. PyTorch at its best is the fastest of the "
     "ways tried, which the column after it names; as commonly written, a DataLoader transforms image by image. Losses "
-    "after equal steps differ by rounding, which plain SGD at a rate of 1, in fc and conv, makes grow."
+    "are those after equal steps from the same parameters on the same batches."
 )
 TEXT = ("arm", "mode", "torch_best")  # keys of columns of words
 

@@ -143,7 +143,7 @@ class Run:
         if entry not in self.manifest["data"]:
             self.manifest["data"].append(entry)
         lossy = [f"{old['name']} re-encoded as JPEG" for old in self.manifest["data"] if old["source"] == data.AS_JPEG]
-        if self.claims:  # there is a report to depart from
+        if self.config.settings:  # without any there is no report to depart from
             self.manifest["deviations"] = [*flags.deviations(self.config, self.sizes), *dict.fromkeys(lossy)]
         return loaded
 
