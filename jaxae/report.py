@@ -98,6 +98,7 @@ def _rows(folder: Path) -> list[Row]:
 def _loss_curves(history: Mapping[str, Any], path: Path) -> plots.Curves | None:
     try:
         lines = [line for arm, entry in history.items() for line in _arm_lines(arm, entry)]
+        lines *= any(len(line.x) > 1 for line in lines)  # points alone are no curves
         trained = any(line.label == "train" for line in lines)
         means = "A training loss is the mean over an epoch's steps, drawn at its middle. " if trained else ""
         note = (means + _stops(history)).strip()
@@ -125,7 +126,7 @@ def _arm_lines(arm: str, entry: Mapping[str, Any]) -> list[plots.Line]:
         values = _rectangle(entry.get(label, {}).get("loss", []), len(seeds))
         epochs = entry["validation_epochs"] if label == "validation" else np.arange(values.shape[1]) + 0.5
         x = np.asarray(epochs, float)[: values.shape[1]]
-        if len(x) > 1:  # one point is no curve
+        if len(x):
             lines.append(plots.Line(label, x, values[~dead | dead.all()], arm))
     return lines
 

@@ -76,13 +76,14 @@ def difference(measures: Measures, first: str, second: str, metric: str, seeds: 
 
 
 def apart(rows: Sequence[Row], *, named: bool = False) -> str:
-    """How many paired differences have an interval that leaves out 0 (and which), in a sentence."""
-    rows = [row for row in rows if not row.excluded]
+    """How many of the paired differences with an interval leave out 0 (and which), in a sentence."""
+    rows = [row for row in rows if row.ci95 and not row.excluded]
     found = [f"{row.arm}, {row.metric}" for row in rows if row.ci95 and not row.ci95[0] <= 0 <= row.ci95[1]]
     which = f" ({'; '.join(found)})" if found and named else ""
+    have = "has" if len(found) == 1 else "have"
     return (
-        f"Of {len(rows)} paired differences, {len(found)} have a 95% interval that leaves out 0{which}; if all were 0 "
-        f"in truth, some {0.05 * len(rows):.1f} would be expected to, more or fewer where measures go together."
+        f"Of {len(rows)} paired differences, {len(found)} {have} a 95% interval that leaves out 0{which}; if all were "
+        f"0 in truth, some {0.05 * len(rows):.1f} would be expected to, more or fewer where measures go together."
     )
 
 

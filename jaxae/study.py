@@ -78,7 +78,10 @@ class Study:
         """
         count = self.examples(data)
         if not 1 <= self.batch_size <= count:
-            raise UsageError(f"a batch of {self.batch_size} can't be drawn from {count} examples; choose 1 to {count}")
+            raise UsageError(
+                f"a batch of {self.batch_size} can't be drawn from {count} examples; choose a batch size from 1 to "
+                f"{count}, or give more examples"
+            )
         return count // self.batch_size
 
     def one_pass(self, key: jax.Array, data: Any) -> jax.Array:

@@ -74,6 +74,15 @@ def test_interval_is_the_one_of_the_tables():
     assert np.isnan(low[1:]).all()
 
 
+def test_the_seeds_of_a_single_point_have_an_error_bar_as_long_as_their_interval():
+    from jaxae.drawing import draw_curves
+
+    curves = plots.Curves("", "epoch", "loss", (plots.Line("train", [1], [[1.0], [2.0], [4.0]]),))
+    (bar,) = draw_curves(curves, titled=False).axes[0].containers
+    (ends,) = bar.lines[2][0].get_segments()
+    assert ends[:, 1] == pytest.approx(results.interval([1, 2, 4]))
+
+
 def test_pixels_are_whole_and_on_one_scale():
     """Every pixel of an image is a square of one gray; integers count as 255ths."""
     image = np.array([[0, 51], [102, 255]], np.uint8).reshape(1, 2, 2, 1)

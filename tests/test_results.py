@@ -84,6 +84,14 @@ def test_differences_are_paired_by_seed():
     assert (every.n_seeds, alive.n_seeds, alive.excluded) == (3, 2, (2,))
 
 
+def test_differences_that_leave_out_0_are_counted_and_named():
+    apart, around, one_seed = [1.0, 1.1, 0.9], [1.0, -1.0, 0.5], [1.0]
+    found = [results.measured("a - b", name, v) for name, v in (("m", apart), ("o", around), ("p", one_seed))]
+    found += [replace(found[0], excluded=(2,)), replace(found[1], metric="q"), replace(found[1], metric="r")]
+    assert results.apart(found).startswith("Of 4 paired differences, 1 has a 95% interval that leaves out 0; if")
+    assert "leaves out 0 (a - b, m); if all were 0 in truth, some 0.2 would" in results.apart(found, named=True)
+
+
 def test_rows_survive_json():
     for kept in [*row([0.49, 0.50, 0.52]), *row([0.5])]:
         assert results.from_json(json.loads(json.dumps(results.to_json(kept)))) == kept
