@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tyro
 
@@ -45,6 +45,7 @@ ALIKE = ("device", "threads", "repeats", "seconds", "precision", "source", "lane
 Content = dict[str, Any]  # of benchmark.json
 Name = Literal["fc", "conv", "bottleneck", "denoise", "transposed", "upsampling", "addition", "unmix"]
 Part = Literal["steps", "lanes", "startup", "evaluation", "memory"]
+Mode = Literal["map", "vmap", "split"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,8 @@ class Config:
     """The arms that train many seeds at once."""
     lanes: tuple[int, ...] = (1, 2, 4, 8, 16)
     """How many."""
+    modes: tuple[Mode, ...] = get_args(Mode)
+    """How they run, as in every experiment's --lanes."""
     images: tuple[int, ...] = (1_000, 10_000, 60_000, 240_000)
     """Training images when memory is measured."""
     source: Literal["tfds", "synthetic"] = "tfds"
@@ -86,7 +89,7 @@ class Config:
     """Measure the steps of this file's rows again, and exit with 1 where a ratio to PyTorch has fallen."""
 
     def __post_init__(self):
-        for name in ("parts", "arms", "lane_arms", "lanes", "images"):
+        for name in ("parts", "arms", "lane_arms", "lanes", "modes", "images"):
             values, flag = getattr(self, name), "--" + name.replace("_", "-")
             if not values or len(set(values)) < len(values):
                 raise UsageError(f"{flag} {' '.join(map(str, values))}: name at least one, and each once")
@@ -184,7 +187,7 @@ def lanes(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
         "alone": lambda: sides.jaxae("steps", arm, batch),
         "torch": lambda: sides.torch("steps", arm, batch, best),
     }
-    for mode in ("map", "vmap"):
+    for mode in config.modes:
         for count in config.lanes:
             asked[mode, count] = lambda mode=mode, count=count: sides.jaxae(
                 "steps", arm, batch, lanes=count, mode=mode

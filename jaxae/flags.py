@@ -48,10 +48,11 @@ class Flags:
     """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What the models' layers compute in. Parameters, normalisation and losses are float32 in either."""
-    lanes: Literal["map", "vmap"] = "map"
-    """Seeds one after another on each device, bitwise equal to solo runs, or side by side (for accelerators)."""
+    lanes: Literal["map", "vmap", "split"] = "map"
+    """map: seeds one after another on each device, bitwise equal to solo runs. vmap: side by side (for accelerators).
+    split: one after another, the devices sharing each step's batch where the model allows it (for a single seed)."""
     devices: Annotated[int | None, UNSET] = None
-    """Devices to spread the seeds over; without it as many as help."""
+    """Devices to spread the seeds, or the batches, over; without it as many as help."""
     out: Annotated[Path | None, UNSET] = None
     """The run's folder; without it a new one under runs/."""
     resume: bool = False

@@ -2,6 +2,7 @@
 
 `map` runs the lanes of a device one after another, each bitwise equal to its solo run. `vmap` runs them side by side:
 far faster on an accelerator, equal to about 1e-7 a step. Both spread over several devices, where there are any.
+`split` runs all lanes one after another, every device on its share of each step's batch: one seed gets all devices.
 """
 
 from collections.abc import Callable
@@ -17,33 +18,42 @@ from jax.sharding import PartitionSpec as P
 
 from jaxae.errors import UsageError
 
+AXIS = "device"  # of the mesh, along which lanes lie, or a batch
+
 
 @dataclass(frozen=True)
 class Lanes:
     """How lanes run: `mode` on each device, and over how many `devices`.
 
+    With `split` it is the steps of training whose batch the devices share; all else spreads by lanes, as with `map`.
+
     Several devices of a CPU wait for each other at the end of a chunk of steps, and XLA ends the process where one
     waits for 40 seconds. Experiments lift that; elsewhere, give `program.XLA_FLAGS` to the variable XLA_FLAGS first.
 
-    Raises UsageError for a mode that isn't map or vmap, or more devices than there are.
+    Raises UsageError for a mode that isn't map, vmap or split, or more devices than there are.
     """
 
-    mode: Literal["map", "vmap"] = "map"
+    mode: Literal["map", "vmap", "split"] = "map"
     devices: int = 1
 
     def __post_init__(self):
-        if self.mode not in ("map", "vmap"):
-            raise UsageError(f"lanes run by map or vmap, not {self.mode!r}; choose one of the two")
+        if self.mode not in ("map", "vmap", "split"):
+            raise UsageError(f"lanes run by map, vmap or split, not {self.mode!r}; choose one of the three")
         # one is always there, and counting starts the backend: importing jaxae must not, or its devices are settled
         if self.devices != 1 and not 1 <= self.devices <= jax.device_count():
             raise UsageError(f"{self.devices} devices were asked for and {jax.device_count()} found; ask for fewer")
 
     @property
     def mesh(self) -> Mesh:
-        """The devices in a row, along the axis "lane"."""
+        """The devices in a row, along AXIS."""
         return jax.make_mesh(
-            (self.devices,), ("lane",), axis_types=(AxisType.Auto,), devices=jax.devices()[: self.devices]
+            (self.devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=jax.devices()[: self.devices]
         )
+
+    @property
+    def axis(self) -> str | None:
+        """The axis along which a step's batch is divided, if it is."""
+        return AXIS if self.mode == "split" and self.devices > 1 else None
 
 
 SOLO = Lanes()
@@ -66,10 +76,39 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
         lane = (slot < count, *arguments) if guarded is not function else arguments
         return _run(guarded, how.mode, shared, lane)
 
-    spec = P("lane")
+    spec = P(AXIS)
     mapped = jax.shard_map(here, mesh=how.mesh, in_specs=(P(), spec, spec), out_specs=spec, check_vma=False)
     cut = jax.tree.map(lambda leaf: leaf[:count], mapped(shared, slot, padded))
     return lax.with_sharding_constraint(cut, _place(how, count))
+
+
+def together(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
+    """As `apply`, but where `how` divides batches: there all devices work on each lane, one lane after another, and
+    `function` divides what it does along `how.axis`; its results are the same on every device."""
+    if how.axis is None:
+        return apply(function, how, shared, *arguments)
+
+    def here(shared, arguments):
+        return _run(function, "map", shared, arguments)
+
+    mapped = jax.shard_map(here, mesh=how.mesh, in_specs=(P(), P()), out_specs=P(), check_vma=False)
+    return mapped(shared, arguments)
+
+
+def share(tree: Any, axis: str) -> Any:
+    """This device's part of arrays with the examples leading, within a computation divided along `axis`.
+
+    Raises UsageError where the examples don't divide among the devices.
+    """
+    devices = lax.axis_size(axis)
+
+    def cut(leaf):
+        size, rest = divmod(leaf.shape[0], devices)
+        if rest:
+            raise UsageError(f"a batch of {leaf.shape[0]} doesn't divide among {devices} devices; choose other numbers")
+        return lax.dynamic_slice_in_dim(leaf, lax.axis_index(axis) * size, size)
+
+    return jax.tree.map(cut, tree)
 
 
 def resident(tree: Any, how: Lanes) -> Any:
@@ -89,8 +128,9 @@ def stack(trees: list[Any]) -> Any:
 
 
 def _place(how, count):
-    """Each lane on its device; all of them on every device where they don't divide."""
-    return NamedSharding(how.mesh, P("lane") if how.devices > 1 and count % how.devices == 0 else P())
+    """Each lane on its device; all of them on every device where they don't divide, or where their batches do."""
+    apart = how.devices > 1 and how.axis is None and count % how.devices == 0
+    return NamedSharding(how.mesh, P(AXIS) if apart else P())
 
 
 def _run(function, mode, shared, arguments):

@@ -173,7 +173,7 @@ class Run:
         roots = jnp.stack([keys.root(seed) for seed in self.seeds] * len(settings))
         table = [hparams for hparams in settings.values() for _ in self.seeds]
         hparams = None if all(row is None for row in table) else lanes.stack(table)
-        how = self._lanes(len(table))
+        how = self._lanes(study, roots, data, hparams)
         names = [f"{study.name} {setting}".strip() for setting in settings]
         if taken := [name for name in names if name in self.history]:
             raise UsageError(f"this run has an arm called {taken[0]!r} already; give every arm a name of its own")
@@ -201,6 +201,7 @@ class Run:
                 arm = dataclasses.replace(arm, alive=arms.alive(arm, test))
             self._note_arm(arm, data, options)
             saved = {"trained_as": study.name, "lanes": [part.start, part.stop], "scored": "best" if best else "state"}
+            saved |= {"split": how.devices} if how.axis else {}
             self._note_manifest(name, parameters=arms.parameters(arm.state), **saved)
             trained.append(arm)
         self._write_manifest("running")
@@ -340,9 +341,19 @@ class Run:
             f"lower the learning rate ({kept} in {folder})"
         )
 
-    def _lanes(self, count: int) -> lanes.Lanes:
-        devices = self.config.devices or min(count, jax.device_count())
-        return lanes.Lanes(self.config.lanes, devices)
+    def _lanes(self, study, roots, data, hparams) -> lanes.Lanes:
+        """As asked for; `map` where batches can't be divided. Without --devices, as many as help."""
+        there = jax.device_count()
+        if self.config.lanes == "split":
+            divisors = [count for count in range(1, there + 1) if study.batch_size % count == 0]
+            devices = self.config.devices or max(divisors)
+            first = jax.tree.map(lambda leaf: leaf[0], hparams)
+            reason = training.indivisible(study, roots[0], data, devices, first)
+            if not reason:
+                return lanes.Lanes("split", devices)
+            self._say(f"{study.name}: by --lanes map, for {reason}")
+        mode = "vmap" if self.config.lanes == "vmap" else "map"
+        return lanes.Lanes(mode, self.config.devices or min(len(roots), there))
 
     def _spent(self, arm: str) -> Mapping[str, float]:
         """What the manifest said of an arm when this process began: its seconds are added up."""

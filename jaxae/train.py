@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import traverse_util
+from flax.errors import InvalidRngError
 from jax import lax
 
 from jaxae import evaluate, lanes
@@ -50,10 +51,22 @@ def order(study: Study, key: jax.Array, data: Any, epoch: jax.Array | int) -> ja
 
 
 def step(
-    study: Study, key: jax.Array, state: State, data: Any, index: jax.Array, hparams: Any = None
+    study: Study,
+    key: jax.Array,
+    state: State,
+    data: Any,
+    index: jax.Array,
+    hparams: Any = None,
+    axis: str | None = None,
 ) -> tuple[State, Losses]:
-    """One update on the examples `index` (i32[b]). The losses are batch means, taken before the update."""
+    """One update on the examples `index` (i32[b]). The losses are batch means, taken before the update.
+
+    Within shard_map or pmap, the devices along `axis` share the batch, for a model whose outputs for an example depend
+    on that example alone (see `indivisible`): each computes its part, and all get the same state and losses, equal to
+    those of one device but for rounding.
+    """
     batch = study.batch(stream(key, "train/batch", state.step), data, index)
+    batch = batch if axis is None else lanes.share(batch, axis)
     rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
 
     def objective(params):
@@ -64,6 +77,7 @@ def step(
         return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
 
     gradients, (means, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
+    gradients, means = (gradients, means) if axis is None else lax.pmean((gradients, means), axis)
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam mixes dtypes, which a strict user would be refused
         updates, opt_state = study.transformation(hparams).update(
             gradients, state.opt_state, state.params, value=means["loss"]
@@ -73,12 +87,12 @@ def step(
 
 
 def follow(
-    study: Study, key: jax.Array, state: State, data: Any, rows: jax.Array, hparams: Any = None
+    study: Study, key: jax.Array, state: State, data: Any, rows: jax.Array, hparams: Any = None, axis: str | None = None
 ) -> tuple[State, Losses]:
-    """One step per row of `rows` (i32[steps, batch]); the losses are f32[steps]."""
+    """One step per row of `rows` (i32[steps, batch]); the losses are f32[steps]. `axis` as in `step`."""
 
     def body(state, index):
-        return step(study, key, state, data, index, hparams)
+        return step(study, key, state, data, index, hparams, axis)
 
     return lax.scan(body, state, rows, unroll=study.unroll)
 
@@ -96,6 +110,25 @@ def steps(
     touched = (count - 1) // per_epoch + 2  # whatever the offset
     rows = jnp.concatenate([order(study, key, data, first + i) for i in range(touched)])
     return follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, offset, count), hparams)
+
+
+def indivisible(study: Study, key: jax.Array, data: Any, devices: int, hparams: Any = None) -> str:
+    """Why `devices` devices can't share the batches of this study's training, in words; empty where they can."""
+    if study.batch_size % devices:
+        return f"a batch of {study.batch_size} doesn't divide among {devices} devices"
+    state = jax.eval_shape(functools.partial(init, study), key, data, hparams)
+    if state.batch_stats:
+        return "the model normalises over the whole batch"
+
+    def undrawn(params, data):
+        inputs = study.batch(key, data, _no_index(study, data, 1)).inputs
+        return study.model.apply({"params": params}, inputs, train=True, mutable=["batch_stats"])
+
+    try:
+        jax.eval_shape(undrawn, state.params, jax.tree.map(jnp.asarray, data))
+    except InvalidRngError:
+        return "the model draws for all examples of a batch at once"
+    return ""
 
 
 # ---- outside: lanes, chunks, validation
@@ -144,12 +177,15 @@ def progress(
       data, validation   pytrees of arrays as `study.batch` takes them; moved to the device once
       hparams            a pytree of arrays with the lanes leading, or None
       initial            variables to start from in place of those drawn, the same for all lanes (see `init`), or None
-      how                `map` (each lane bitwise equal to its solo run) or `vmap`, and on which devices
+      how                `map` (each lane bitwise equal to its solo run), `vmap` or `split`, and on which devices
       start              a Progress to go on from, bitwise (its arrays are consumed)
 
-    Raises NonFiniteLossError at the first loss that is not finite.
+    Raises NonFiniteLossError at the first loss that is not finite, and UsageError for `split` where the study's batches
+    are `indivisible`.
     """
     per_epoch = study.steps_per_epoch(data)
+    if how.axis and (reason := indivisible(study, keys[0], data, how.devices, _first(hparams))):
+        raise UsageError(f"{study.name} can't be trained with lanes 'split': {reason}; use 'map'")
     data, validation = lanes.resident(data, how), lanes.resident(validation, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
@@ -185,8 +221,12 @@ def fit(study: Study, keys: jax.Array, data: Any, *, epochs: int | None = None, 
 
 
 def _one_lane(study, keys, state, data, hparams):
-    first = functools.partial(jax.tree.map, lambda leaf: leaf[0])
-    return keys[0], first(state), data, _no_index(study, data, study.batch_size), first(hparams)
+    return keys[0], _first(state), data, _no_index(study, data, study.batch_size), _first(hparams)
+
+
+def _first(tree):
+    """The first lane of it."""
+    return jax.tree.map(lambda leaf: leaf[0], tree)
 
 
 def _no_index(study, data, count):
@@ -248,7 +288,7 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
 
     def train(shared, key, state, rows, h):
         data, at = shared
-        return follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h)
+        return follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h, how.axis)
 
     def rest(shared, key, state, rows, h):
         shapes = jax.eval_shape(train, shared, key, state, rows, h)[1]
@@ -257,7 +297,7 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
     def lane(shared, active, *lane):
         return lax.cond(active, train, rest, shared, *lane)
 
-    return lanes.apply(lane, how, (data, at), active, keys, state, rows, hparams)
+    return lanes.together(lane, how, (data, at), active, keys, state, rows, hparams)
 
 
 @functools.partial(jax.jit, static_argnames=("study", "how"))

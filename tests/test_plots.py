@@ -6,6 +6,7 @@ from io import BytesIO
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from PIL import Image
 
 from jaxae import plots, results
@@ -78,9 +79,9 @@ def test_the_seeds_of_a_single_point_have_an_error_bar_as_long_as_their_interval
     from jaxae.drawing import draw_curves
 
     curves = plots.Curves("", "epoch", "loss", (plots.Line("train", [1], [[1.0], [2.0], [4.0]]),))
-    (bar,) = draw_curves(curves, titled=False).axes[0].containers
-    (ends,) = bar.lines[2][0].get_segments()
-    assert ends[:, 1] == pytest.approx(results.interval([1, 2, 4]))
+    bars = draw_curves(curves, titled=False).axes[0].collections
+    ((ends,),) = [bar.get_segments() for bar in bars if isinstance(bar, LineCollection)]
+    assert np.asarray(ends)[:, 1] == pytest.approx(results.interval([1, 2, 4]))
 
 
 def test_pixels_are_whole_and_on_one_scale():

@@ -89,6 +89,17 @@ def test_arms_of_settings_are_loaded_by_the_names_in_the_table(tmp_path):
         checkpoint.variables(alone, "fc standardised rate 0.1", lane=2)
 
 
+def test_devices_share_batches_where_they_can(done, tmp_path, capsys):
+    whole, shared, odd = done, tmp_path / "shared", tmp_path / "odd"
+    fc_vs_conv.main(at(shared, lanes="split"))
+    losses = [read(folder, "history.json")["fc standardised"]["train"]["loss"] for folder in (whole, shared)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert read(shared, "manifest.json")["arms"]["fc standardised"]["split"] == 2
+    fc_vs_conv.main(at(odd, lanes="split", devices=2, batch_size=5, epochs=1, quiet=False))
+    assert "fc standardised: by --lanes map, for a batch of 5 doesn't divide among 2 devices" in capsys.readouterr().out
+    assert "split" not in read(odd, "manifest.json")["arms"]["fc standardised"]
+
+
 def test_scores_that_are_not_finite_are_written_and_not_judged(tmp_path):
     with Run(at(tmp_path / "run"), [Claim("a", "m", 1.0, "Results")]) as run:
         run.measure("a", "m", [1.0, np.inf])

@@ -205,7 +205,7 @@ def test_validation_happens_where_it_is_asked_for():
         (lambda: train.fit(study(batch_size=23), roots(1), DATA), "batch of 23.*22 examples"),
         (lambda: train.Plan(0), "epochs is 0"),
         (lambda: train.Plan(1, patience=0), "patience is 0"),
-        (lambda: Lanes("pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
+        (lambda: Lanes("pmap"), "map, vmap or split, not 'pmap'"),  # type: ignore[arg-type]
         (lambda: Lanes("map", 99), "99 devices"),
         (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
     ],
@@ -231,3 +231,40 @@ def test_parameters_that_are_not_finite_stop_the_training_though_the_loss_was():
 def test_validating_less_often_than_once_an_epoch_is_refused():
     with pytest.raises(UsageError, match="validate_every is 5 and an epoch has 4 steps"):
         train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=5)
+
+
+SPLIT = Lanes("split", 2)
+
+
+def divisible(**changes):
+    return study(**{"model": Wide(), "batch_size": 4, "optimizer": optax.sgd(0.1), **changes})
+
+
+def test_a_divided_batch_trains_as_a_whole_one_but_for_rounding_and_goes_on_bitwise(tmp_path):
+    whole, divided = (train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, how=how) for how in (Lanes(), SPLIT))
+    for a, b in zip(jax.tree.leaves(result(whole)), jax.tree.leaves(result(divided)), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6)
+    solo = train.fit(divisible(), roots(3)[1:2], DATA, validation=HELD_OUT, how=SPLIT)
+    assert_same_bits(lane(result(divided), 1), lane(result(solo), 0))
+    first = next(train.progress(divisible(), roots(3), DATA, train.Plan(3), validation=HELD_OUT, how=SPLIT))
+    checkpoint.save(tmp_path / "tiny", first)
+    saved = checkpoint.restore(
+        tmp_path / "tiny", train.begin(divisible(), roots(3), DATA, train.Plan(3), validate=True)
+    )
+    resumed = train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, how=SPLIT, start=saved)
+    assert_same_bits(result(divided), result(resumed))
+
+
+def test_batches_that_can_not_be_divided_are_refused():
+    class Drawing(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train: bool = False):
+            return Output(image=nn.Dropout(0.5, deterministic=not train)(nn.Dense(3)(x)))
+
+    for made, words in (
+        (divisible(batch_size=5), "a batch of 5 doesn't divide among 2 devices"),
+        (study(batch_size=4), "normalises over the whole batch"),
+        (divisible(model=Drawing()), "draws for all examples"),
+    ):
+        with pytest.raises(UsageError, match=f"tiny can't be trained with lanes 'split': .*{words}.*; use 'map'"):
+            train.fit(made, roots(1), DATA, how=SPLIT)
