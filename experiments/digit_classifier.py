@@ -61,13 +61,17 @@ def study(config: Config, train: ae.data.Dataset) -> ae.Study:
         return batch._replace(inputs=random_shift(ae.keys.stream(key, "shift"), batch.inputs, config.shift))
 
     batch_size = min(config.batch_size, len(train))
-    steps = config.epochs * (len(train) // batch_size)
-    rate = optax.cosine_onecycle_schedule(max(steps, 5), config.learning_rate, pct_start=0.2)
     model = ae.models.DigitClassifier(dropout=config.dropout, dtype=config.dtype)
     return ae.Study(
-        NAME, model, shifted, loss, optax.adam(rate),
+        NAME, model, shifted, loss, optimizer(config, len(train) // batch_size),
         batch_size=batch_size, epochs=config.epochs, scores=scores, eval_batch=plain,
     )  # fmt: skip
+
+
+def optimizer(config: Any, per_epoch: int) -> optax.GradientTransformation:
+    """Adam at a rate that rises and falls once in all epochs, each of so many steps."""
+    steps = max(config.epochs * per_epoch, 5)
+    return optax.adam(optax.cosine_onecycle_schedule(steps, config.learning_rate, pct_start=0.2))
 
 
 def loss(logits, batch: ae.Batch, hparams) -> tuple[Any, dict[str, Any]]:
@@ -135,8 +139,7 @@ def main(config: Config) -> None:
     with ae.Run(config, claims=()) as run:
         train, test = run.data("mnist", "train"), run.data("mnist", "test")
         trained = run.train(study(config, train), train, test=test)
-        if config.lanes == "map":  # then the first lane has the bits of a run of its own
-            run.publish(trained, train, recipe(config))
+        run.publish(trained, train, recipe(config))
         right = trained.scores["accuracy"]
         run.measure(NAME, "test/digits misread", (1 - right).sum(1))
         note_accuracy(run)

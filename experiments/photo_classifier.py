@@ -15,10 +15,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 import jaxae as ae
-from experiments.digit_classifier import loss, scores
+from experiments.digit_classifier import loss, optimizer, scores
 from jaxae.transforms import to_signed
 
 NAME = "photo classifier"
@@ -31,6 +30,11 @@ class Config(ae.Flags):
     learning_rate: float = 1e-3
     """Adam's highest rate, reached after a fifth of the steps from a 25th of it, then lowered to almost nothing."""
     epochs: int = 5
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.learning_rate <= 0:
+            raise ae.UsageError(f"--learning-rate is {self.learning_rate:g}; it must be above 0")
 
 
 def study(config: Config, train: ae.data.Dataset) -> ae.Study:
@@ -47,12 +51,8 @@ def study(config: Config, train: ae.data.Dataset) -> ae.Study:
         return batch._replace(inputs=jnp.where(turn, batch.inputs[:, :, ::-1], batch.inputs))
 
     batch_size = min(config.batch_size, len(train))
-    steps = config.epochs * (len(train) // batch_size)
-    rate = optax.cosine_onecycle_schedule(max(steps, 5), config.learning_rate, pct_start=0.2)
-    model = ae.models.ResNet18(classes, dtype=config.dtype)
-    return ae.Study(
-        NAME, model, mirrored, loss, optax.adam(rate), batch_size, config.epochs, scores=scores, eval_batch=plain,
-    )  # fmt: skip
+    model, adam = ae.models.ResNet18(classes, dtype=config.dtype), optimizer(config, len(train) // batch_size)
+    return ae.Study(NAME, model, mirrored, loss, adam, batch_size, config.epochs, scores=scores, eval_batch=plain)
 
 
 def recipe(config: Config) -> dict[str, Any]:
@@ -82,8 +82,7 @@ def main(config: Config) -> None:
     with ae.Run(config, claims=()) as run:
         train, test = run.data("cifar10", "train"), run.data("cifar10", "test")
         trained = run.train(study(config, train), train, test=test)
-        if config.lanes == "map":  # then the first lane has the bits of a run of its own
-            run.publish(trained, train, recipe(config))
+        run.publish(trained, train, recipe(config))
         run.figure("accuracy", accuracy(trained.scores["accuracy"], test))
 
 

@@ -222,8 +222,12 @@ class Run:
         return checkpoint.variables(kept if kept.is_dir() else self.folder, study.name)
 
     def publish(self, arm: Trained, data: Any, recipe: Mapping[str, Any]) -> None:
-        """Keep an arm's first seed in the cache, where `pretrained` of any run with this recipe finds it."""
-        pretrained.publish(self.folder, arm.study, data, recipe)
+        """Keep an arm's first seed in the cache, where `pretrained` of any run with this recipe finds it.
+
+        Only where it was trained by `map`, and so has the bits that a run of its own would have.
+        """
+        if arm.how.mode == "map":
+            pretrained.publish(self.folder, arm.study, data, recipe)
 
     def measure(self, arm: str, metric: str, values: Any) -> None:
         """Add a measure of an arm: one number per seed, or one number that is the same for all (kept as [1])."""
