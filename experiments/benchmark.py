@@ -32,6 +32,7 @@ from experiments import benchmark_table
 from experiments.benchmark_sides import Sides, WorkerError, cores
 from jaxae import plots, program
 from jaxae.errors import UsageError
+from jaxae.lanes import Mode
 
 BATCHES = {  # the study's own first
     "fc": (10, 128), "conv": (10, 128), "bottleneck": (2048,), "denoise": (16, 128), "transposed": (128,),
@@ -45,7 +46,6 @@ ALIKE = ("device", "threads", "repeats", "seconds", "precision", "source", "lane
 Content = dict[str, Any]  # of benchmark.json
 Name = Literal["fc", "conv", "bottleneck", "denoise", "transposed", "upsampling", "addition", "unmix"]
 Part = Literal["steps", "lanes", "startup", "evaluation", "memory"]
-Mode = Literal["map", "vmap", "split"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ def lanes(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
         "alone": lambda: sides.jaxae("steps", arm, batch),
         "torch": lambda: sides.torch("steps", arm, batch, best),
     }
-    for mode in config.modes:
+    for mode in absent(config, content, arm, batch):
         for count in config.lanes:
             asked[mode, count] = lambda mode=mode, count=count: sides.jaxae(
                 "steps", arm, batch, lanes=count, mode=mode
@@ -305,7 +305,7 @@ def measure(config: Config, sides: Sides, folder: Path, begun: Content | None) -
     content = opened(config, begun, described(config, sides))
     sitting = content["manifest"]["sittings"][-1]
     for part, arm, batch in work(config):
-        if holds(content, part, arm, batch):
+        if holds(config, content, part, arm, batch):
             say(f"{part}, {arm}, batch {batch}: in {config.save} already")
             continue
         try:
@@ -351,8 +351,16 @@ def difference(name: str, before: Any, made: Any) -> tuple[str, Any, Any]:
     return difference(f"{name} {key}", before.get(key), made.get(key))
 
 
-def holds(content: Content, part: str, arm: str, batch: int) -> bool:
+def absent(config: Config, content: Content, arm: str, batch: int) -> list[Mode]:
+    """The modes of lanes that haven't been measured."""
+    held = {entry["mode"] for entry in content["lanes"] if (entry["arm"], entry["batch"]) == (arm, batch)}
+    return [mode for mode in config.modes if mode not in held]
+
+
+def holds(config: Config, content: Content, part: str, arm: str, batch: int) -> bool:
     """Whether it has been measured."""
+    if part == "lanes":
+        return not absent(config, content, arm, batch)
     entries = content["rows" if part == "steps" else part]
     return any((entry["arm"], entry.get("batch", batch)) == (arm, batch) for entry in entries)
 

@@ -45,7 +45,13 @@ def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether equal bits are to be expected."""
     versions = all(before["versions"].get(name) == now["versions"].get(name) for name in manifest.DECISIVE)
     devices = all(before["device"].get(name) == now["device"].get(name) for name in ("platform", "kind", "cores"))
-    return versions and devices and all(before[name] == now[name] for name in manifest.SAME)
+    same = all(before[name] == now[name] for name in manifest.SAME)
+    return versions and devices and same and _batch_devices(before) == _batch_devices(now)
+
+
+def _batch_devices(made: Mapping[str, Any]) -> dict[str, int]:
+    """By arm, how many devices shared each batch, where several did: their sums have roundings of their own."""
+    return {name: arm["batch_devices"] for name, arm in made.get("arms", {}).items() if "batch_devices" in arm}
 
 
 def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

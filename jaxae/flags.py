@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import tyro
 
 from jaxae.errors import UsageError
+from jaxae.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
+# Under --lanes split roundings depend on the devices: the manifest names their number, arm by arm, and so do refusals.
 LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
 
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
@@ -48,9 +50,9 @@ class Flags:
     """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What the models' layers compute in. Parameters, normalisation and losses are float32 in either."""
-    lanes: Literal["map", "vmap", "split"] = "map"
+    lanes: Mode = "map"
     """map: seeds one after another on each device, bitwise equal to solo runs. vmap: side by side (for accelerators).
-    split: one after another, the devices sharing each step's batch where the model allows it (for a single seed)."""
+    split: data parallel, all devices sharing the batches of one seed after another, where the model allows it."""
     devices: Annotated[int | None, UNSET] = None
     """Devices to spread the seeds, or the batches, over; without it as many as help."""
     out: Annotated[Path | None, UNSET] = None

@@ -2,12 +2,13 @@
 
 `map` runs the lanes of a device one after another, each bitwise equal to its solo run. `vmap` runs them side by side:
 far faster on an accelerator, equal to about 1e-7 a step. Both spread over several devices, where there are any.
-`split` runs all lanes one after another, every device on its share of each step's batch: one seed gets all devices.
+`split` is data parallel: lanes one after another, every device on its part of each step's batch, so that a single seed
+has all devices; equal to about 1e-7 a step in float32.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -19,25 +20,27 @@ from jax.sharding import PartitionSpec as P
 from jaxae.errors import UsageError
 
 AXIS = "device"  # of the mesh, along which lanes lie, or a batch
+Mode = Literal["map", "vmap", "split"]
 
 
 @dataclass(frozen=True)
 class Lanes:
     """How lanes run: `mode` on each device, and over how many `devices`.
 
-    With `split` it is the steps of training whose batch the devices share; all else spreads by lanes, as with `map`.
+    With `split` the devices share the batches of training; all else spreads by lanes, as with `map`.
 
-    Several devices of a CPU wait for each other at the end of a chunk of steps, and XLA ends the process where one
-    waits for 40 seconds. Experiments lift that; elsewhere, give `program.XLA_FLAGS` to the variable XLA_FLAGS first.
+    Several devices of a CPU wait for each other at the end of a chunk of steps (with `split`, in every step), and XLA
+    ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give `program.XLA_FLAGS` to the
+    variable XLA_FLAGS first.
 
     Raises UsageError for a mode that isn't map, vmap or split, or more devices than there are.
     """
 
-    mode: Literal["map", "vmap", "split"] = "map"
+    mode: Mode = "map"
     devices: int = 1
 
     def __post_init__(self):
-        if self.mode not in ("map", "vmap", "split"):
+        if self.mode not in get_args(Mode):
             raise UsageError(f"lanes run by map, vmap or split, not {self.mode!r}; choose one of the three")
         # one is always there, and counting starts the backend: importing jaxae must not, or its devices are settled
         if self.devices != 1 and not 1 <= self.devices <= jax.device_count():
@@ -82,9 +85,9 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
     return lax.with_sharding_constraint(cut, _place(how, count))
 
 
-def together(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
-    """As `apply`, but where `how` divides batches: there all devices work on each lane, one lane after another, and
-    `function` divides what it does along `how.axis`; its results are the same on every device."""
+def apply_divided(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
+    """As `apply`, for a function that divides batches along `how.axis` where there is one: then all devices work on a
+    lane at once, one lane after another, and the function gives each of them the same results."""
     if how.axis is None:
         return apply(function, how, shared, *arguments)
 
@@ -98,17 +101,19 @@ def together(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: 
 def share(tree: Any, axis: str) -> Any:
     """This device's part of arrays with the examples leading, within a computation divided along `axis`.
 
-    Raises UsageError where the examples don't divide among the devices.
+    The examples must divide among the devices.
     """
-    devices = lax.axis_size(axis)
 
     def cut(leaf):
-        size, rest = divmod(leaf.shape[0], devices)
-        if rest:
-            raise UsageError(f"a batch of {leaf.shape[0]} doesn't divide among {devices} devices; choose other numbers")
+        size = leaf.shape[0] // lax.axis_size(axis)
         return lax.dynamic_slice_in_dim(leaf, lax.axis_index(axis) * size, size)
 
     return jax.tree.map(cut, tree)
+
+
+def dividing(batch_size: int, devices: int) -> int:
+    """The most devices, of so many, among which a batch divides."""
+    return max(count for count in range(1, devices + 1) if batch_size % count == 0)
 
 
 def resident(tree: Any, how: Lanes) -> Any:

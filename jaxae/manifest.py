@@ -91,10 +91,9 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path, conf
             raise UsageError(f"the run in {folder} has {flag} {old}, not {new}; resume it with: {again}")
     if config.force:
         return
-    device_facts = ("platform", "kind", *(["count"] if config.lanes == "split" else []))  # which decides the sums
     for name, old, new in (
         *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),
-        *((f"device {name}", before["device"].get(name), now["device"].get(name)) for name in device_facts),
+        *((name, before["device"].get(name), now["device"].get(name)) for name in ("platform", "kind")),
         *((name.replace("_", " "), before[name], now[name]) for name in SAME),
     ):
         if old != new:

@@ -174,6 +174,8 @@ class Run:
         table = [hparams for hparams in settings.values() for _ in self.seeds]
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = self._lanes(study, roots, data, hparams)
+        if how.axis:
+            self._note_batch_devices(study, how.devices)
         names = [f"{study.name} {setting}".strip() for setting in settings]
         if taken := [name for name in names if name in self.history]:
             raise UsageError(f"this run has an arm called {taken[0]!r} already; give every arm a name of its own")
@@ -201,7 +203,6 @@ class Run:
                 arm = dataclasses.replace(arm, alive=arms.alive(arm, test))
             self._note_arm(arm, data, options)
             saved = {"trained_as": study.name, "lanes": [part.start, part.stop], "scored": "best" if best else "state"}
-            saved |= {"split": how.devices} if how.axis else {}
             self._note_manifest(name, parameters=arms.parameters(arm.state), **saved)
             trained.append(arm)
         self._write_manifest("running")
@@ -347,17 +348,27 @@ class Run:
 
     def _lanes(self, study, roots, data, hparams) -> lanes.Lanes:
         """As asked for; `map` where batches can't be divided. Without --devices, as many as help."""
-        there = jax.device_count()
-        if self.config.lanes == "split":
-            divisors = [count for count in range(1, there + 1) if study.batch_size % count == 0]
-            devices = self.config.devices or max(divisors)
+        there, mode = jax.device_count(), self.config.lanes
+        if mode == "split":
+            devices = self.config.devices or lanes.dividing(study.batch_size, there)
             first = jax.tree.map(lambda leaf: leaf[0], hparams)
             reason = training.indivisible(study, roots[0], data, devices, first)
-            if not reason:
-                return lanes.Lanes("split", devices)
-            self._say(f"{study.name}: by --lanes map, for {reason}")
-        mode = "vmap" if self.config.lanes == "vmap" else "map"
+            if devices > 1 and not reason:
+                return lanes.Lanes(mode, devices)
+            self._say(f"{study.name}: by --lanes map, for {reason or 'one device has nothing to share'}")
+            mode = "map"
         return lanes.Lanes(mode, self.config.devices or min(len(roots), there))
+
+    def _note_batch_devices(self, study, devices: int) -> None:
+        """On how many devices each batch is; raises UsageError where a resumed run had it on others."""
+        before = self._spent(study.name).get("batch_devices", devices)
+        if before != devices and not self.config.force:
+            raise UsageError(
+                f"{study.name} began with each batch on {before} devices and this would be {devices}: not bitwise the "
+                f"same; give --devices {before}, or --force"
+            )
+        self._note_manifest(study.name, batch_devices=devices)
+        self._write_manifest("running")  # to be known whatever ends this run
 
     def _spent(self, arm: str) -> Mapping[str, float]:
         """What the manifest said of an arm when this process began: its seconds are added up."""

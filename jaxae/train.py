@@ -61,9 +61,8 @@ def step(
 ) -> tuple[State, Losses]:
     """One update on the examples `index` (i32[b]). The losses are batch means, taken before the update.
 
-    Within shard_map or pmap, the devices along `axis` share the batch, for a model whose outputs for an example depend
-    on that example alone (see `indivisible`): each computes its part, and all get the same state and losses, equal to
-    those of one device but for rounding.
+    Within shard_map or pmap, the devices along `axis` share the batch (data parallel): each computes its part, and all
+    get the same state and losses, those of one device but for rounding. The study must allow it: see `indivisible`.
     """
     batch = study.batch(stream(key, "train/batch", state.step), data, index)
     batch = batch if axis is None else lanes.share(batch, axis)
@@ -113,19 +112,23 @@ def steps(
 
 
 def indivisible(study: Study, key: jax.Array, data: Any, devices: int, hparams: Any = None) -> str:
-    """Why `devices` devices can't share the batches of this study's training, in words; empty where they can."""
+    """Why `devices` devices can't share the batches of this study's training, in words; empty where they can.
+
+    That neither the model nor the loss lets one example of a batch bear on another otherwise than by batch statistics
+    can't be seen from here.
+    """
     if study.batch_size % devices:
         return f"a batch of {study.batch_size} doesn't divide among {devices} devices"
+    data = jax.tree.map(jnp.asarray, data)
+    batch = jax.eval_shape(lambda data: study.batch(key, data, _no_index(study, data, study.batch_size)), data)
+    if any(leaf.shape[:1] != (study.batch_size,) for leaf in jax.tree.leaves(batch)):
+        return "the batch holds arrays whose leading axis isn't that of the examples"
     state = jax.eval_shape(functools.partial(init, study), key, data, hparams)
     if state.batch_stats:
         return "the model normalises over the whole batch"
-
-    def undrawn(params, data):
-        inputs = study.batch(key, data, _no_index(study, data, 1)).inputs
-        return study.model.apply({"params": params}, inputs, train=True, mutable=["batch_stats"])
-
+    model = functools.partial(study.model.apply, train=True, mutable=["batch_stats"])
     try:
-        jax.eval_shape(undrawn, state.params, jax.tree.map(jnp.asarray, data))
+        jax.eval_shape(model, {"params": state.params}, batch.inputs)  # without keys to draw from
     except InvalidRngError:
         return "the model draws for all examples of a batch at once"
     return ""
@@ -297,7 +300,7 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
     def lane(shared, active, *lane):
         return lax.cond(active, train, rest, shared, *lane)
 
-    return lanes.together(lane, how, (data, at), active, keys, state, rows, hparams)
+    return lanes.apply_divided(lane, how, (data, at), active, keys, state, rows, hparams)
 
 
 @functools.partial(jax.jit, static_argnames=("study", "how"))

@@ -94,10 +94,17 @@ def test_devices_share_batches_where_they_can(done, tmp_path, capsys):
     fc_vs_conv.main(at(shared, lanes="split"))
     losses = [read(folder, "history.json")["fc standardised"]["train"]["loss"] for folder in (whole, shared)]
     np.testing.assert_allclose(*losses, rtol=1e-4)
-    assert read(shared, "manifest.json")["arms"]["fc standardised"]["split"] == 2
+    made = read(shared, "manifest.json")
+    assert made["arms"]["fc standardised"]["batch_devices"] == 2
+    assert check.same_platform(made, made)
+    assert not check.same_platform(made, read(whole, "manifest.json"))
+    made["arms"]["fc standardised"]["batch_devices"] = 4
+    (shared / "manifest.json").write_text(json.dumps(made))
+    with pytest.raises(UsageError, match=r"each batch on 4 devices and this would be 2.*give --devices 4, or --force"):
+        fc_vs_conv.main(at(shared, lanes="split", resume=True))
     fc_vs_conv.main(at(odd, lanes="split", devices=2, batch_size=5, epochs=1, quiet=False))
     assert "fc standardised: by --lanes map, for a batch of 5 doesn't divide among 2 devices" in capsys.readouterr().out
-    assert "split" not in read(odd, "manifest.json")["arms"]["fc standardised"]
+    assert "batch_devices" not in read(odd, "manifest.json")["arms"]["fc standardised"]
 
 
 def test_scores_that_are_not_finite_are_written_and_not_judged(tmp_path):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import digit_classifier, fc_vs_conv
+from experiments import benchmark_jax, digit_classifier, fc_vs_conv
 from jaxae import Run, data, flags, keys, models, program, train
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -138,3 +138,26 @@ def test_the_card_says_source_expected_and_how_to_run(name):
     words = shlex.split(card["Run"])
     assert words[:3] == ["python", "-m", f"experiments.{name}"]
     assert isinstance(program.parse(module.Config, words[3:]), module.Config)
+
+
+@pytest.mark.parametrize("name", sorted(benchmark_jax.ARMS))
+def test_devices_can_share_batches_where_the_loss_of_an_example_is_its_own(name, monkeypatch):
+    """What `indivisible` can't see, of every study: no example of a batch bears on another's loss."""
+    for place, small in SMALL.items():
+        monkeypatch.setattr(place, small)
+    asked = benchmark_jax.Question("exchange", name, batch=4, source="synthetic", images=100)
+    arm, key = benchmark_jax.ARMS[name][0](asked), keys.root(0)
+    assert bool(train.indivisible(arm.study, key, arm.data, 2, arm.hparams)) == (name == "unmix")
+    if name == "unmix":
+        return
+
+    @jax.jit
+    def losses(data):
+        state = train.init(arm.study, key, data, arm.hparams)
+        batch = arm.study.batch(key, data, jax.numpy.arange(4))
+        parts = [batch, *(jax.tree.map(lambda leaf, cut=cut: leaf[cut], batch) for cut in (slice(2), slice(2, 4)))]
+        outputs = [arm.study.model.apply({"params": state.params}, part.inputs, train=True) for part in parts]
+        return [arm.study.loss(out, part, arm.hparams)[0] for out, part in zip(outputs, parts, strict=True)]
+
+    whole, *halves = losses(jax.tree.map(jax.numpy.asarray, arm.data))
+    np.testing.assert_allclose(whole, np.concatenate(halves), rtol=1e-5)

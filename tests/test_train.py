@@ -236,8 +236,23 @@ def test_validating_less_often_than_once_an_epoch_is_refused():
 SPLIT = Lanes("split", 2)
 
 
+def labelled_by_one(key, data, index):
+    return noiseless(key, data, index)._replace(label=jnp.float32(1))
+
+
 def divisible(**changes):
     return study(**{"model": Wide(), "batch_size": 4, "optimizer": optax.sgd(0.1), **changes})
+
+
+def test_each_device_has_its_part_of_a_divided_batch():
+    sizes = []
+
+    def watched(outputs, batch, hparams):
+        sizes.append((len(outputs.image), len(batch.inputs)))
+        return loss(outputs, batch, hparams)
+
+    train.fit(divisible(loss=watched), roots(1), DATA, how=SPLIT)
+    assert sizes[-1] == (2, 2)
 
 
 def test_a_divided_batch_trains_as_a_whole_one_but_for_rounding_and_goes_on_bitwise(tmp_path):
@@ -265,6 +280,7 @@ def test_batches_that_can_not_be_divided_are_refused():
         (divisible(batch_size=5), "a batch of 5 doesn't divide among 2 devices"),
         (study(batch_size=4), "normalises over the whole batch"),
         (divisible(model=Drawing()), "draws for all examples"),
+        (divisible(batch=labelled_by_one), "leading axis isn't that of the examples"),
     ):
         with pytest.raises(UsageError, match=f"tiny can't be trained with lanes 'split': .*{words}.*; use 'map'"):
             train.fit(made, roots(1), DATA, how=SPLIT)
