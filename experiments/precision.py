@@ -5,7 +5,9 @@ same initial parameters, data order, noise and pairs in both, so that its two nu
 what follows from it.
 
 Source    no report's: all five computed in float32
-Expected  not measured yet; to be experiments/results/precision.json (short trainings: what 200 to 240 steps show)
+Expected  experiments/results/precision.json (trainings of 200 to 240 steps: unmix is a little worse in bfloat16; of the
+          convolutional autoencoder of fc_vs_conv, at a learning rate of 1, two seeds of three stay at a black image;
+          no other difference can be told from 0)
 Run       python -m experiments.precision --limit 3840 --epochs 2 --batch-size 32
 Also      --studies fc_vs_conv denoise; --epochs 10
 """
