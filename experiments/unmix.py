@@ -11,8 +11,8 @@ Expected  experiments/results/unmix.json (the PSNRs are no photo's, but for the 
           and with skip connections far better: a run of --decoders plain skip. 0.228 is reproduced as the mean loss of
           the epoch, at the edge of the range and against what the report's scores say), unmix_pretrained.json (100
           steps from our own encoder, or with --consistency 1, are no better than from scratch without it), and
-          unmix_longer.json (of short trainings on 32 pairs a step, four times the steps at a falling rate are far better;
-          the photos of the plain decoder stay blurs)
+          unmix_longer.json (of short trainings on 32 pairs a step, one of four times the steps at a falling rate is far
+          better; the photos of the plain decoder stay blurs)
 Run       python -m experiments.unmix --seeds 3
 Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
           --pretrained imagenet, as the report's (downloads timm/resnet18.tv_in1k; or the path of that file);
