@@ -26,7 +26,7 @@ from experiments import digit_classifier
 from experiments.digit_paths import codes, interpolation
 from jaxae import tables
 from jaxae.latent import decode, traversal
-from jaxae.plots import Curves, Images, Line, per_class, shades
+from jaxae.report.figures import Curves, Images, Line, per_class, shades
 from jaxae.transforms import add_gaussian_noise, to_unit
 
 ACTIVATIONS = {"relu": nn.relu, "linear": lambda code: code}

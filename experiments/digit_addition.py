@@ -26,9 +26,9 @@ import optax
 import jaxae as ae
 from experiments import digit_classifier, digit_reading
 from experiments.digit_reading import CORRECT, NINES, NUMBER, OTHER, Seen
-from jaxae.arms import rise
+from jaxae.train.trained import rise
 from jaxae.models import AdditionModel
-from jaxae.plots import Bars, Curves, Images, by_epoch
+from jaxae.report.figures import Bars, Curves, Images, by_epoch
 from jaxae.transforms import Classes, addends, addition_pairs, by_class
 
 

@@ -25,10 +25,10 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from jaxae.arms import rise
+from jaxae.train.trained import rise
 from jaxae.latent import decode, encode
 from jaxae.models import DigitAutoencoder, digits
-from jaxae.plots import Curves, Images, Mark, Scatter, by_epoch
+from jaxae.report.figures import Curves, Images, Mark, Scatter, by_epoch
 from jaxae.transforms import to_unit
 
 DECODERS = ("transposed", "upsampling", "interpolation")

@@ -15,7 +15,7 @@ import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_classifier import Judge
 from jaxae.latent import decode, encode, lerp, slerp
-from jaxae.plots import MUTED, Bars, Curves, Images, Line, per_class, shades
+from jaxae.report.figures import MUTED, Bars, Curves, Images, Line, per_class, shades
 from jaxae.transforms import to_unit
 
 STEPS = np.arange(10, dtype=np.float32) / 9

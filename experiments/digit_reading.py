@@ -22,10 +22,10 @@ import numpy as np
 import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_classifier import Judge
-from jaxae.arms import SLOW_START
+from jaxae.train.trained import SLOW_START
 from jaxae.models import DigitClassifier
 from jaxae.models.addition import add
-from jaxae.plots import Curves, Images, Line
+from jaxae.report.figures import Curves, Images, Line
 from jaxae.transforms import to_unit
 
 NINES, NUMBER, OTHER, CORRECT = OUTCOMES = (

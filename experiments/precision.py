@@ -22,8 +22,8 @@ import numpy as np
 import jaxae as ae
 from experiments import bottleneck, denoise, digit_addition, digit_codes, fc_vs_conv, unmix
 from jaxae import check, flags, manifest, results, tables
-from jaxae.record import NonFiniteLossError
-from jaxae.run import Interrupted
+from jaxae.train.plan import NonFiniteLossError
+from jaxae.run.run import Interrupted
 
 Name = Literal["fc_vs_conv", "bottleneck", "denoise", "digit_codes", "digit_addition", "unmix"]
 SETS = {"denoise": ("cifar10",), "unmix": ("mnist", "cifar10")}  # the others need MNIST alone

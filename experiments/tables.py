@@ -14,10 +14,10 @@ from typing import Any
 
 from experiments import benchmark_table
 from jaxae import results
-from jaxae.check import read
+from jaxae.run.check import read
 from jaxae.data import AS_JPEG, count
-from jaxae.page import Table, markdown_table
-from jaxae.tables import others, table
+from jaxae.report.page import Table, markdown_table
+from jaxae.report.tables import others, table
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"

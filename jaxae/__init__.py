@@ -5,59 +5,75 @@ import jaxae as ae
 model = ae.models.ConvAutoencoder()
 study = ae.Study("conv", model, batch, loss, optax.sgd(1.0), batch_size=10, epochs=10)
 trained = ae.train.fit(study, keys, data)          # keys: one per lane
+
+Importing this does nothing: each part is imported when it is first used.
 """
 
-from jaxae import (
-    baselines,
-    checkpoint,
-    data,
-    evaluate,
-    keys,
-    lanes,
-    latent,
-    losses,
-    metrics,
-    models,
-    plots,
-    report,
-    results,
-    schedules,
-    train,
-    transforms,
-)
-from jaxae.arms import Trained
-from jaxae.errors import UsageError
-from jaxae.flags import Flags
-from jaxae.program import cli
-from jaxae.run import Run
-from jaxae.study import Batch, Claim, State, Study
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from jaxae import baselines, data, keys, latent, losses, metrics, models, report, schedules, train, transforms
+    from jaxae import findings as results
+    from jaxae.errors import UsageError
+    from jaxae.findings import Claim, Findings
+    from jaxae.report import Document, Table, plots
+    from jaxae.run.command_line import cli
+    from jaxae.run.experiment import Experiment
+    from jaxae.run.flags import Flags
+    from jaxae.run.run import Run
+    from jaxae.study import Arm, Batch, State, Study
+    from jaxae.train import Trained, checkpoint, evaluate, lanes
 
-__all__ = [
-    "Batch",
-    "Claim",
-    "Flags",
-    "Run",
-    "State",
-    "Study",
-    "Trained",
-    "UsageError",
-    "baselines",
-    "checkpoint",
-    "cli",
-    "data",
-    "evaluate",
-    "keys",
-    "lanes",
-    "latent",
-    "losses",
-    "metrics",
-    "models",
-    "plots",
-    "report",
-    "results",
-    "schedules",
-    "train",
-    "transforms",
-]
+_PARTS = {  # where each public name is, "module" or "module:name"
+    "Arm": "study:Arm",
+    "Batch": "study:Batch",
+    "Claim": "findings:Claim",
+    "Document": "report:Document",
+    "Experiment": "run.experiment:Experiment",
+    "Findings": "findings:Findings",
+    "Flags": "run.flags:Flags",
+    "Run": "run.run:Run",
+    "State": "study:State",
+    "Study": "study:Study",
+    "Table": "report:Table",
+    "Trained": "train:Trained",
+    "UsageError": "errors:UsageError",
+    "baselines": "baselines",
+    "checkpoint": "train.checkpoint",
+    "cli": "run.command_line:cli",
+    "data": "data",
+    "evaluate": "train.evaluate",
+    "keys": "keys",
+    "lanes": "train.lanes",
+    "latent": "latent",
+    "losses": "losses",
+    "metrics": "metrics",
+    "models": "models",
+    "plots": "report.plots",
+    "report": "report",
+    "results": "findings",
+    "schedules": "schedules",
+    "train": "train",
+    "transforms": "transforms",
+}
+
+__all__ = [*_PARTS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("jaxae")
+    if name not in _PARTS:
+        raise AttributeError(f"module 'jaxae' has no attribute {name!r}")
+    module, _, inside = _PARTS[name].partition(":")
+    found = importlib.import_module(f"jaxae.{module}")
+    value = getattr(found, inside) if inside else found
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,11 +6,9 @@ also unless that shape is [b, h, w, c].
 
 from typing import Any
 
-import dm_pix
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import convolution_matrix
 
 from jaxae.errors import UsageError
 from jaxae.losses import check_pair, mse
@@ -55,6 +53,8 @@ def psnr(image: jax.Array, target: jax.Array) -> jax.Array:
     It is inf for identical images, and so is the mean over a set with one such pair.
     """
     _check_images(image, target)
+    import dm_pix
+
     return jnp.asarray(dm_pix.psnr(image, target))
 
 
@@ -65,6 +65,8 @@ def ssim(image: jax.Array, target: jax.Array) -> jax.Array:
     use_sample_covariance=False`. Raises UsageError for images under 11 pixels, where dm-pix returns nonsense.
     """
     _check_images(image, target, smallest=len(GAUSSIAN))
+    import dm_pix
+
     # our filter: dm-pix's own, a batch of 1-d convolutions, is about 10 times slower on CPU
     values = dm_pix.ssim(image, target, filter_fn=lambda values: _window_means(jnp.asarray(values), GAUSSIAN))
     return jnp.asarray(values)
@@ -150,6 +152,8 @@ def _window_means(image: jax.Array, weights: np.ndarray) -> jax.Array:
     `reduce_window`, and with one speed inside `lax.map` and outside, unlike convolutions.
     """
     height, width = image.shape[-3:-1]
+    from scipy.linalg import convolution_matrix
+
     down = jnp.asarray(convolution_matrix(weights, height, "valid"), image.dtype)
     across = jnp.asarray(convolution_matrix(weights, width, "valid"), image.dtype)
     image = jnp.moveaxis(image, -1, -3)

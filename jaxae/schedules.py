@@ -31,7 +31,7 @@ class Plateau(NamedTuple):
 def reduce_on_plateau(
     learning_rate: float | jax.Array,
     *,
-    every: int,
+    every: int | jax.Array,
     factor: float = 0.1,
     patience: int = 10,
     threshold: float = 1e-4,
@@ -49,9 +49,10 @@ def reduce_on_plateau(
 
     optax.contrib.reduce_on_plateau counts patience from one more, lacks `eps`, and slows the last step of the epoch
     whose loss it judges; torch's scheduler acts between epochs.
-    Raises UsageError for `every` or `patience` that can't be, and a factor not below 1.
+    `every` may be a traced number, such as a lane's hparam. Raises UsageError for `every` or `patience` that can't be,
+    and a factor not below 1.
     """
-    if every < 1 or patience < 0 or cooldown < 0:
+    if (isinstance(every, int) and every < 1) or patience < 0 or cooldown < 0:
         raise UsageError(f"every={every}, patience={patience}, cooldown={cooldown}; give at least 1, 0 and 0")
     if not 0 <= factor < 1:
         raise UsageError(f"a factor of {factor} doesn't reduce the learning rate; give one from 0 to under 1")
@@ -81,7 +82,21 @@ def reduce_on_plateau(
         del params
         updates = jax.tree.map(lambda leaf: (-state.rate).astype(leaf.dtype) * leaf, updates)
         state = state._replace(total=state.total + extra["value"], count=state.count + 1)
-        ended = state.count == every
+        ended = state.count == jnp.asarray(every).astype(jnp.int32)
         return updates, jax.tree.map(lambda new, old: jnp.where(ended, new, old), judge(state), state)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def cosine(rate: float, steps: int | jax.Array) -> optax.Schedule:
+    """A rate that falls to 0 along half a cosine in `steps` steps; constant where they are 0, so that lanes can differ.
+
+    What optax.cosine_decay_schedule gives, for `steps` that may be traced, such as a lane's hparam: i32[] -> f32[].
+    """
+    length = jnp.asarray(steps, jnp.float32)
+
+    def at(count: Any) -> jax.Array:
+        done = jnp.minimum(jnp.asarray(count, jnp.float32), length) / jnp.maximum(length, 1)
+        return jnp.where(length > 0, rate * 0.5 * (1 + jnp.cos(jnp.pi * done)), rate)
+
+    return at

@@ -1,6 +1,6 @@
-"""The records of a study: what is trained, as plain functions; what was reported, as plain numbers."""
+"""The records of a study: what is trained, as plain functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -95,22 +95,16 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A number that a report states, and the measure of ours that stands beside it.
+class Arm:
+    """A study and the settings that it is trained with, all in one program: {name: hparams, a pytree of numbers}.
 
-    `metric` names one value per seed (`results.summarise` lists them); `reading` says how the report's words are
-    understood; `half_digit` is half of the last printed digit; an `exact` claim is about the design, not the data.
-    The number of a `categorical` one stands for one of several outcomes: it is reproduced where most seeds have it.
-    `explained_by` names the (arm, metric) of other claims: where one is reproduced, it explains why this one isn't.
+    Each setting is an arm of the results, called "study setting".
     """
 
-    arm: str
-    metric: str
-    reported: float
-    source: str
-    reading: str = ""
-    half_digit: float = 0.0
-    exact: bool = False
-    categorical: bool = False
-    explained_by: tuple[tuple[str, str], ...] = ()
-    reason: str = ""
+    study: Study
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"": None})
+
+    @property
+    def names(self) -> list[str]:
+        """What the settings are called in results."""
+        return [f"{self.study.name} {setting}".strip() for setting in self.settings]

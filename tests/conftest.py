@@ -10,7 +10,7 @@ import jax
 import pytest
 
 from jaxae import program
-from jaxae.flags import Flags
+from jaxae.run.flags import Flags
 
 # a cache of the session's own, never the user's, that the programs started by tests share
 os.environ["JAXAE_CACHE"] = tempfile.mkdtemp(prefix="jaxae-tests-")

@@ -2,7 +2,7 @@
 
 from jaxae.data import synthetic
 from jaxae.data.dataset import AS_JPEG, Dataset, fingerprint
-from jaxae.data.folders import PREPARABLE, Prepared, count, listing
+from jaxae.data.folders import PREPARABLE, Prepared, count, listing, official_count
 from jaxae.data.loading import load
 from jaxae.data.pairing import Pairs, pairs
 from jaxae.data.preparation import prepare
@@ -17,6 +17,7 @@ __all__ = [
     "fingerprint",
     "listing",
     "load",
+    "official_count",
     "pairs",
     "prepare",
     "synthetic",

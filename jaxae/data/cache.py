@@ -41,7 +41,7 @@ def through(folder: Path, split: str, decode: Callable[[], Dataset]) -> Dataset:
 
     A folder that can't be written is no error: the next run decodes again.
     """
-    kept = read(folder, split)
+    kept = cached(folder, split)
     if kept is not None:
         return kept
     dataset = decode()
@@ -50,7 +50,7 @@ def through(folder: Path, split: str, decode: Callable[[], Dataset]) -> Dataset:
     return dataset
 
 
-def read(folder: Path, split: str) -> Dataset | None:
+def cached(folder: Path, split: str) -> Dataset | None:
     """The whole `split` kept in `folder`, memory-mapped; None if it isn't there or its SHA-256 has changed."""
     try:
         about = json.loads((folder / ARRAYS).read_text())

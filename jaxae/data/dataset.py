@@ -1,13 +1,14 @@
 """The record that every data source gives: images and labels in memory, and what they are."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 
-from jaxae.data import splits
+import jaxae.data.splits as splits
 from jaxae.errors import UsageError
 
 Array = jax.Array | np.ndarray
@@ -27,12 +28,16 @@ class Dataset:
     name: str
     split: str  # as it was asked for
     source: str  # "tfds", AS_JPEG or "synthetic"
-    fingerprint: str  # SHA-256 of both arrays, see `fingerprint`
     classes: tuple[str, ...]
     version: str
 
     def __len__(self) -> int:
         return self.image.shape[0]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of these very arrays, see `fingerprint`; not for use under `jit`."""
+        return fingerprint(self.image, self.label)
 
     def head(self, n: int) -> "Dataset":
         """The first `n` images, with a fingerprint of their own; not for use under `jit`.
@@ -50,7 +55,7 @@ class Dataset:
 jax.tree_util.register_dataclass(
     Dataset,
     data_fields=["image", "label"],
-    meta_fields=["name", "split", "source", "fingerprint", "classes", "version"],
+    meta_fields=["name", "split", "source", "classes", "version"],
 )
 
 
@@ -67,11 +72,11 @@ def fingerprint(image: Array, label: Array) -> str:
 def create(
     image: Array, label: Array, *, name: str, split: str, source: str, classes: Sequence[str], version: str
 ) -> Dataset:
-    """A Dataset of these arrays (uint8[n, h, w, c] and int32[n]), made read-only and fingerprinted."""
+    """A Dataset of these arrays (uint8[n, h, w, c] and int32[n]), made read-only."""
     image, label = np.asarray(image).view(), np.asarray(label).view()  # views: the caller's arrays stay writable
     image.setflags(write=False)
     label.setflags(write=False)
-    return Dataset(image, label, name, split, source, fingerprint(image, label), tuple(classes), version)
+    return Dataset(image, label, name, split, source, tuple(classes), version)
 
 
 def assemble(spec: str, sizes: Mapping[str, int], whole: Callable[[str], Dataset]) -> Dataset:
@@ -84,7 +89,9 @@ def assemble(spec: str, sizes: Mapping[str, int], whole: Callable[[str], Dataset
     sets = {split: whole(split) for split in dict.fromkeys(part.split for part in parts)}
     first = sets[parts[0].split]
     if len(parts) == 1 and parts[0].stop - parts[0].start == len(first):
-        return dataclasses.replace(first, split=spec)  # nothing to copy, and nothing to hash again
+        renamed = dataclasses.replace(first, split=spec)  # nothing to copy, and nothing to hash again
+        vars(renamed)["fingerprint"] = first.fingerprint
+        return renamed
     if len(shapes := {part.image.shape[1:] for part in sets.values()}) > 1:
         raise UsageError(f"the splits of {spec!r} differ in their image sizes, {shapes}; load them one by one")
     image = np.concatenate([sets[split].image[start:stop] for split, start, stop in parts])

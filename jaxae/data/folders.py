@@ -39,8 +39,13 @@ class Prepared:
 
 def count(name: str, split: str, n: int, source: str = "tfds") -> str:
     """Images in words: "1,280", or "5,438 of 50,000" for a whole split of a known set of which some are missing."""
-    full = FULL.get(name, {}).get(split, n) if source.startswith("tfds") else n
+    full = official_count(name, split, source) or n
     return f"{n:,} of {full:,}" if n < full else f"{n:,}"
+
+
+def official_count(name: str, split: str, source: str = "tfds") -> int | None:
+    """Images of a whole split of a known set; None for other splits, sets and sources."""
+    return FULL.get(name, {}).get(split) if source.startswith("tfds") else None
 
 
 def location(data_dir: PathLike | None = None) -> Path:

@@ -1,6 +1,9 @@
 """`load`: from the name of a set to its arrays."""
 
-from jaxae.data import cache, folders, synthetic, tfds
+import jaxae.data.cache as cache
+import jaxae.data.folders as folders
+import jaxae.data.synthetic as synthetic
+import jaxae.data.tfds as tfds
 from jaxae.data.dataset import Dataset, assemble
 from jaxae.errors import UsageError
 
@@ -28,7 +31,7 @@ def load(name: str, split: str, *, source: str = "tfds", data_dir: folders.PathL
 def _whole(found: folders.Prepared, split: str) -> Dataset:
     if found.format != "arrays":
         return cache.through(cache.home(found), split, lambda: tfds.decode(found, split))
-    dataset = cache.read(found.path, split)
+    dataset = cache.cached(found.path, split)
     if dataset is None:  # there is nothing here to decode it from again
         raise UsageError(f"the arrays of {split} in {found.path} are damaged or missing; copy that folder again")
     return dataset

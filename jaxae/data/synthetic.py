@@ -9,7 +9,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxae.data import cache
+import jaxae.data.cache as cache
 from jaxae.data.dataset import Dataset, assemble, create
 from jaxae.errors import UsageError
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jaxae.data import tfrecord
+import jaxae.data.tfrecord as tfrecord
 from jaxae.data.dataset import AS_JPEG, Dataset, create
 from jaxae.data.folders import Prepared, remedy
 from jaxae.errors import UsageError
@@ -36,7 +36,7 @@ def decode(found: Prepared, split: str) -> Dataset:
 
 
 def _reader(found: Prepared) -> Callable[[Path], list[bytes]]:
-    readers = {"array_record": _read_array_record, "tfrecord": tfrecord.read}
+    readers = {"array_record": _read_array_record, "tfrecord": tfrecord.records}
     if found.format not in readers:  # Parquet: TFDS 4.9 loses examples when it writes them
         raise UsageError(f"{found.path} is in the format {found.format}, not array_record or tfrecord; {_again(found)}")
     return readers[found.format]

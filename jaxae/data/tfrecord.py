@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 
-def read(path: Path) -> list[bytes]:
+def records(path: Path) -> list[bytes]:
     """The records of one file: each framed by its length (8 bytes), two masked CRC-32C (4 bytes each).
 
     Raises ValueError if the file is cut short or the bytes of a record are not those that were written.

@@ -12,8 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+import jaxae.models.layers as layers
 from jaxae.errors import UsageError
-from jaxae.models import layers
 from jaxae.models.digits import DigitDecoder, DigitEncoder, Enlarge, transposed
 from jaxae.models.mlp import MLP
 

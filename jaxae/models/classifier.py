@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxae.models import layers
+import jaxae.models.layers as layers
 from jaxae.models.output import check_images
 
 

@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+import jaxae.models.layers as layers
 from jaxae.errors import UsageError
-from jaxae.models import layers
 from jaxae.models.output import Output, check_images
 
 Shape = tuple[int, int, int]

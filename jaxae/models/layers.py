@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxae.errors import UsageError
-from jaxae.models.convolution import conv, conv_transpose, max_pool, upsample, upsample_conv
+from jaxae.models.ops import conv, conv_transpose, max_pool, upsample, upsample_conv
 
 __all__ = [
     "BatchNorm", "Conv", "ConvTranspose", "Dense", "Init", "UpsampleConv", "conv", "conv_transpose", "flax_init",

@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+import jaxae.models.layers as layers
 from jaxae.errors import UsageError
-from jaxae.models import layers
 
 Stem = Literal["imagenet", "cifar"]
 WIDTHS = (64, 128, 256, 512)

@@ -6,8 +6,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+import jaxae.models.layers as layers
 from jaxae.errors import UsageError
-from jaxae.models import layers
 from jaxae.models.output import Output, check_images
 from jaxae.models.resnet import ResNet18, Stem
 

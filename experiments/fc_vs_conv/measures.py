@@ -1,0 +1,53 @@
+"""What is measured: losses above the least that a sigmoid can have, and conv against fc."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+import jaxae as ae
+from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
+
+COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
+
+
+def floor(data: ae.data.Dataset) -> float:
+    """The least loss that outputs in [0, 1] can have against standardised targets: that of the clipped target."""
+    target = (np.arange(256) / 255 - MNIST_MEAN) / MNIST_DEVIATION
+    excess = (target - np.clip(target, 0, 1)) ** 2
+    return float(np.bincount(data.image.ravel(), minlength=256) @ excess / data.image.size)
+
+
+def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
+    """Losses above the floor, epochs in which conv isn't below fc, their differences, 20 reconstructions."""
+    digits, test = run.data("mnist", "train"), run.data("mnist", "test")
+    floors = {"unit": [0.0, 0.0], "standardised": [floor(digits), floor(test)]}
+    shown = ae.plots.per_class(test.image, test.label, 2)
+    pairs = [(name, rival) for name in trained if (rival := name.replace("conv", "fc", 1)) in trained.keys() - {name}]
+    return ae.results.collect(
+        run.origin,
+        trained.values(),
+        {name: above_floor(arm, floors[name.split()[1]][0]) for name, arm in trained.items()},
+        {name: not_below(trained[name], trained[rival]) for name, rival in pairs},
+        differences=[(name, rival, metric) for name, rival in pairs for metric in COMPARED],
+        facts={"floors": floors},
+        arrays={
+            "": {"digits": test.image[shown]},
+            **{name: {"reconstructions": pictures(arm, test, shown)} for name, arm in trained.items()},
+        },
+    )
+
+
+def above_floor(arm: ae.Trained, lowest: float) -> dict[str, np.ndarray]:
+    """How much of the last epoch's training loss a better network could remove."""
+    return {"train/loss/last, above the floor": arm.epochs["loss"][:, -1] - lowest}
+
+
+def not_below(arm: ae.Trained, rival: ae.Trained) -> dict[str, np.ndarray]:
+    """In how many epochs the test loss isn't below the rival's."""
+    above = (arm.validation["loss"] >= rival.validation["loss"]).sum(1)
+    return {"validation/loss/epochs not below fc": ae.results.as_measure(above)}
+
+
+def pictures(arm: ae.Trained, test: ae.data.Dataset, index: np.ndarray) -> np.ndarray:
+    """What the seed that is shown makes of these digits, f32[n, 28, 28, 1]."""
+    return np.asarray(arm.sample(test, index, lane=arm.shown)[0].image)

@@ -1,0 +1,67 @@
+"""What is said: which reading gives the reported losses, how conv compares with fc, which seeds died."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jaxae as ae
+from experiments.fc_vs_conv.method import REPORTED, claims
+from jaxae.report.figures import Curves, Images, by_epoch
+
+TEMPLATE = Path(__file__).with_name("words.md")
+
+
+def say(found: ae.Findings) -> ae.Document:
+    """Conclusions on the two printed numbers and on the two networks."""
+    rows = found.rows(claims(found.config))
+    words = ae.report.words(
+        TEMPLATE,
+        found=found,
+        readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
+        rivals=[(d.first, d.second, d.metric, d.values) for d in found.differences if d.metric == "test/psnr"],
+    )
+    return ae.Document(words.conclusions, rows, figures=figures(found) if found.arrays else {}, notes=words.notes)
+
+
+def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str, Any]:
+    """How an arm's reported loss can be read: the rows that reproduce it, or else the nearest one."""
+    judged = [row for row in rows if row.reported == number and row.mean is not None]
+    judged = [row for row in judged if row.excluded or not any(_same(row, other) for other in judged)]
+    found = [row for row in judged if row.verdict == ae.results.REPRODUCED]
+    near = min(judged, key=lambda row: abs((row.mean or 0) - number), default=None)
+    return {"arm": arm, "number": number, "found": found, "near": near}
+
+
+def _same(row: ae.results.Row, other: ae.results.Row) -> bool:
+    """Whether `other` is the same measure without the seeds that died."""
+    return (row.arm, row.metric) == (other.arm, other.metric) and bool(other.excluded)
+
+
+def figures(found: ae.Findings) -> Mapping[str, Any]:
+    """The report's curves, less what no sigmoid can pass, and its 20 reconstructions."""
+    return {"loss_above_floor": loss_above_floor(found), "reconstructions": reconstructions(found)}
+
+
+def loss_above_floor(found: ae.Findings) -> Curves:
+    """FC and Conv in the same axes."""
+    lines = []
+    for arm, curves in found.by_seed.items():
+        model, targets, *rate = arm.split(" ", 2)
+        panel = ", ".join([f"{targets} targets", *rate])
+        for split, lowest in zip(("train", "validation"), found.facts["floors"][targets], strict=True):
+            label = "test" if split == "validation" else split
+            values = (curves[f"{split}/loss"] - lowest)[found.living(arm)]
+            lines.append(by_epoch(f"{model} {label}", values, panel))
+    return Curves(
+        "Mean squared error above the least that a sigmoid can reach", "epoch", "loss - floor", lines, log=True,
+        note="Seeds that died are left out, except where all did.",
+    )  # fmt: skip
+
+
+def reconstructions(found: ae.Findings) -> Images:
+    """20 test digits, two per class, above what each autoencoder makes of them."""
+    rows = [("original", found.arrays[""]["digits"])]
+    for arm in found.by_seed:
+        place = found.shown(arm)
+        rows.append((f"{arm}, {place + 1}. seed" if place else arm, found.arrays[arm]["reconstructions"]))
+    return Images("Two test digits per class and their reconstructions (first living seed)", tuple(rows))

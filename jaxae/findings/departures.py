@@ -1,0 +1,46 @@
+"""How a run departs from what the report did, and whether its numbers can be judged all the same.
+
+The rule: a run is judged where it takes the report's steps with the report's settings. `--limit` shortens the epochs,
+so it bars; so do other epochs, batches or precision, synthetic images and ones re-encoded as JPEG. A set of which not
+all images were at hand doesn't, since the studies go through it as often as the report's steps take; that is listed
+wherever the numbers are judged.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jaxae.data import AS_JPEG, official_count
+
+
+class Departure(NamedTuple):
+    """One of them in words, and whether it bars the report's numbers from being judged."""
+
+    words: str
+    bars: bool
+
+
+def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departure, ...]:
+    """Those of a run with these flags, on these data sets as a manifest describes them; none without a report.
+
+    The report's settings are the defaults of the flags that `config.settings` names.
+    """
+    if not config.settings:
+        return ()
+    default = {field.name: field.default for field in dataclasses.fields(config)}
+    changed = [name for name in config.settings if getattr(config, name) != default[name]]
+    barring = ["synthetic data"] if config.source == "synthetic" else []
+    barring += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]
+    barring += [f"{entry['n']:,} of {entry['of']:,} training images" for entry in data if "of" in entry]
+    barring += dict.fromkeys(f"{entry['name']} re-encoded as JPEG" for entry in data if entry["source"] == AS_JPEG)
+    listed = dict.fromkeys(_missing(entry) for entry in data if "of" not in entry and entry["n"] < _official(entry))
+    return (*(Departure(words, True) for words in barring), *(Departure(words, False) for words in listed))
+
+
+def _official(entry: Mapping[str, Any]) -> int:
+    return official_count(entry["name"], entry["split"], entry["source"]) or entry["n"]
+
+
+def _missing(entry: Mapping[str, Any]) -> str:
+    use = "trained" if entry["split"].startswith("train") else "tested"
+    return f"{use} on {entry['n']:,} of {entry['name']}'s {_official(entry):,} images, the part that was at hand"

@@ -1,0 +1,61 @@
+"""Intervals over seeds.
+
+A measure is one number per seed. What a report printed is *one* run, so it is held against the interval in which 95% of
+single runs fall (the prediction interval), not against the interval of the mean, which shrinks to nothing as seeds are
+added and would refuse a perfect reproduction.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LEVEL = 0.95
+
+Interval = tuple[float, float]
+
+
+def interval(values: Sequence[float] | np.ndarray) -> Interval | None:
+    """The 95% Student-t interval of the mean of `values` (one per seed); None for fewer than two, or without end."""
+    return _student(values, 1 / np.sqrt(max(len(values), 1)))
+
+
+def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
+    """The interval in which a further single run falls with 95% probability; None for fewer than two values."""
+    return _student(values, np.sqrt(1 + 1 / max(len(values), 1)))
+
+
+def interval_by_point(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean float[n] of float[seeds, n] and the ends of its 95% interval; values that aren't finite don't count.
+
+    The ends are NaN where fewer than two values count, the mean where none does.
+    """
+    known = np.isfinite(values)
+    count = known.sum(0)
+    some, several = np.maximum(count, 1), np.maximum(count, 2)
+    mean = np.where(count > 0, np.where(known, values, 0.0).sum(0) / some, np.nan)
+    spread = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(0) / (several - 1))
+    half = np.where(count > 1, _quantile(several - 1) * spread / np.sqrt(several), np.nan)
+    return mean, mean - half, mean + half
+
+
+def side_of_zero(values: np.ndarray, least: float = 0.0) -> int:
+    """-1 or 1 where the 95% interval of the mean lies below or above 0, and the mean at least `least` away; else 0."""
+    found = interval(values)
+    if found is None or abs(np.mean(values)) < least:
+        return 0
+    return int(found[0] > 0) - int(found[1] < 0)
+
+
+def _student(values: Sequence[float] | np.ndarray, factor: float) -> Interval | None:
+    values = np.asarray(values, np.float64)
+    if len(values) < 2 or not np.isfinite(values).all():
+        return None
+    half = float(_quantile(len(values) - 1)) * values.std(ddof=1) * factor
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def _quantile(freedom: int | np.ndarray) -> np.ndarray:
+    """Student's t at the upper end of the interval, by degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return stdtrit(freedom, (1 + LEVEL) / 2)

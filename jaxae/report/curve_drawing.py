@@ -1,0 +1,137 @@
+"""Curves: panels of lines with bands, marks for numbers from elsewhere, and logarithmic axes."""
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from jaxae.findings.statistics import interval_by_point
+from jaxae.report.canvas import canvas, legend, spread_entry, within
+from jaxae.report.figures import Curves, Line, Mark
+from jaxae.report.look import DASHES, INK, LOG_TICKS, MUTED, POINTS, colour_of
+
+
+def draw_curves(data: Curves, titled: bool) -> Figure:
+    """Panels of lines, with one legend below them all."""
+    panels = list(dict.fromkeys(line.panel for line in data.lines))
+    rows, columns = grid(len(panels))
+    height = 3.9 if rows == 1 else 0.5 + 2.4 * rows
+    figure = canvas(8.0 if len(panels) == 1 else 10.0, height, data.title if titled else "")
+    axes = figure.subplots(rows, columns, sharey=data.share, squeeze=False).ravel()
+    order = list(dict.fromkeys(line.label for line in data.lines))
+    marks = [Mark(*mark) for mark in data.references]
+    entries: dict[str, Any] = {}
+    floors = {}
+    for i, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
+        set_axes(ax, data, height / rows, bottom=i + columns >= len(panels), left=i % columns == 0)
+        ax.set_title(textwrap.fill(panel, int(105 / columns)))
+        here = [line for line in data.lines if line.panel == panel]
+        floors[panel] = log_floor(list(data.lines) if data.share else here, marks) if data.log else (-np.inf, False)
+        least, most = data.within or (-np.inf, np.inf)
+        bounds = max(least, floors[panel][0]), most
+        for line in here:
+            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), bounds))
+    labels = list(dict.fromkeys(mark.label for mark in marks))
+    for panel, ax in zip(panels, axes, strict=False):
+        here = [mark for mark in marks if mark.panel in (None, panel)]
+        for mark in here:
+            entries.setdefault(mark.label, draw_mark(ax, mark, labels.index(mark.label)))
+    for panel, ax in zip(panels, axes, strict=False):
+        floor, cut = floors[panel]
+        ax.set_ylim(bottom=floor if cut else None)
+    for panel, ax in zip(panels, axes, strict=False):
+        write_values(ax, [mark for mark in marks if mark.panel in (None, panel) and mark.x is None], height / rows)
+    for ax in axes[len(panels) :]:
+        ax.remove()
+    band = Patch(facecolor="#8c959f", alpha=0.35, linewidth=0)
+    floored = any(cut for _, cut in floors.values())
+    legend(figure, entries | spread_entry([line.values for line in data.lines], data.within, band, floored))
+    return figure
+
+
+def set_axes(ax: Any, data: Curves, height: float, *, bottom: bool, left: bool) -> None:
+    """Names and scales, of a panel so many inches high."""
+    ax.set_xlabel(data.xlabel if bottom else "")
+    ax.set_ylabel(data.ylabel if left else "")
+    whole = all(np.equal(np.mod(line.x, 1), 0).all() for line in data.lines)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=whole, steps=[1, 2, 5, 10], min_n_ticks=1))
+    if data.log_x:
+        ax.set_xscale("log", base=2)
+        places = sorted({float(x) for line in data.lines for x in line.x})
+        ax.set_xticks(places, [f"{place:g}" for place in places])
+        ax.xaxis.set_minor_locator(NullLocator())
+    if data.log:
+        room = height / max(decades(data), 1e-3)  # inches a decade
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=LOG_TICKS[(room < 3.9) + (room < 1.2)]))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_locator(NullLocator())
+
+
+def decades(data: Curves) -> float:
+    """How many powers of ten the means of the lines and the marks span."""
+    means = [interval_by_point(np.asarray(line.values, float))[0] for line in data.lines]
+    drawn = np.concatenate([*means, [Mark(*mark).y for mark in data.references]])
+    drawn = drawn[drawn > 0]
+    return float(np.log10(drawn.max() / drawn.min())) if len(drawn) else 0.0
+
+
+def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
+    """The mean, its band and, when they are few, the seeds themselves."""
+    x, values = np.asarray(line.x, float), np.asarray(line.values, float)
+    values = np.where(np.isfinite(values), values, np.nan)
+    colour = colour_of(index if line.colour is None else line.colour)
+    mean, low, high = within(bounds, values)
+    if 1 < len(values) <= 5:
+        ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45)
+    if len(values) > 1 and len(x) == 1:  # a band has no width there
+        ax.errorbar(x, mean, [mean - low, high - mean], color=colour, linewidth=1, capsize=3)
+    elif len(values) > 1:
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+    marker = "o" if len(x) <= 12 else ""
+    return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]
+
+
+def draw_mark(ax: Any, mark: Mark, index: int) -> Any:
+    """A number from elsewhere: a dashed line, or a hollow point; for the legend, the point in black."""
+    if mark.x is None:
+        return ax.axhline(mark.y, color=INK, linewidth=1.1, linestyle=DASHES[index % len(DASHES)], zorder=1.5)
+    shape = POINTS[index % len(POINTS)]
+    shown = {"marker": shape, "markersize": 7, "markerfacecolor": "white", "linestyle": ""}
+    edge = INK if mark.colour is None else colour_of(mark.colour)
+    ax.plot([mark.x], [mark.y], zorder=4, markeredgecolor=edge, **shown)
+    return Line2D([], [], markeredgecolor=INK, **shown)
+
+
+def write_values(ax: Any, marks: list[Mark], height: float) -> None:
+    """The marks' values to the right of the axes, kept apart where the lines are close."""
+    ax.set_ylim(ax.get_ylim())
+    place, gap = -1.0, 0.2 / height
+    to_fraction = (ax.transScale + ax.transLimits).transform
+    for y in sorted({float(mark.y) for mark in marks}):
+        place = max(float(to_fraction((0.0, y))[1]), place + gap)
+        ax.text(1.01, place, f"{y:.4g}", transform=ax.transAxes, va="center", fontsize=8, color=MUTED)
+
+
+def log_floor(lines: list[Line], marks: list[Mark]) -> tuple[float, bool]:
+    """Where a logarithmic axis ends at the bottom, half the lowest value drawn, and whether bands reach below it.
+
+    A band that reaches 0 or less has no lower end there, and one that nearly does would stretch the axis without end.
+    """
+    values = [np.asarray(line.values, float) for line in lines]
+    drawn = np.concatenate([*map(np.ravel, values), [mark.y for mark in marks]])
+    shown = drawn[np.isfinite(drawn) & (drawn > 0)]
+    if not shown.size:
+        return 0.0, False
+    floor = float(shown.min()) / 2
+    return floor, any(bool((interval_by_point(array)[1] < floor).any()) for array in values)
+
+
+def grid(count: int) -> tuple[int, int]:
+    """Rows and columns of so many panels: at most four side by side, as even as can be."""
+    rows = -(-count // 4)
+    return rows, -(-count // rows)

@@ -1,0 +1,52 @@
+"""The loss curves of a run, drawn of every study."""
+
+import numpy as np
+
+from jaxae.findings import Findings
+from jaxae.report.figures import Curves, Line
+
+
+def loss_curves(found: Findings) -> Curves | None:
+    """Training and validation losses by epoch, a panel for each arm; None where no arm has a curve, or none is at hand.
+
+    A training loss is the mean over an epoch's steps, drawn at its middle. Seeds that died are left out and named.
+    """
+    lines = [line for arm, curves in found.by_seed.items() for line in _lines(found, arm, curves)]
+    values = np.concatenate([np.ravel(line.values) for line in lines]) if lines else np.zeros(0)
+    values = values[np.isfinite(values)]
+    if not any(len(line.x) > 1 for line in lines) or not len(values):  # points alone are no curves
+        return None
+    log = bool(values.min() > 0 and values.max() > 10 * values.min())
+    arms = list(dict.fromkeys(line.panel for line in lines))
+    title = f"The loss of {arms[0]}, epoch by epoch." if len(arms) == 1 else "The loss of each arm, epoch by epoch."
+    trained = any(line.label == "train" for line in lines)
+    means = "A training loss is the mean over an epoch's steps, drawn at its middle. " if trained else ""
+    return Curves(title, "epoch", "loss", lines, log=log, note=(means + _ended_early(found)).strip())
+
+
+def _lines(found: Findings, arm: str, curves) -> list[Line]:
+    """Training and validation of the seeds that live; the panel's title says which died."""
+    dead, panel, lines = found.dead.get(arm, ()), arm, []
+    if dead:
+        words = f"seed{'s' if len(dead) > 1 else ''} {', '.join(map(str, dead))}"
+        panel += f" ({'all seeds' if len(dead) == len(found.seeds) else words} died)"
+    if "train/loss" in curves:
+        values = curves["train/loss"]
+        lines.append(Line("train", np.arange(values.shape[1]) + 0.5, values[found.living(arm)], panel))
+    if "validation/loss" in curves:
+        x = found.arrays[arm]["validation epochs"]
+        lines.append(Line("validation", x, curves["validation/loss"][found.living(arm)], panel))
+    return lines
+
+
+def _ended_early(found: Findings) -> str:
+    """Which seeds died or stopped early."""
+    words = []
+    for arm, curves in found.by_seed.items():
+        dead = found.dead.get(arm, ())
+        out = "" if len(dead) == len(found.seeds) else " and is left out of the mean"
+        words += [f"{arm}: seed {seed} died{out}" for seed in dead]
+        for seed, losses in zip(found.seeds, curves.get("train/loss", ()), strict=False):
+            if np.isnan(losses).any():
+                words.append(f"{arm}: seed {seed} stopped at epoch {np.isfinite(losses).sum():g}")
+    return "; ".join(words) + "." if words else ""

@@ -1,0 +1,51 @@
+"""A document as data: what is said of findings, before it is a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxae.errors import UsageError
+from jaxae.findings import Row
+
+KINDS = ("text", "code", "number", "verdict", "detail")  # of a column; details are sentences
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns (name, kind), kinds being text, code, number, verdict and detail, and their rows of strings.
+
+    `note` is Markdown, below it. Raises UsageError for another kind, and rows of another length.
+    """
+
+    title: str
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def __post_init__(self):
+        for name, kind in self.columns:
+            if kind not in KINDS:
+                raise UsageError(
+                    f"column {name!r} of {self.title!r} is of kind {kind!r}; take one of {', '.join(KINDS)}"
+                )
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise UsageError(f"{self.title!r} has {len(self.columns)} columns and a row of {len(row)} cells")
+
+
+@dataclass(frozen=True)
+class Document:
+    """What is said of findings.
+
+    conclusions  Markdown: bullets of one sentence each, what was found
+    rows         claims with their verdicts, other measures, paired differences
+    tables       the study's own
+    figures      {name: a record of `figures`}, in their order
+    notes        Markdown: how it was measured, and what was decided where the report is silent
+    """
+
+    conclusions: str
+    rows: tuple[Row, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    notes: str = ""

@@ -1,0 +1,115 @@
+"""Numbers in words, for tables and for the templates of prose."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxae.findings import Row, measured
+from jaxae.findings.claims import SHARED
+
+NONE = "—"
+
+
+def number(value: float | None) -> str:
+    """A measured number with 4 significant digits; large ones to the unit, with thousands separators."""
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if abs(value) >= 9999.5:
+        return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3e}"
+    return f"{value:#.4g}".rstrip(".") if value else "0"
+
+
+def printed(row: Row) -> str:
+    """The reported number as the report prints it, to 6 significant digits at most."""
+    if row.reported is None:
+        return NONE
+    if float(row.reported).is_integer() and (row.exact or isinstance(row.reported, int)):
+        return f"{int(row.reported):,}"
+    return min(repr(row.reported), f"{row.reported:.6g}", key=len)
+
+
+def reproduced(row: Row) -> str:
+    """The mean and the half-width of its 95% interval; of outcomes, which have no mean, each seed's."""
+    if row.mean is None or not math.isfinite(row.mean):
+        return number(row.mean)
+    if row.categorical:
+        return ", ".join(f"{value:g}" for value in row.values)
+    if row.exact and len(set(row.values)) == 1:
+        return f"{int(row.mean):,}" if row.mean.is_integer() else repr(row.mean)
+    if row.reading == SHARED:
+        return number(row.mean)
+    if row.ci95 is None:
+        return f"{number(row.mean)} (n = {row.n_seeds}, no interval)"
+    half = (row.ci95[1] - row.ci95[0]) / 2
+    return f"{number(row.mean)} ± {f'{half:#.2g}'.rstrip('.') if 0 < half < 99.5 else number(half)}"
+
+
+def over_seeds(values: Any) -> str:
+    """One number per seed, float[seeds], as their mean with its interval; one number, or equal ones, as that."""
+    values = np.atleast_1d(values)
+    row, varies = measured("", "", values), np.ptp(values) > 1e-6 * np.abs(values).max()
+    return reproduced(row) if varies and row.ci95 else number(row.mean)
+
+
+def rounded(values: Any) -> str:
+    """As `over_seeds`, to the uncertainty: the half-width with one or two digits, the mean to the same place."""
+    values = np.atleast_1d(np.asarray(values, np.float64))
+    row = measured("", "", values)
+    if row.mean is None or row.ci95 is None or not np.ptp(values) > 1e-6 * np.abs(values).max():
+        return _short(row.mean)
+    half = (row.ci95[1] - row.ci95[0]) / 2
+    places = max(0, 1 - math.floor(math.log10(half)) - (half / 10 ** math.floor(math.log10(half)) >= 3))
+    return f"{row.mean:,.{places}f} ± {half:,.{places}f}"
+
+
+def percent(values: Any) -> str:
+    """Percentages by seed, float[seeds], as "(3.1 ± 6.6)%", or "19%" where there is no interval."""
+    words = rounded(values)
+    return f"({words})%" if "±" in words else f"{words}%"
+
+
+def share(fraction: float) -> str:
+    """A share of 1 in percent: "97.5%"."""
+    return f"{fraction:.1%}"
+
+
+def by_seed(values: Any) -> str:
+    """One number after another, with 3 digits: "70.8, 63 and 54.7"."""
+    return listed([f"{value:.3g}" for value in np.atleast_1d(values)])
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign."""
+    return f"{value:+.{digits}f}"
+
+
+def listed(words: Sequence[Any]) -> str:
+    """ "a, b and c"."""
+    texts = [str(word) for word in words]
+    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+
+
+def plural(count: int, word: str) -> str:
+    """ "1 seed", "3 seeds"."""
+    return f"{count} {word}{'s' if count != 1 else ''}"
+
+
+def without(row: Row) -> str:
+    """Which seeds the row leaves out, in words."""
+    seeds = ", ".join(map(str, row.excluded))
+    return f"without dead seed{'s' if len(row.excluded) > 1 else ''} {seeds}" if seeds else ""
+
+
+def _short(value: float | None) -> str:
+    """A number without an uncertainty: 3 digits."""
+    return NONE if value is None else f"{value:,.3g}" if abs(value) < 1e6 else f"{value:.2e}"
+
+
+FILTERS = {
+    function.__name__: function
+    for function in (number, reproduced, over_seeds, rounded, percent, share, by_seed, signed, listed, plural, without)
+}

@@ -1,0 +1,208 @@
+"""A document as pages: report.md and report.html of a run's folder, and a section of a page of results.
+
+Nothing in them depends on when or how fast or in how many sittings the run was made: an interrupted run that was
+resumed has the same report, byte for byte, as one that wasn't.
+"""
+
+import functools
+import json
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from struct import unpack
+from typing import Any, NamedTuple
+
+from jaxae.data import count
+from jaxae.files import write_whole
+from jaxae.findings import VERDICTS, Departure
+from jaxae.report import figure_files
+from jaxae.report.document import Document, Table
+from jaxae.report.numbers import NONE
+from jaxae.report.tables import EXPLANATION, claimed, claims_table, differences_table, measures_table
+
+TEMPLATES = Path(__file__).with_name("templates")
+MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "not comparable": "○"}
+SYNTHETIC = (
+    "SYNTHETIC DATA: this run used the embedded synthetic images, not the data of the report. "
+    "Its numbers test the program and say nothing about the study."
+)
+
+
+class Picture(NamedTuple):
+    """A figure as pages show it: its file beside them, its bytes, and its caption."""
+
+    number: int
+    file: str
+    title: str
+    note: str
+    png: bytes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in CSS pixels, of which 100 are 150 dots."""
+        width, height = unpack(">II", self.png[16:24])
+        return round(width / 1.5), round(height / 1.5)
+
+    @property
+    def source(self) -> str:
+        """The picture itself, as an address."""
+        return f"data:image/png;base64,{b64encode(self.png).decode()}"
+
+
+def write_report(
+    folder: Path, manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]
+) -> Path:
+    """Draw every figure once, into figures/, and write report.md and report.html; the path of the latter."""
+    pictures = _draw(folder / "figures", document.figures)
+    facts = _facts(manifest, document, departures) | {"pictures": pictures}
+    write_whole(folder / "report.md", _render("report.md", facts).encode())
+    return write_whole(folder / "report.html", _render("page.html", facts).encode())
+
+
+def section(name: str, manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> str:
+    """A section of a page of results, Markdown: conclusions first, then the tables, long ones folded."""
+    return _render("section.md", _facts(manifest, document, departures) | {"name": name}).strip()
+
+
+def markdown_table(table: Table) -> str:
+    """A Markdown table whose cells can't break it."""
+    kinds = [kind for _, kind in table.columns]
+    lines = [[name for name, _ in table.columns], ["---:" if kind == "number" else "---" for kind in kinds]]
+    lines += [[markdown_cell(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in table.rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def markdown_cell(cell: str, kind: str) -> str:
+    """A cell as Markdown shows it: on one line, without what would end it."""
+    text = " ".join(str(cell).split())
+    if kind == "code" and text and "`" not in text:
+        return f"`{text}`".replace("|", "\\|")
+    if kind == "verdict" and text in MARKS:
+        return f"{MARKS[text]} {text}"
+    return (plain(text) or NONE * (kind != "detail")).replace("|", "\\|")
+
+
+def plain(text: Any) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+
+
+def is_synthetic(manifest: Mapping[str, Any]) -> bool:
+    """Whether any of the data is."""
+    return any(entry["source"] == "synthetic" for entry in manifest["data"])
+
+
+def _draw(folder: Path, figures: Mapping[str, Any]) -> list[Picture]:
+    pictures = []
+    for number, (name, figure) in enumerate(figures.items(), 1):
+        path = figure_files.save(figure, folder, name)
+        pictures.append(Picture(number, f"figures/{path.name}", figure.title, figure.note, path.read_bytes()))
+    for path in folder.glob("*") if folder.is_dir() else ():
+        if path.stem not in figures:
+            path.unlink()  # of a figure that is no longer drawn
+    return pictures
+
+
+def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> dict[str, Any]:
+    """What the templates show, worked out."""
+    counts = Counter(row.verdict for row in claimed(document.rows))
+    return {
+        "manifest": manifest,
+        "document": document,
+        "synthetic": SYNTHETIC if is_synthetic(manifest) else "",
+        "barring": [departure.words for departure in departures if departure.bars],
+        "listed": [departure.words for departure in departures if not departure.bars],
+        "tally": [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
+        "claims": claims_table(document.rows),
+        "explanation": EXPLANATION,
+        "measures": measures_table(document.rows),
+        "differences": differences_table(document.rows),
+        "status": _status(manifest),
+        "details": _details(manifest),
+        "images": _images(manifest),
+        "seconds": sum(arm.get("wall_seconds", 0) for arm in manifest["arms"].values()),
+    }
+
+
+def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Seeds, data, device and command."""
+    seeds, device = manifest["seeds"], manifest["device"]
+    data = [
+        f"{d['role']}: {d['name']} {d['split']}, {d['source']}, n = {count(d['name'], d['split'], d['n'], d['source'])}"
+        for d in manifest["data"]
+    ]
+    shown = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
+    return [
+        ("Seeds", f"{len(seeds)} ({shown})"),
+        ("Data", "; ".join(data)),
+        ("Device", f"{device['count']} × {device['kind']} ({device['platform']})"),
+        ("Command", f"`{manifest['command']}`"),
+    ]
+
+
+def _images(manifest: Mapping[str, Any]) -> str:
+    """The data sets, and how many images they have."""
+    return ", ".join(
+        f"{d['name']} {d['split']} (n = {count(d['name'], d['split'], d['n'])}"
+        f"{', re-encoded as JPEG' * d['source'].endswith('JPEG')})"
+        for d in manifest["data"]
+    )
+
+
+def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """How it was run: (name, value) pairs under headings, values in `backticks` being code."""
+    sizes = [(arm, f"{entry['parameters']:,}") for arm, entry in manifest["arms"].items() if entry.get("parameters")]
+    data = [
+        (d["role"], f"{d['name']} {d['version']}, {d['split']}, {d['source']}, n = {d['n']:,}, SHA-256 `{d['sha256']}`")
+        for d in manifest["data"]
+    ]
+    files = [
+        (f["role"], f"{f['name']}, {f['bytes']:,} bytes, SHA-256 `{f['sha256']}`") for f in manifest.get("files", ())
+    ]
+    software = [
+        ("commit", f"`{manifest['git_commit']}`" if manifest["git_commit"] else ""),
+        ("random keys", str(manifest["key_implementation"])),
+        ("matmul precision", str(manifest["matmul_precision"])),
+        ("XLA flags", f"`{manifest['xla_flags']}`" if manifest["xla_flags"] else ""),
+        *((name, str(version)) for name, version in manifest["versions"].items()),
+    ]
+    settings = [(name, f"`{_flag(value)}`") for name, value in manifest["config"].items()]
+    parts = {"Parameters": sizes, "Data": data, "Files": files, "Settings": settings, "Software": software}
+    return {name: pairs for name, pairs in parts.items() if pairs}
+
+
+def _details_of(table: Table, row: Sequence[str]) -> list[tuple[str, str]]:
+    """The sentences of a row, each with its column's name: they go below the cells, over the whole width."""
+    cells = zip(table.columns, row, strict=True)
+    return [(name, words) for (name, kind), words in cells if kind == "detail" and words]
+
+
+def _flag(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) and value else json.dumps(value)
+
+
+def _render(template: str, facts: Mapping[str, Any]) -> str:
+    return _environment().get_template(template).render(**facts)
+
+
+@functools.cache
+def _environment() -> Any:
+    import jinja2
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    prose = MarkdownIt("commonmark", {"html": False}).enable("table")
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html"]),
+    )  # fmt: skip
+    made.filters |= {
+        "prose": lambda text: Markup(prose.render(text)),
+        "inline": lambda text: Markup(prose.renderInline(str(text))),
+        "table": markdown_table,
+        "plain": plain,
+    }
+    made.globals |= {"MARKS": MARKS, "NONE": NONE, "zip": zip, "details_of": _details_of}
+    made.globals["style"] = Markup((TEMPLATES / "page.css").read_text("utf-8").strip())
+    return made

@@ -1,0 +1,29 @@
+"""Figures for whoever makes their own: the records, and what draws, saves and loads them (`ae.plots`)."""
+
+from typing import TYPE_CHECKING, Any
+
+from jaxae.report.figure_files import load, save
+from jaxae.report.figures import Bars, Curves, Histogram, Images, Line, Mark, Scatter, by_epoch, check, per_class
+from jaxae.report.look import MUTED, shades
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "MUTED", "Bars", "Curves", "Histogram", "Images", "Line", "Mark", "Scatter", "by_epoch", "check", "draw", "load",
+    "per_class", "png", "save", "shades",
+]  # fmt: skip
+
+
+def draw(figure: Any, *, titled: bool = True) -> "Figure":
+    """The figure as matplotlib draws it; see `drawing.draw`."""
+    from jaxae.report import drawing
+
+    return drawing.draw(figure, titled=titled)
+
+
+def png(figure: Any, *, titled: bool = True) -> bytes:
+    """The picture's file; see `drawing.png`."""
+    from jaxae.report import drawing
+
+    return drawing.png(figure, titled=titled)

@@ -1,0 +1,73 @@
+"""The rows of results as tables of a document."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from jaxae.findings import PAIRED, Row, leaving_out_zero
+from jaxae.report.document import Table
+from jaxae.report.numbers import plural, printed, reproduced, without
+
+CLAIMS = (
+    ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
+    ("Verdict", "verdict"), ("Why", "detail"), ("Reading", "detail"), ("Source", "detail"),
+)  # fmt: skip
+OTHERS = (("Arm", "text"), ("Measure", "code"), ("Mean", "number"), ("n", "number"), ("Reading", "detail"))
+EXPLANATION = (
+    "Reproduced: the mean over n seeds ± the half-width of its 95% Student-t interval. The verdict holds the reported "
+    "number, which is one run, against the range in which 95% of single runs fall; an outcome is reproduced where most "
+    "seeds have it."
+)
+
+
+def claimed(rows: Sequence[Row]) -> list[Row]:
+    """The rows that hold a reported number."""
+    return [row for row in rows if row.reported is not None]
+
+
+def differing(rows: Sequence[Row]) -> list[Row]:
+    """The rows of paired differences."""
+    return [row for row in rows if row.reported is None and PAIRED in row.arm]
+
+
+def claims_table(rows: Sequence[Row]) -> Table:
+    """Reported against reproduced; a verdict and a reason that all share are said once, below."""
+    rows, note = claimed(rows), ""
+    if len(rows) > 1 and len({(row.verdict, row.reason) for row in rows}) == 1:
+        note = f"All {len(rows)} reported numbers: {rows[0].verdict}, {rows[0].reason}."
+        rows = [dataclasses.replace(row, reason="") for row in rows]
+    cells = [
+        (arm_of(row), row.metric, printed(row), reproduced(row), str(row.n_seeds), row.verdict, row.reason, row.reading,
+         row.source)
+        for row in rows
+    ]  # fmt: skip
+    return Table("Reported against reproduced", CLAIMS, cells, note)
+
+
+def measures_table(rows: Sequence[Row]) -> Table:
+    """What no report gave."""
+    apart = {id(row) for row in [*claimed(rows), *differing(rows)]}
+    return _others("Other measures", [row for row in rows if id(row) not in apart])
+
+
+def differences_table(rows: Sequence[Row]) -> Table:
+    """Paired differences, and how many of them have an interval that leaves out 0."""
+    shown = differing(rows)
+    known, apart = leaving_out_zero(shown)
+    note = "Paired by seed, the first arm's measure less the second's."
+    if known:
+        note += (
+            f" Of {plural(len(known), 'difference')} with an interval, {len(apart)} "
+            f"{'leaves' if len(apart) == 1 else 'leave'} out 0; chance alone would let some {0.05 * len(known):.1f}."
+        )
+    return _others("Paired differences", shown, note)
+
+
+def arm_of(row: Row) -> str:
+    """The arm, and the seeds that the row leaves out."""
+    return f"{row.arm} ({without(row)})" if row.excluded else row.arm
+
+
+def _others(title: str, rows: Sequence[Row], note: str = "") -> Table:
+    return Table(
+        title, OTHERS, [(arm_of(row), row.metric, reproduced(row), str(row.n_seeds), row.reading) for row in rows], note
+    )

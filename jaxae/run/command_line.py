@@ -1,0 +1,104 @@
+"""The command line: flags to a Config, errors to one sentence, signals to an exit status."""
+
+import inspect
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import tyro
+
+from jaxae.data import cache
+from jaxae.errors import UsageError
+from jaxae.run.experiment import Experiment
+from jaxae.run.signals import Interrupted
+from jaxae.run.steps import perform
+
+CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
+XLA_FLAGS = {
+    "xla_gpu_deterministic_ops": "true",
+    # CPU devices with fewer lanes wait for those with more: XLA would end the process after 40 seconds of waiting
+    "xla_cpu_collective_call_warn_stuck_timeout_seconds": "86400",
+    "xla_cpu_collective_call_terminate_timeout_seconds": "86400",
+}
+
+
+def cli(experiment: Experiment, args: list[str] | None = None) -> None:
+    """Run an experiment as the command line says: the last line of its file.
+
+    Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 after Ctrl-C or SIGTERM, with the
+    command that resumes.
+    """
+    with_errors(lambda: perform(experiment, parsed(experiment, args)))
+
+
+def parsed(experiment: Experiment, args: list[str] | None = None) -> Any:
+    """The Config of a command line, and JAX set up for it."""
+    looks = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    name, text = " ".join(experiment.program), described(experiment.card or "")
+    config = tyro.cli(experiment.config, prog=name, args=args, description=text, config=looks)
+    set_up(config.devices)
+    return config
+
+
+def described(text: str) -> str:
+    """A run card as the help shows it: its paragraphs, and its entries (Source, Expected, Run ...) one below the other.
+
+    Wrapped here, and indented, since tyro joins lines that begin with a letter.
+    """
+    width, lines = min(shutil.get_terminal_size().columns, 100), []
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        for entry in re.split(r"\n(?=\w+ {2,})", paragraph) if CARD.match(paragraph) else [paragraph]:
+            word, rest = match.groups() if (match := CARD.match(entry)) else ("", entry)
+            first, later = (f"  {word:<10}", " " * 12) if word else ("  ", "  ")
+            lines.append(textwrap.fill(" ".join(rest.split()), width, initial_indent=first, subsequent_indent=later))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def set_up(devices: int | None = None) -> None:
+    """JAX as every experiment has it: float32 products (no TF32), a CPU device per seed, deterministic GPU kernels,
+    and compiled programs kept in the cache folder, so that a second run starts in seconds.
+
+    `devices` is how many the CPU shall have; None: as many as cores, up to 16. Only what is not set by the user's own
+    variables is set; nothing where JAX is running already.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
+        jax.config.update("jax_default_matmul_precision", "float32")
+    given = os.environ.get("XLA_FLAGS", "")
+    missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
+    os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
+    try:
+        cores = os.cpu_count() or 1
+        jax.config.update("jax_num_cpu_devices", min(devices or 16, max(cores, 2)))  # two, for tests, anywhere
+    except RuntimeError:  # the backend runs already: its devices are those there are
+        return
+
+
+def with_errors(action: Callable[[], Any]) -> None:
+    """Run `action` as a program: one sentence on the error stream and an exit status in place of a traceback."""
+    try:
+        action()
+    except UsageError as error:
+        _say(f"error: {error}")
+        sys.exit(2)
+    except Interrupted as stop:
+        _say(str(stop))
+        sys.exit(128 + stop.number)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,155 @@
+"""The flags that every experiment shares, and what they say about a run."""
+
+import dataclasses
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import tyro
+
+from jaxae.errors import UsageError
+from jaxae.train.lanes import Mode
+
+# Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
+# Under --lanes split roundings depend on the devices: the manifest names their number, arm by arm, and so do refusals.
+LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
+
+UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Flags shared by every experiment; an experiment's Config extends them with its own.
+
+    `settings` names those whose default is what the report did: with another value, its numbers aren't held against
+    ours. `counts` names those that must be at least 1, all their values. A Config with such flags of its own extends
+    them.
+    """
+
+    settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
+    counts: ClassVar[tuple[str, ...]] = ("seeds", "epochs", "batch_size", "limit", "devices")
+
+    seeds: int = 3
+    """How many seeds, each trained from its own key."""
+    seed: int = 0
+    """The first of them; the others follow."""
+    epochs: int = 10
+    """Epochs of training."""
+    batch_size: int = 128
+    """Images per step."""
+    limit: Annotated[int | None, UNSET] = None
+    """Train on the first N images only; without it on all. What a study uses ready-made, such as the classifier that
+    judges its pictures, is trained on all in either case."""
+    source: Literal["tfds", "synthetic"] = "tfds"
+    """The real sets, prepared by TFDS, or the embedded synthetic ones."""
+    data_dir: Annotated[Path | None, UNSET] = None
+    """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the models' layers compute in. Parameters, normalisation and losses are float32 in either."""
+    lanes: Mode = "map"
+    """map: seeds one after another on each device, bitwise equal to solo runs. vmap: side by side (for accelerators).
+    split: data parallel, all devices sharing the batches of one seed after another, where the model allows it."""
+    devices: Annotated[int | None, UNSET] = None
+    """Devices to spread the seeds, or the batches, over; without it as many as help."""
+    out: Annotated[Path | None, UNSET] = None
+    """The run's folder; without it a new one under runs/."""
+    resume: bool = False
+    """Go on with the interrupted run in --out."""
+    force: bool = False
+    """Resume although the jax version or the kind of device differs: no longer bitwise."""
+    tensorboard: bool = False
+    """Write TensorBoard events into the run's folder (needs the extra `tensorboard`)."""
+    quiet: bool = False
+    """Print nothing but the result."""
+
+    def __post_init__(self):
+        listed = listing(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _refuse_values(flag(field.name), value, field.default, field.name in listed)
+        for name in self.counts:
+            value = getattr(self, name)
+            several = value if isinstance(value, tuple) else (value,)
+            if value is not None and min(several) < 1:
+                raise UsageError(f"{flag(name)} is {' '.join(map(str, several))}; it must be at least 1")
+        if not 0 <= self.seed <= 2**32 - self.seeds:
+            last = 2**32 - self.seeds
+            raise UsageError(f"--seed is {self.seed}; with {self.seeds} seeds, choose one from 0 to {last}")
+        if self.resume and self.out is None:
+            raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
+        if self.force and not self.resume:
+            raise UsageError("--force is for --resume alone: a run that exists is never overwritten; leave it out")
+
+    @property
+    def dtype(self) -> Any:
+        """`precision` as the models take it."""
+        import jax.numpy as jnp
+
+        return {"float32": jnp.float32, "bfloat16": jnp.bfloat16}[self.precision]
+
+
+C = TypeVar("C", bound=Flags)
+
+
+def flag(name: str) -> str:
+    """A field's name as the command line has it."""
+    return "--" + name.replace("_", "-")
+
+
+def listing(config_type: type[Flags]) -> tuple[str, ...]:
+    """The flags that list things to run, such as arms: tuple[X, ...], where (32, 32, 64) is one thing."""
+    hints = get_type_hints(config_type)
+    fields = [field.name for field in dataclasses.fields(config_type)]
+    return tuple(name for name in fields if get_origin(hints[name]) is tuple and Ellipsis in get_args(hints[name]))
+
+
+def science(config: Flags) -> dict[str, Any]:
+    """The flags that decide the numbers, as JSON values."""
+    values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.name not in LOCAL}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def restored(config_type: type[C], values: Mapping[str, Any], **local: Any) -> C:
+    """The Config whose `science` is `values`, with these local flags; flags that came later have their defaults.
+
+    Raises UsageError for a flag that the experiment doesn't have, and for values that it refuses.
+    """
+    known = {field.name for field in dataclasses.fields(config_type)} - {*LOCAL}
+    if unknown := sorted(values.keys() - known):
+        raise UsageError(f"{config_type.__module__} has no flag {flag(unknown[0])}; use the code that made the run")
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return config_type(**given, **local)
+
+
+def scientific(config: C) -> C:
+    """The same without local flags: what two equal runs have in common, wherever they are kept."""
+    return restored(type(config), science(config))
+
+
+def words_of(config: Flags, *, local: Sequence[str] = ()) -> str:
+    """The shortest flags that give this run, with those of the `local` ones that were given."""
+    words = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value == field.default or (field.name in LOCAL and field.name not in local):
+            continue
+        if isinstance(value, bool):
+            words.append(flag(field.name) if value else flag(field.name).replace("--", "--no-", 1))
+        else:
+            words += [flag(field.name), *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    return shlex.join(words)
+
+
+def _refuse_values(name: str, value: Any, default: Any, listed: bool) -> None:
+    """Raise UsageError for what no flag can mean: NaN, infinity, a list with nothing in it or with something twice."""
+    several = value if isinstance(value, tuple) else (value,)
+    if listed and default and not value:
+        raise UsageError(f"{name} is given without a value; name at least one")
+    if listed and len(set(several)) < len(several):
+        raise UsageError(f"{name} {' '.join(map(str, several))} names one twice; name each once")
+    for number in several:
+        if isinstance(number, float) and not math.isfinite(number):
+            raise UsageError(f"{name} is {number}; give a finite number")

@@ -1,0 +1,127 @@
+"""What a run was made of: flags, seeds, versions, device, data. See `resuming` for what a resumed run must share."""
+
+import datetime
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxae import keys
+from jaxae.data import Dataset
+from jaxae.errors import UsageError
+from jaxae.files import load_json
+from jaxae.findings import Origin
+from jaxae.run import flags
+from jaxae.run.experiment import Experiment
+
+FORMAT = 2
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy")
+NEEDED = (
+    "module", "experiment", "title", "summary", "command", "config", "seeds", "key_implementation", "versions",
+    "device", "xla_flags", "matmul_precision", "data", "git_commit", "status", "arms",
+)  # fmt: skip
+
+
+def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
+    """The manifest of a run that starts now. Keys as in the run directory's documentation."""
+    return {
+        "format": FORMAT,
+        "module": experiment.program[-1],
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "summary": experiment.summary,
+        "command": experiment.command(config),
+        "config": flags.science(config),
+        "seeds": list(range(config.seed, config.seed + config.seeds)),
+        "key_implementation": keys.IMPLEMENTATION,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
+        "device": device(),
+        "xla_flags": " ".join(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "timeout" not in flag),
+        "matmul_precision": str(jax.config.values["jax_default_matmul_precision"] or "default"),
+        "data": [],
+        "files": [],
+        "git_commit": _commit(),
+        "status": "running",
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "wall_seconds": 0.0,
+        "arms": {},
+    }
+
+
+def load_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of the run in `folder`. Raises UsageError where there is none, or none that can be used."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        raise UsageError(f"{folder} holds no run; to start one, leave out --resume and name a new --out")
+    return known_manifest(load_json(path, dict, "start again with another --out"), path)
+
+
+def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The same manifest. Raises UsageError, naming `path`, unless it is one of this format, whole."""
+    if manifest.get("format") != FORMAT:
+        raise UsageError(
+            f"{path} has a manifest of format {manifest.get('format')} and this jaxae reads {FORMAT}; use the code "
+            "that made it"
+        )
+    if missing := [name for name in NEEDED if name not in manifest]:
+        raise UsageError(f"{path} lacks {', '.join(missing)}; resume the run with --resume --out")
+    return manifest
+
+
+def origin(manifest: Mapping[str, Any], experiment: Experiment) -> Origin:
+    """What the findings of the run with this manifest are of."""
+    config = flags.restored(experiment.config, manifest["config"])
+    return Origin(config, tuple(manifest["seeds"]), tuple(manifest["data"]))
+
+
+def device() -> dict[str, Any]:
+    """The platform that computes."""
+    first = jax.devices()[0]
+    kind = _processor() if first.platform == "cpu" else first.device_kind
+    return {"platform": first.platform, "kind": kind, "count": jax.device_count(), "cores": os.cpu_count()}
+
+
+def describe_data(role: str, data: Dataset) -> dict[str, Any]:
+    """The manifest's entry for a data set."""
+    return {
+        "role": role, "name": data.name, "version": data.version, "split": data.split, "source": data.source,
+        "n": len(data), "sha256": data.fingerprint,
+    }  # fmt: skip
+
+
+def describe_file(role: str, path: Path) -> dict[str, Any]:
+    """The manifest's entry for a file that the run depends on."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+
+
+def _commit() -> str:
+    """The commit of the code that runs, marked where it has changes; empty outside a git checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit + ("+changes" if commit and git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _processor() -> str:
+    """The CPU's name where the system tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

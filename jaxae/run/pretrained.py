@@ -1,0 +1,53 @@
+"""Models that runs use and don't study, such as a judge of digits: trained once, kept in the cache for later runs.
+
+<cache>/models/<name>/<12 hex digits>/
+    recipe.json            what the digits stand for: recipe, data, jax, device
+    checkpoints/<name>/    as in a run's folder, so `checkpoint.variables(folder, name)` reads it
+"""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from jaxae.data import Dataset, cache
+from jaxae.run import manifest
+from jaxae.study import Study
+from jaxae.train import checkpoint
+
+
+def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
+    """Where the model of `study`, trained on `data` by `recipe` (JSON values), is kept, whether it is there or not.
+
+    Another data set, recipe, model, version of jax or jaxae, or device is another folder. What a study's functions do
+    can't be seen from here: where they change, so should the recipe.
+    """
+    text = json.dumps(_facts(study, data, recipe), sort_keys=True)
+    return cache.root() / "models" / checkpoint.file_name(study.name) / hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def keep(run: Path, study: Study, data: Dataset, recipe: Mapping[str, Any]) -> None:
+    """Copy the checkpoint of a study's arm of a run into its folder, whole or not at all.
+
+    A cache that can't be written, and one that has it already, are no errors.
+    """
+    place = kept_folder(study, data, recipe)
+    draft = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    inside = Path("checkpoints", checkpoint.file_name(study.name))
+    with contextlib.suppress(OSError):
+        shutil.copytree(run / inside, draft / inside)
+        (draft / "recipe.json").write_text(json.dumps(_facts(study, data, recipe), indent=1) + "\n")
+        draft.rename(place)  # fails where another process was first
+    shutil.rmtree(draft, ignore_errors=True)
+
+
+def _facts(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    described = manifest.describe_data("train", data)
+    device = {name: value for name, value in manifest.device().items() if name in ("platform", "kind")}
+    versions = {name: metadata.version(name) for name in ("jax", "jaxae")}
+    return {"recipe": dict(recipe), "model": repr(study.model), "data": described, "device": device, **versions}

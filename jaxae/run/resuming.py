@@ -1,0 +1,72 @@
+"""What runs must share to be one run: to go on with it, to measure it again, to merge it with others."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxae.errors import UsageError
+from jaxae.run import flags
+
+SAME = ("key_implementation", "xla_flags", "matmul_precision")  # with device and versions: what bitwise takes
+DECISIVE = ("jax", "jaxlib", "flax", "optax")
+
+
+def refuse_other_run(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path, config: flags.Flags) -> None:
+    """Raise UsageError, naming the difference, unless the run `before` can be continued as `now`."""
+    if before["module"] != now["module"]:
+        raise UsageError(f"{folder} holds a run of {before['module']}; choose another --out")
+    for name in before["config"].keys() | now["config"].keys():
+        old, new = before["config"].get(name), now["config"].get(name)
+        if old != new:
+            where = f" --data-dir {shlex.quote(str(config.data_dir))}" if config.data_dir else ""
+            again = f"{before['command']} --resume{where} --out {shlex.quote(str(folder))}"
+            raise UsageError(f"the run in {folder} has {flags.flag(name)} {old}, not {new}; resume it with: {again}")
+    if config.force:
+        return
+    for name, old, new in differing_platform(before, now):
+        raise UsageError(
+            f"the run in {folder} was made with {name} {old} and this is {new}, so it can't go on bitwise; use the "
+            "same, or --force"
+        )
+
+
+def differing_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What of two runs' versions, devices and settings of JAX stands in the way of equal bits: (name, old, new)."""
+    facts = (
+        *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),
+        *((name, before["device"].get(name), now["device"].get(name)) for name in ("platform", "kind")),
+        *((name.replace("_", " "), before[name], now[name]) for name in SAME),
+    )
+    return [fact for fact in facts if fact[1] != fact[2]]
+
+
+def refuse_other_data(before: Sequence[Mapping[str, Any]], entry: Mapping[str, Any], folder: Path) -> None:
+    """Raise UsageError unless `entry` has the fingerprint of the data set, or file, that the run had in this role."""
+    for old in before:
+        if old["role"] == entry["role"] and old["sha256"] != entry["sha256"]:
+            raise UsageError(
+                f"the run in {folder} had {_data_words(old)} as its {old['role']} data and this is "
+                f"{_data_words(entry)}; give the {'--data-dir' if 'n' in entry else 'file'} that it was started with"
+            )
+
+
+def continued(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest `now` of a resumed run: when the run began, and every commit that had a part in it."""
+    commits = dict.fromkeys([*before["git_commit"].split(), *now["git_commit"].split()])
+    return {**now, "started": before.get("started", now["started"]), "git_commit": " ".join(commits)}
+
+
+def with_the_rest(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest `now` with the data and arms of the run `before` that a resumed run has not come to yet.
+
+    They stay known, the data above all: other data must go on being refused.
+    """
+    seen = {entry["role"] for entry in now["data"]}
+    data = [*now["data"], *(entry for entry in before.get("data", []) if entry["role"] not in seen)]
+    return {**now, "data": data, "arms": {**before.get("arms", {}), **now["arms"]}}
+
+
+def _data_words(entry: Mapping[str, Any]) -> str:
+    about = f"{entry['split']} (n = {entry['n']:,}" if "n" in entry else f"({entry['bytes']:,} bytes"
+    return f"{entry['name']} {about}, SHA-256 {entry['sha256'][:12]})"

@@ -1,0 +1,264 @@
+"""A run while it trains and measures: its folder, its data, its trained arms. `perform` opens and ends it."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+from rich.console import Console
+
+from jaxae import keys, train
+from jaxae.data import Dataset, load
+from jaxae.errors import UsageError
+from jaxae.files import write_json
+from jaxae.findings import Origin
+from jaxae.findings.storage import load_arrays, save_arrays
+from jaxae.run import flags, manifest, pretrained, resuming
+from jaxae.run.experiment import Experiment
+from jaxae.run.signals import Interrupted, Stop
+from jaxae.run.tensorboard import tensorboard_writer
+from jaxae.run.training import choose_lanes, non_finite, train_or_restore
+from jaxae.study import Arm, Study
+from jaxae.train import checkpoint, lanes
+from jaxae.train.curves import parameters
+from jaxae.train.plan import Plan
+from jaxae.train.trained import Trained, alive, history, of_progress
+
+
+class Run:
+    """The run directory of one experiment, open for training; or, with `training=False`, for measuring once more.
+
+    What an experiment calls: `data` and `file` for what it uses, `train` for its arms, `pretrained` and `publish` for
+    models that runs use and don't study, `origin` for its findings.
+    """
+
+    def __init__(self, experiment: Experiment, config: flags.Flags, *, training: bool = True):
+        self.experiment, self.config, self.training = experiment, config, training
+        self.manifest = manifest.new_manifest(experiment, config)
+        self.seeds: tuple[int, ...] = tuple(self.manifest["seeds"])
+        self.folder = config.out or _new_folder(experiment.name)
+        self.console = Console()
+        self.stop = Stop(self.say)
+        self.writer: Any = None
+        self.before: dict[str, Any] | None = None
+        self.history: dict[str, Any] = {}
+        self._sets: dict[tuple[str, str, bool], Dataset] = {}
+        self._began = time.perf_counter()
+
+    # ---- opening and closing
+
+    def __enter__(self) -> "Run":
+        if self.config.resume or not self.training:
+            self.before = manifest.load_manifest(self.folder)
+        if self.config.resume:
+            resuming.refuse_other_run(self.before or {}, self.manifest, self.folder, self.config)
+        elif self.training and self.folder.exists():
+            mend = ", or add --resume" if (self.folder / "manifest.json").exists() else ""
+            raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out{mend}")
+        self.writer = tensorboard_writer(self.folder) if self.config.tensorboard else None
+        self._make_folder()
+        if self.before is None:
+            self.write_manifest("running")
+        else:
+            self.manifest = resuming.continued(self.before, self.manifest)
+        verb = "into" if self.training else "measuring again in"
+        self.say(f"{self.manifest['title']}\n{self.manifest['command']}\n{verb} {self.folder}")
+        self.stop.__enter__()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self.stop.__exit__()
+        if kind is None:
+            self.stop.hand_on()  # too late to stop this run, not to stop the one that it is a part of
+        elif self.training:
+            self.write_manifest("interrupted" if issubclass(kind, Interrupted | KeyboardInterrupt) else "failed")
+            if issubclass(kind, KeyboardInterrupt):
+                self.say(f"stopped; go on from the last checkpoint, or from the start, with: {self.again()}")
+            if kind is UsageError and self.before is None and not any(self.folder.rglob("checkpoints")):
+                shutil.rmtree(self.folder)  # nothing was trained: the corrected command can have the folder
+
+    # ---- what an experiment calls
+
+    @property
+    def origin(self) -> Origin:
+        """What the findings of this run are of."""
+        return Origin(flags.scientific(self.config), self.seeds, tuple(self.manifest["data"]))
+
+    @property
+    def limited(self) -> bool:
+        """Whether --limit has left out training images."""
+        return any("of" in entry for entry in self.manifest["data"])
+
+    def data(self, name: str, split: str, *, whole: bool = False) -> Dataset:
+        """The data set of this run's source; of a training split the first --limit images, unless `whole` is asked for.
+
+        What a run uses and doesn't study, such as a judge, is trained on the whole split, whatever the limit. A set is
+        loaded once, and goes to each device once.
+        """
+        if (name, split, whole) not in self._sets:
+            self._sets[name, split, whole] = self._load(name, split, whole)
+        return self._sets[name, split, whole]
+
+    def file(self, role: str, path: Path) -> Path:
+        """Note a file that the run depends on, such as pretrained weights, with its SHA-256; the same path."""
+        entry = manifest.describe_file(role, path)
+        resuming.refuse_other_data((self.before or {}).get("files", []), entry, self.folder)
+        if entry not in self.manifest["files"]:
+            self.manifest["files"].append(entry)
+        return path
+
+    def train(
+        self,
+        arm: Arm | Study,
+        data: Any,
+        *,
+        validation: Any = None,
+        test: Any = None,
+        validate_every: int | None = None,
+        patience: int | None = None,
+        chunk: int | None = None,
+        initial: Any = None,
+        best: bool = False,
+    ) -> dict[str, Trained]:
+        """Train a study under every setting of the arm, a lane for every setting and seed, all in one program.
+
+        Returns the trained arms by name, "study setting", scored on `test`. A seed has the same initial parameters,
+        data order and noise in every setting, so settings are compared in pairs. `best` takes the state of the lowest
+        validation loss for the arm's, in place of the last one. The other options are those of `train.fit`.
+
+        What was trained already, in a run that is resumed or measured again, is taken from its checkpoint.
+        Raises UsageError for an arm whose name is taken and for a loss that is not finite.
+        """
+        arm = Arm(arm) if isinstance(arm, Study) else arm
+        self._refuse_taken(arm.names)
+        roots = jnp.stack([keys.root(seed) for seed in self.seeds] * len(arm.settings))
+        table = [hparams for hparams in arm.settings.values() for _ in self.seeds]
+        hparams = None if all(row is None for row in table) else lanes.stack(table)
+        how = choose_lanes(self, arm.study, roots, data, hparams)
+        plan = Plan(arm.study.epochs, validate_every, patience, chunk)
+        options = {"validation": validation, "hparams": hparams, "initial": initial}
+        try:
+            now = train_or_restore(self, arm.study, roots, data, plan, how, **options)
+        except train.NonFiniteLossError as error:
+            raise non_finite(self, arm.study, arm.names, error) from error
+        whole = of_progress(arm.study.name, arm.study, roots, now, how, plan, arm.study.steps_per_epoch(data))
+        if best:
+            whole = dataclasses.replace(whole, state=whole.best)
+        return self._arms(arm, whole, test, best)
+
+    def pretrained(self, study: Study, data: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables of a model that this run uses and doesn't study, from the cache; trained first if need be.
+
+        `recipe` holds what tells this training from others of the name, as JSON values, its "seed" among them. The
+        model is no arm: it has one seed, and no place in the results. See `jaxae.run.pretrained`.
+        """
+        kept = pretrained.kept_folder(study, data, recipe)
+        self.manifest.setdefault("pretrained", {})[study.name] = kept.name
+        if not kept.is_dir():
+            self.say(f"{study.name}: trained once, for this run and later ones")
+            root, plan = keys.root(recipe["seed"])[None], Plan(study.epochs)
+            train_or_restore(self, study, root, data, plan, lanes.SOLO)
+            pretrained.keep(self.folder, study, data, recipe)
+        return checkpoint.variables(kept if kept.is_dir() else self.folder, study.name)
+
+    def publish(self, arm: Trained, data: Any, recipe: Mapping[str, Any]) -> None:
+        """Keep an arm's first seed in the cache, where `pretrained` of any run with this recipe finds it.
+
+        Only where it was trained by `map`, and so has the bits that a run of its own would have.
+        """
+        if arm.how.mode == "map" and self.training:
+            pretrained.keep(self.folder, arm.study, data, recipe)
+
+    # ---- what the parts of a run call
+
+    def say(self, text: str) -> None:
+        """Print it, unless the run is quiet."""
+        if not self.config.quiet:
+            self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def again(self) -> str:
+        """The command that goes on with this run."""
+        config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
+        local = ("data_dir", "devices", "out", "resume", "tensorboard")
+        return self.experiment.command(config, local=local)
+
+    def spent(self, arm: str) -> Mapping[str, Any]:
+        """What the manifest said of an arm when this process began: its seconds are added up."""
+        return (self.before or {}).get("arms", {}).get(arm, {})
+
+    def note_arm(self, arm: str, **facts: Any) -> None:
+        """Facts of an arm for the manifest."""
+        entry = self.manifest["arms"].setdefault(arm, dict(self.spent(arm)))
+        entry.update(facts)
+
+    def write_manifest(self, status: str) -> None:
+        """Write the manifest as it stands; a run that only measures leaves what was written."""
+        if not self.training:
+            return
+        self.manifest["status"] = status
+        spent = (self.before or {}).get("wall_seconds", 0.0) + time.perf_counter() - self._began
+        self.manifest["wall_seconds"] = round(spent, 1)
+        write_json(self.folder / "manifest.json", resuming.with_the_rest(self.manifest, self.before or {}))
+
+    # ---- inside
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self.folder} can't be made ({error.strerror}); choose another --out") from None
+
+    def _load(self, name: str, split: str, whole: bool) -> Dataset:
+        loaded = load(name, split, source=self.config.source, data_dir=self.config.data_dir)
+        role, more, limit = f"{name} {split}", {}, self.config.limit if split.startswith("train") else None
+        if limit is not None and limit < len(loaded):
+            role += ", whole" * whole
+            if not whole:
+                more, loaded = {"of": len(loaded)}, loaded.head(limit)
+        entry = manifest.describe_data(role, loaded) | more
+        resuming.refuse_other_data((self.before or {}).get("data", []), entry, self.folder)
+        if entry not in self.manifest["data"]:
+            self.manifest["data"].append(entry)
+        return loaded
+
+    def _refuse_taken(self, names: list[str]) -> None:
+        if taken := [name for name in names if name in self.history]:
+            raise UsageError(f"this run has an arm called {taken[0]!r} already; give every arm a name of its own")
+
+    def _arms(self, arm: Arm, whole: Trained, test: Any, best: bool) -> dict[str, Trained]:
+        """The arms that were trained together, each with its lanes, scored, noted, written down."""
+        if test is not None:
+            whole = dataclasses.replace(whole, scores=self._scores(whole, test))
+            whole = dataclasses.replace(whole, alive=alive(whole, test))
+        found = {}
+        for place, name in enumerate(arm.names):
+            part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))
+            found[name] = done = whole.cut(name, part)
+            self.history[name] = {"seeds": self.seeds, **history(done)}
+            self.note_arm(
+                name, parameters=parameters(done.state), trained_as=arm.study.name, lanes=[part.start, part.stop],
+                scored="best" if best else "state",
+            )  # fmt: skip
+        if self.training:
+            write_json(self.folder / "history.json", self.history)
+        self.write_manifest("running")
+        return found
+
+    def _scores(self, whole: Trained, test: Any) -> dict[str, Any]:
+        """The scores of all lanes on the test images, kept beside the checkpoints for whoever measures again."""
+        path = self.folder / "scores" / f"{checkpoint.file_name(whole.name)}.npz"
+        if self.before and path.exists():
+            return load_arrays(path)[""]
+        self.say(f"{whole.name}: scoring the test images")
+        scored = whole.evaluate(test)
+        if self.training:
+            path.parent.mkdir(exist_ok=True)
+            save_arrays(path, {"": scored})
+        return scored
+
+
+def _new_folder(experiment: str) -> Path:
+    return Path("runs") / f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -1,0 +1,53 @@
+"""Saved results: manifest and findings in one JSON file, without arrays; said by today's code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxae.errors import UsageError
+from jaxae.files import load_json, write_json
+from jaxae.findings import Findings
+from jaxae.findings.storage import from_json, load_findings, to_json
+from jaxae.run import manifest
+from jaxae.run.experiment import Experiment, find_experiment
+
+MEND = "give a results file that a run has written"
+
+
+class Saved(NamedTuple):
+    """What a results file holds."""
+
+    manifest: Mapping[str, Any]
+    experiment: Experiment
+    findings: Findings
+
+
+def load_result(path: Path, given: str = "") -> Saved:
+    """A saved result: a file of `save_result`, or a run's folder. Raises UsageError for anything else.
+
+    `given` names the experiment where it isn't one of jaxae's own.
+    """
+    if path.is_dir():
+        made = manifest.load_manifest(path)
+        experiment = find_experiment(made["module"], given)
+        return Saved(made, experiment, load_findings(path, manifest.origin(made, experiment)))
+    content = load_json(path, dict, MEND)
+    if content.keys() != {"manifest", "findings"} or not isinstance(content["manifest"], dict):
+        raise UsageError(f"{path} is not a results file of jaxae; {MEND}")
+    made = manifest.known_manifest(content["manifest"], path)
+    experiment = find_experiment(made["module"], given)
+    return Saved(made, experiment, from_json(content["findings"], manifest.origin(made, experiment), path))
+
+
+def save_result(folder: Path, path: Path, given: str = "") -> None:
+    """Write the result of a run's folder into one file, in the place of an older one and of nothing else."""
+    if path.exists():
+        try:
+            load_result(path, given)
+        except UsageError:
+            raise UsageError(f"{path} exists and is no results file; choose another name for --save") from None
+    saved = load_result(folder, given)
+    try:
+        write_json(path, {"manifest": saved.manifest, "findings": to_json(saved.findings)})
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}); choose another name for --save") from None

@@ -1,0 +1,79 @@
+"""A run from beginning to end, and the ends of it done again: measured once more, said once more."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxae.errors import UsageError
+from jaxae.files import write_json
+from jaxae.findings import Findings
+from jaxae.findings.claims import row_to_json
+from jaxae.findings.storage import load_findings, save_findings
+from jaxae.report.console import console
+from jaxae.report.page import write_report
+from jaxae.run import flags, manifest
+from jaxae.run.experiment import Experiment, find_experiment
+from jaxae.run.run import Run
+
+
+def perform(experiment: Experiment, config: flags.Flags) -> Path:
+    """Train, measure and say: the run's folder, complete.
+
+    Raises UsageError for what can't be done, and Interrupted, once all is saved, after Ctrl-C or SIGTERM.
+    """
+    with Run(experiment, config) as run:
+        found = experiment.measure(run, experiment.train(run))
+        save_findings(run.folder, found)
+        run.write_manifest("complete")
+    publish(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
+    return run.folder
+
+
+def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None, saved: bool = False) -> Path:
+    """Measure a complete run again, without training, and say what was found; its page.
+
+    Where its checkpoints or data aren't at hand, or with `saved`, what was measured before is said by today's code.
+    `given` names the experiment where it isn't one of jaxae's own: a module, or a file.
+    Raises UsageError for a folder that holds no complete run.
+    """
+    made = manifest.load_manifest(folder)
+    if made["status"] != "complete":
+        raise UsageError(
+            f"the run in {folder} has not finished (its status is {made['status']!r}), so there is nothing to report; "
+            f"go on with: {made['command']} --resume --out {folder}"
+        )
+    experiment = find_experiment(made["module"], given)
+    found = load_findings(folder, manifest.origin(made, experiment))
+    if not saved:
+        found = measured_again(experiment, folder, made, data_dir) or found
+    return publish(folder, experiment, made, found)
+
+
+def measured_again(
+    experiment: Experiment, folder: Path, made: Mapping[str, Any], data_dir: Path | None
+) -> Findings | None:
+    """The findings of a complete run's checkpoints, written down; None, and why on the terminal, where they or the
+    data aren't at hand."""
+    config = flags.restored(experiment.config, made["config"], out=folder, data_dir=data_dir)
+    run = Run(experiment, config, training=False)
+    try:
+        with run:
+            found = experiment.measure(run, experiment.train(run))
+    except UsageError as error:
+        run.say(f"not measured again, but said again from what was measured before: {error}")
+        return None
+    save_findings(folder, found)
+    return found
+
+
+def publish(
+    folder: Path, experiment: Experiment, made: Mapping[str, Any], found: Findings, terminal: Any = None
+) -> Path:
+    """Write results.json, the figures and the pages of findings, and print the table; the page."""
+    document = experiment.document(found)
+    write_json(folder / "results.json", [row_to_json(row) for row in document.rows])
+    page = write_report(folder, made, document, found.departures)
+    if terminal is not None:
+        terminal.print(console(document, made, found.departures))
+        terminal.print(f"report: {page}", soft_wrap=True, highlight=False, markup=False)
+    return page

@@ -1,0 +1,103 @@
+"""What a run shows while it works: a live bar on a terminal, a line an epoch in a log; and how fast it goes."""
+
+import functools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@functools.cache
+def compilations() -> list[float]:
+    """Seconds of every XLA compilation of this process since this was first called."""
+    seconds: list[float] = []
+
+    def note(event: str, duration_secs: float, **_: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            seconds.append(duration_secs)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    return seconds
+
+
+class Clock:
+    """Images per second of an arm, all lanes together: the median over its chunks, so that neither the compilation in
+    the first one nor validation in some counts."""
+
+    def __init__(self, batch_size: int, done: int):
+        self.batch_size, self.done = batch_size, done
+        self.rates: list[float] = []
+        self.start = self.last = self.saved = time.perf_counter()
+        self.compiled = sum(compilations())
+
+    def tick(self, now: Any) -> None:
+        """A chunk ended with the Progress `now`."""
+        time_now, images = time.perf_counter(), (int(now.done) - self.done) * self.batch_size * int(np.sum(now.active))
+        self.rates.append(images / (time_now - self.last))
+        self.done, self.last = int(now.done), time_now
+
+    @property
+    def rate(self) -> float:
+        """The median over the chunks so far."""
+        return float(np.median(self.rates))
+
+    def summary(self, before: Mapping[str, float]) -> dict[str, float]:
+        """What the manifest says of the arm: wall and compile seconds, on top of those `before`, and the rate."""
+        wall, compiled = time.perf_counter() - self.start, sum(compilations()) - self.compiled
+        return {
+            "wall_seconds": round(before.get("wall_seconds", 0.0) + wall, 1),
+            "compile_seconds": round(before.get("compile_seconds", 0.0) + compiled, 1),
+            "images_per_second": round(self.rate, 1),
+        }
+
+
+class Bar:
+    """Progress of one arm: use it in a `with` statement and `update` it after every chunk."""
+
+    def __init__(self, arm: str, epochs: int, per_epoch: int, done: int, console: Console, *, quiet: bool):
+        self.arm, self.epochs, self.per_epoch, self.console = arm, epochs, per_epoch, console
+        self.first = self.done = done
+        self.log = not quiet and not console.is_terminal
+        self.began = time.perf_counter()
+        self.live = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[about]}"),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self.task = self.live.add_task(arm, total=epochs * per_epoch, completed=done, about="compiling")
+
+    def __enter__(self) -> "Bar":
+        self.live.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.live.stop()
+
+    def update(self, now: Any, rate: float) -> None:
+        """Show the Progress `now`: losses as means over lanes, and images per second over all of them."""
+        done = int(now.done)
+        about = f"loss {_mean(now.train['loss'][:, max(done - 100, 0) : done]):.5f}"
+        if "loss" in now.validation and not np.isnan(now.validation["loss"]).all():
+            seen = now.validation["loss"][:, ~np.isnan(now.validation["loss"]).all(0)]
+            about += f", validation {_mean(seen[:, -1]):.5f}"
+        about += f", {rate:,.0f} img/s"
+        self.live.update(self.task, completed=done, about=about)
+        if self.log and done // self.per_epoch > self.done // self.per_epoch:
+            left = (self.epochs * self.per_epoch - done) * (time.perf_counter() - self.began) / (done - self.first)
+            epoch = f"epoch {done // self.per_epoch}/{self.epochs}"
+            self.console.print(f"{self.arm}: {epoch}, {about}, {left:.0f} s left", highlight=False, soft_wrap=True)
+        self.done = done
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,122 @@
+"""Training with checkpoints: between chunks a run shows, saves and stops, none of which can change a number."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from jaxae import train
+from jaxae.errors import UsageError
+from jaxae.run import terminal
+from jaxae.run.signals import Interrupted
+from jaxae.run.tensorboard import write_events
+from jaxae.study import Study
+from jaxae.train import checkpoint, lanes
+from jaxae.train.lanes import Lanes
+from jaxae.train.plan import Plan, Progress
+
+if TYPE_CHECKING:
+    from jaxae.run.run import Run
+
+SAVE_EVERY = 30.0  # seconds between checkpoints within an arm; every first epoch and every end are saved too
+
+
+def train_or_restore(
+    run: "Run", study: Study, roots: jax.Array, data: Any, plan: Plan, how: Lanes, **options: Any
+) -> Progress:
+    """The finished training of these lanes: from where its checkpoint stands, the beginning where there is none.
+
+    `options` are those of `train.progress`. Raises UsageError where the run may not train and the end isn't there, and
+    Interrupted, once all is saved, after a signal.
+    """
+    if run.stop.number:  # it came while an earlier arm was scored
+        raise Interrupted(run.stop.number, run.again())
+    per_epoch, folder = study.steps_per_epoch(data), checkpoints(run.folder, study)
+    start = _start(run, study, roots, data, plan, how, folder, options)
+    if not run.training:
+        return _ended(start, plan, per_epoch, study, run)
+    count = f"{len(roots)} {'lane' if len(roots) == 1 else 'lanes'}"
+    epochs = f"{plan.epochs} {'epoch' if plan.epochs == 1 else 'epochs'}"
+    run.say(f"{study.name}: {count}, {epochs} of {per_epoch:,} steps, batch {study.batch_size}")
+    clock = terminal.Clock(study.batch_size, int(start.done))
+    look = {"console": run.console, "quiet": run.config.quiet}
+    options = {name: value for name, value in options.items() if name != "initial"}
+    now = start
+    with terminal.Bar(study.name, plan.epochs, per_epoch, int(start.done), **look) as bar:
+        for now in train.progress(study, roots, data, plan, how=how, start=start, **options):
+            clock.tick(now)
+            bar.update(now, clock.rate)
+            write_events(run.writer, study.name, now, per_epoch)
+            run.note_arm(study.name, **clock.summary(run.spent(study.name)))
+            _keep(run, folder, now, clock, per_epoch, plan.epochs)
+    return now
+
+
+def checkpoints(folder: Path, study: Study) -> Path:
+    """Where a run keeps the checkpoints of a study."""
+    return folder / "checkpoints" / checkpoint.file_name(study.name)
+
+
+def choose_lanes(run: "Run", study: Study, roots: jax.Array, data: Any, hparams: Any) -> Lanes:
+    """As asked for; `map` where batches can't be divided. Without --devices, as many as help."""
+    there, mode = jax.device_count(), run.config.lanes
+    if mode == "split":
+        devices = run.config.devices or lanes.dividing(study.batch_size, there)
+        first = jax.tree.map(lambda leaf: leaf[0], hparams)
+        reason = train.indivisible(study, roots[0], data, devices, first)
+        if devices > 1 and not reason:
+            _note_batch_devices(run, study, devices)
+            return Lanes(mode, devices)
+        run.say(f"{study.name}: by --lanes map, for {reason or 'one device has nothing to share'}")
+        mode = "map"
+    return Lanes(mode, run.config.devices or min(len(roots), there))
+
+
+def non_finite(run: "Run", study: Study, names: list[str], error: train.NonFiniteLossError) -> UsageError:
+    """The sentence for a loss that is not finite: of which arm and seed, where, and what is kept."""
+    place, seed = divmod(error.lane, len(run.seeds))
+    folder = checkpoints(run.folder, study)
+    steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
+    kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
+    return UsageError(
+        f"{names[place]}, seed {run.seeds[seed]}: {error.what} step {error.step} of epoch {error.epoch}; lower the "
+        f"learning rate ({kept} in {folder})"
+    )
+
+
+def _start(run, study, roots, data, plan, how, folder, options) -> Progress:
+    given = {name: options.get(name) for name in ("hparams", "initial")}
+    validate = options.get("validation") is not None
+    begun = train.begin(study, roots, data, plan, validate=validate, how=how, **given)
+    return (checkpoint.restore(folder, begun) if run.before else None) or begun
+
+
+def _ended(now: Progress, plan: Plan, per_epoch: int, study: Study, run: "Run") -> Progress:
+    if int(now.done) < plan.epochs * per_epoch and np.any(now.active):
+        raise UsageError(f"{run.folder} holds no checkpoint of the trained {study.name!r}, so it can't be measured")
+    return now
+
+
+def _keep(run, folder, now, clock, per_epoch, epochs) -> None:
+    """Save where it is due; stop where a signal asked for it."""
+    done = int(now.done)
+    due = done in (per_epoch, epochs * per_epoch) or time.perf_counter() - clock.saved > SAVE_EVERY
+    if due or run.stop.number or not np.any(now.active):
+        checkpoint.save(folder, now)
+        clock.saved = time.perf_counter()
+    if run.stop.number:
+        raise Interrupted(run.stop.number, run.again())
+
+
+def _note_batch_devices(run, study, devices: int) -> None:
+    """On how many devices each batch is; raises UsageError where a resumed run had it on others."""
+    before = run.spent(study.name).get("batch_devices", devices)
+    if before != devices and not run.config.force:
+        raise UsageError(
+            f"{study.name} began with each batch on {before} devices and this would be {devices}: not bitwise the "
+            f"same; give --devices {before}, or --force"
+        )
+    run.note_arm(study.name, batch_devices=devices)
+    run.write_manifest("running")  # to be known whatever ends this run

@@ -1,0 +1,44 @@
+"""The check for losses and parameters that are not finite: NaN or infinity stops a training where it begins."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxae.study import Study
+from jaxae.train.plan import Losses, Progress
+
+
+class NonFiniteLossError(FloatingPointError):
+    """A lane's loss became NaN or infinite at `step` (counted from 1) of `epoch` (counted from 1).
+
+    `what` says it in words. Parameters that are not finite after a chunk of steps count as well: their next loss will
+    not be either.
+    """
+
+    def __init__(self, study: str, lane: int, epoch: int, step: int, what: str):
+        self.study, self.lane, self.epoch, self.step, self.what = study, lane, epoch, step, what
+        super().__init__(f"{study}, lane {lane}: {what} step {step} of epoch {epoch}")
+
+
+def refuse_non_finite(study: Study, now: Progress, losses: Losses, count: int, per_epoch: int) -> None:
+    """Raise NonFiniteLossError at the first loss of the last `count` steps, f32[lanes, count], that is not finite, and
+    for parameters that aren't after them."""
+    first = int(now.done) - count
+    bad = ~np.isfinite(np.asarray(losses["loss"])) & np.asarray(now.active)[:, None]
+    if bad.any():
+        at = int(bad.any(axis=0).argmax())
+        lane = int(bad[:, at].argmax())
+        epoch, within = divmod(first + at, per_epoch)
+        raise NonFiniteLossError(study.name, lane, epoch + 1, within + 1, f"the loss is {losses['loss'][lane, at]} at")
+    finite = np.asarray(_finite(now.state.params))
+    if not finite.all():
+        epoch, within = divmod(int(now.done) - 1, per_epoch)
+        what = "the parameters are not finite after"
+        raise NonFiniteLossError(study.name, int(finite.argmin()), epoch + 1, within + 1, what)
+
+
+@jax.jit
+def _finite(params):
+    """bool[lanes]: whether every parameter of the lane is a number."""
+    leaves = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(1) for leaf in jax.tree.leaves(params)]
+    return jnp.stack(leaves).all(0)

@@ -1,0 +1,244 @@
+"""The outside of training: lanes, chunks, validation. Between chunks the caller shows progress, saves and stops, none
+of which can change a number."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+import jaxae.train.evaluate as evaluate
+import jaxae.train.lanes as lanes
+import jaxae.train.loop as loop
+from jaxae.errors import UsageError
+from jaxae.study import Study
+from jaxae.train.early_stopping import keep_best, model_of
+from jaxae.train.finite import refuse_non_finite
+from jaxae.train.lanes import Lanes, Mode
+from jaxae.train.plan import CARRIED, Plan, Progress
+from jaxae.train.trained import Trained, of_progress
+
+
+def fit(
+    study: Study,
+    keys: jax.Array,
+    data: Any,
+    *,
+    validation: Any = None,
+    epochs: int | None = None,
+    hparams: Any = None,
+    initial: Any = None,
+    validate_every: int | None = None,
+    patience: int | None = None,
+    chunk: int | None = None,
+    lanes: Mode = "map",
+    devices: int = 1,
+    start: Progress | None = None,
+) -> Trained:
+    """Train to the end: one lane for every key of `keys` ([lanes], of `jaxae.keys.root`), in one compiled program.
+
+    data, validation  pytrees of arrays as `study.batch` takes them
+    epochs            in place of the study's
+    hparams           a pytree of arrays with the lanes leading (see `jaxae.lanes.stack`), or None
+    initial           variables to start from in place of those drawn, the same for all lanes (see `init`)
+    validate_every    steps between validations, counted within the epoch; None: once, at its end
+    patience          validations without a lower loss after which a lane stops; None: never
+    chunk             steps in one compiled call; None: about a tenth of an epoch. No result depends on it
+    lanes, devices    "map" (each lane bitwise equal to its solo run), "vmap" or "split", over so many devices
+    start             a Progress to go on from, bitwise (its arrays are consumed)
+
+    Raises UsageError, before anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first
+    loss that is not finite.
+    """
+    plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk)
+    how = Lanes(lanes, devices)
+    options = {"validation": validation, "hparams": hparams, "initial": initial, "how": how}
+    now = start
+    for now in progress(study, keys, data, plan, start=start, **options):  # noqa: B007  the last one is what is wanted
+        pass
+    assert now is not None
+    return of_progress(study.name, study, keys, now, how, plan, study.steps_per_epoch(data))
+
+
+def begin(
+    study: Study,
+    keys: jax.Array,
+    data: Any,
+    plan: Plan,
+    *,
+    validate: bool = False,
+    hparams: Any = None,
+    initial: Any = None,
+    how: Lanes = lanes.SOLO,
+) -> Progress:
+    """The Progress of `keys` ([lanes]) before the first step; the other arguments are those of `progress`."""
+    _refuse_lanes(keys, hparams)
+    count, per_epoch = keys.shape[0], study.steps_per_epoch(data)
+    points = len(plan.points(per_epoch)) if validate else 0
+    state = _init(study, keys, data, hparams, initial, how)
+    shapes = jax.eval_shape(functools.partial(loop.step, study), *_one_lane(study, keys, state, data, hparams))
+
+    def unknown(length):
+        return {name: np.full((count, length), np.nan, np.float32) for name in shapes[1]}
+
+    return Progress(
+        state=state,
+        best=jax.tree.map(jnp.copy, model_of(state)) if validate else None,
+        best_loss=jnp.full((count,), jnp.inf, jnp.float32),
+        stale=jnp.zeros((count,), jnp.int32),
+        active=jnp.ones((count,), bool),
+        done=np.int32(0),
+        train=unknown(plan.epochs * per_epoch),
+        validation=unknown(points) if validate else {},
+    )
+
+
+def progress(
+    study: Study,
+    keys: jax.Array,
+    data: Any,
+    plan: Plan,
+    *,
+    validation: Any = None,
+    hparams: Any = None,
+    initial: Any = None,
+    how: Lanes = lanes.SOLO,
+    start: Progress | None = None,
+) -> Iterator[Progress]:
+    """Train the lanes of `keys`, yielding a Progress after every chunk; the last one is the finished training.
+
+    A Progress is good until the next one is asked for: its state and best are then consumed, and its losses are written
+    on in place. Whoever keeps one longer copies it, as `jaxae.checkpoint.save` does. Arguments as in `fit`, but for
+    `plan` and `how`, which hold the rest of its.
+
+    Raises NonFiniteLossError at the first loss that is not finite, and UsageError for `split` where the study's batches
+    are `indivisible`, and for keys or hparams that aren't one for each lane.
+    """
+    _refuse_lanes(keys, hparams)
+    per_epoch = study.steps_per_epoch(data)
+    stops = plan.stops(per_epoch)
+    if how.axis and (reason := loop.indivisible(study, keys[0], data, how.devices, _first(hparams))):
+        raise UsageError(f"{study.name} can't be trained with lanes 'split': {reason}; use 'map'")
+    data, validation = lanes.resident(data, how), lanes.resident(validation, how)
+    options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
+    now = start or begin(study, keys, data, plan, **options)
+    now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
+    chunk = _multiple(plan.chunk or _chunk_length(per_epoch), study.unroll)
+    rows, rows_epoch = None, -1
+    while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
+        epoch, at = divmod(int(now.done), per_epoch)
+        if epoch != rows_epoch:
+            rows, rows_epoch = _orders(study, keys, data, epoch, how), epoch
+        until = min([stop for stop in stops if stop > at] or [per_epoch])
+        count = _whole_rounds(min(chunk, until - at), study.unroll)
+        state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, how)
+        now = now._replace(state=state, done=np.int32(now.done + count))
+        _write_losses(now, losses, count)
+        refuse_non_finite(study, now, losses, count, per_epoch)
+        if validation is not None and at + count in stops:
+            point = epoch * len(stops) + stops.index(at + count)
+            now = _validate(study, keys, now, validation, point, hparams, plan.patience, how)
+        yield now
+
+
+def _refuse_lanes(keys: jax.Array, hparams: Any) -> None:
+    """Raise UsageError unless there is a key, and a row of every hparam, for each lane."""
+    if not jax.dtypes.issubdtype(jax.numpy.asarray(keys).dtype, jax.dtypes.prng_key) or keys.ndim != 1:
+        raise UsageError(
+            f"keys of type {keys.dtype} and shape {keys.shape} aren't one typed key for each lane; stack those of "
+            "jaxae.keys.root, as in jnp.stack([ae.keys.root(0)])"
+        )
+    for path, leaf in jax.tree_util.tree_leaves_with_path(hparams):
+        if np.shape(leaf)[:1] != keys.shape:
+            raise UsageError(
+                f"hparams{jax.tree_util.keystr(path)} has shape {np.shape(leaf)} and there are {len(keys)} lanes; lead "
+                "with the lanes, as jaxae.lanes.stack does"
+            )
+
+
+def _one_lane(study, keys, state, data, hparams):
+    return keys[0], _first(state), data, loop.any_index(study, data, study.batch_size), _first(hparams)
+
+
+def _first(tree):
+    """The first lane of it."""
+    return jax.tree.map(lambda leaf: leaf[0], tree)
+
+
+def _write_losses(now: Progress, losses: Any, count: int) -> None:
+    """Write a chunk's losses into the history."""
+    first = int(now.done) - count
+    for name, values in losses.items():
+        now.train[name][:, first : first + count] = np.asarray(values)
+
+
+def _chunk_length(per_epoch: int) -> int:
+    """About a tenth of an epoch, and a divisor of it where one is near: another length is another compilation."""
+    if per_epoch <= 50:
+        return per_epoch
+    target = max(per_epoch // 10, 20)
+    near = [length for length in range(target, target // 2, -1) if per_epoch % length == 0]
+    return near[0] if near else target
+
+
+def _whole_rounds(count: int, unroll: int) -> int:
+    """`count` without what is left over after whole rounds of unrolled steps, which is a chunk of its own."""
+    return count - count % unroll if count > unroll else count
+
+
+def _multiple(count: int, unroll: int) -> int:
+    """`count` rounded up: XLA fuses unrolled steps, so each must keep its place among them to keep its bits."""
+    return -(-count // unroll) * unroll
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _init(study, keys, data, hparams, initial, how):
+    def lane(shared, key, h):
+        return loop.init(study, key, shared[0], h, shared[1])
+
+    return lanes.apply(lane, how, (data, initial), keys, hparams)
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _orders(study, keys, data, epoch, how):
+    return lanes.apply(lambda shared, key: loop.order(study, key, *shared), how, (data, epoch), keys)
+
+
+@functools.partial(jax.jit, static_argnames=("study", "count", "how"), donate_argnames=("state",))
+def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
+    """`count` steps of every active lane, from row `at` on; the losses of the others are NaN."""
+
+    def train(shared, key, state, rows, h):
+        data, at = shared
+        return loop.follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h, how.axis)
+
+    def rest(shared, key, state, rows, h):
+        shapes = jax.eval_shape(train, shared, key, state, rows, h)[1]
+        return state, jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
+
+    def lane(shared, active, *lane):
+        return lax.cond(active, train, rest, shared, *lane)
+
+    return lanes.apply_divided(lane, how, (data, at), active, keys, state, rows, hparams)
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _losses(study, keys, state, data, hparams, how):
+    def lane(data, key, state, h):
+        return evaluate.losses(study, key, state, data, h)
+
+    return lanes.apply(lane, how, data, keys, state, hparams)
+
+
+def _validate(study, keys, now, data, point, hparams, patience, how):
+    losses = _losses(study, keys, now.state, data, hparams, how)
+    best, best_loss, stale, active = keep_best(
+        now.state, now.best, now.best_loss, now.stale, now.active, losses["loss"], patience
+    )
+    was_active = np.asarray(now.active)
+    for name, values in losses.items():
+        now.validation[name][was_active, point] = np.asarray(values)[was_active]
+    return now._replace(best=best, best_loss=best_loss, stale=stale, active=active)

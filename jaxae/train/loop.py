@@ -1,0 +1,146 @@
+"""The inside of training: pure functions of (study, key, data) for one lane, for jit, map and grad."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import traverse_util
+from flax.errors import InvalidRngError
+from jax import lax
+
+import jaxae.train.lanes as lanes
+from jaxae.errors import UsageError
+from jaxae.keys import stream
+from jaxae.study import State, Study
+from jaxae.train.plan import Losses
+
+
+def init(study: Study, key: jax.Array, data: Any, hparams: Any = None, initial: Any = None) -> State:
+    """The state before the first step: parameters from the stream "init".
+
+    `initial` holds variables to start from in their place: {"params": ..., "batch_stats": ...} or parts of these, such
+    as a pretrained encoder. Raises UsageError where the model has no such variable, or one of another shape.
+    """
+    data = jax.tree.map(jnp.asarray, data)
+    inputs = study.batch(stream(key, "init/batch"), data, any_index(study, data, 1)).inputs
+    rngs = {name: stream(key, f"init/{name}") for name in ("params", "sample", "dropout")}
+    variables = _put(study.model.init(rngs, inputs), initial or {})
+    params = variables["params"]
+    opt_state = study.transformation(hparams).init(params)
+    return State(jnp.zeros((), jnp.int32), params, variables.get("batch_stats", {}), opt_state)
+
+
+def order(study: Study, key: jax.Array, data: Any, epoch: jax.Array | int) -> jax.Array:
+    """The index of an epoch's steps, i32[steps, batch, ...]: a fresh permutation, cut into complete batches."""
+    count, rows = study.examples(data), study.steps_per_epoch(data)
+    shuffled = jax.random.permutation(stream(key, "order", epoch), count)[: rows * study.batch_size]
+    index = study.one_pass(stream(key, "index", epoch), data)[shuffled].astype(jnp.int32)
+    return index.reshape(rows, study.batch_size, *index.shape[1:])
+
+
+def step(
+    study: Study,
+    key: jax.Array,
+    state: State,
+    data: Any,
+    index: jax.Array,
+    hparams: Any = None,
+    axis: str | None = None,
+) -> tuple[State, Losses]:
+    """One update on the examples `index` (i32[b]). The losses are batch means, taken before the update.
+
+    Within shard_map or pmap, the devices along `axis` share the batch (data parallel): each computes its part, and all
+    get the same state and losses, those of one device but for rounding. The study must allow it: see `indivisible`.
+    """
+    batch = study.batch(stream(key, "train/batch", state.step), data, index)
+    batch = batch if axis is None else lanes.share(batch, axis)
+    rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
+
+    def objective(params):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        outputs, changed = study.model.apply(variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs)
+        losses, parts = study.loss(outputs, batch, hparams)
+        means = {"loss": losses.mean(), **{name: part.mean() for name, part in parts.items()}}
+        return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
+
+    gradients, (means, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
+    gradients, means = (gradients, means) if axis is None else lax.pmean((gradients, means), axis)
+    with jax.numpy_dtype_promotion("standard"):  # optax's Adam mixes dtypes, which a strict user would be refused
+        updates, opt_state = study.transformation(hparams).update(
+            gradients, state.opt_state, state.params, value=means["loss"]
+        )
+    params = optax.apply_updates(state.params, updates)
+    return State(state.step + 1, params, batch_stats, opt_state), means
+
+
+def follow(
+    study: Study, key: jax.Array, state: State, data: Any, rows: jax.Array, hparams: Any = None, axis: str | None = None
+) -> tuple[State, Losses]:
+    """One step per row of `rows` (i32[steps, batch]); the losses are f32[steps]. `axis` as in `step`."""
+
+    def body(state, index):
+        return step(study, key, state, data, index, hparams, axis)
+
+    return lax.scan(body, state, rows, unroll=study.unroll)
+
+
+def steps(
+    study: Study, key: jax.Array, state: State, data: Any, count: int, hparams: Any = None
+) -> tuple[State, Losses]:
+    """`count` steps from wherever `state` stands: pure, jittable, mappable.
+
+    `steps(a + b)` equals `steps(b)` after `steps(a)`, bitwise (where a is a multiple of `study.unroll`). Losses are
+    f32[count].
+    """
+    data, per_epoch = jax.tree.map(jnp.asarray, data), study.steps_per_epoch(data)
+    first, offset = jnp.divmod(state.step, per_epoch)
+    touched = (count - 1) // per_epoch + 2  # whatever the offset
+    rows = jnp.concatenate([order(study, key, data, first + i) for i in range(touched)])
+    return follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, offset, count), hparams)
+
+
+def indivisible(study: Study, key: jax.Array, data: Any, devices: int, hparams: Any = None) -> str:
+    """Why `devices` devices can't share the batches of this study's training, in words; empty where they can.
+
+    That neither the model nor the loss lets one example of a batch bear on another otherwise than by batch statistics
+    can't be seen from here.
+    """
+    if study.batch_size % devices:
+        return f"a batch of {study.batch_size} doesn't divide among {devices} devices"
+    data = jax.tree.map(jnp.asarray, data)
+    batch = jax.eval_shape(lambda data: study.batch(key, data, any_index(study, data, study.batch_size)), data)
+    if any(leaf.shape[:1] != (study.batch_size,) for leaf in jax.tree.leaves(batch)):
+        return "the batch holds arrays whose leading axis isn't that of the examples"
+    state = jax.eval_shape(functools.partial(init, study), key, data, hparams)
+    if state.batch_stats:
+        return "the model normalises over the whole batch"
+    model = functools.partial(study.model.apply, train=True, mutable=["batch_stats"])
+    try:
+        jax.eval_shape(model, {"params": state.params}, batch.inputs)  # without keys to draw from
+    except InvalidRngError:
+        return "the model draws for all examples of a batch at once"
+    return ""
+
+
+def any_index(study: Study, data: Any, count: int) -> jax.Array:
+    """`count` indices that stand for any."""
+    shape = jax.eval_shape(study.one_pass, jax.random.key(0), data).shape
+    return jnp.zeros((count, *shape[1:]), jnp.int32)
+
+
+def _put(variables, initial):
+    """`variables` with those of `initial`, nested dictionaries both, in the place of theirs."""
+    flat: dict[Any, Any] = dict(traverse_util.flatten_dict(variables))
+    given: dict[Any, Any] = dict(traverse_util.flatten_dict(initial))
+    for path, value in given.items():
+        have = flat[path].shape if path in flat else "none"
+        if have != np.shape(value):
+            raise UsageError(
+                f"initial variables hold {'/'.join(path)} of shape {np.shape(value)} and the model has {have}; give "
+                "those of an equal model"
+            )
+        flat[path] = jnp.asarray(value, flat[path].dtype)
+    return traverse_util.unflatten_dict(flat)

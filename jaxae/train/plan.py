@@ -1,0 +1,72 @@
+"""What training carries from chunk to chunk: the plan, the progress."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jaxae.errors import UsageError
+from jaxae.study import State
+
+Losses = dict[str, Any]
+
+
+class Progress(NamedTuple):
+    """Everything that training carries, lanes leading; enough to go on from, bitwise.
+
+    state       the latest State of each lane
+    best        the model of the lowest validation loss, a State without opt_state; None where there is no validation
+    best_loss   that loss, f32[lanes]
+    stale       validations since then, i32[lanes]
+    active      whether the lane still trains, bool[lanes]; early stopping clears it
+    done        steps done by the active lanes
+    train       {name: f32[lanes, steps]}: every step's losses (NaN where not yet, or no longer, trained)
+    validation  {name: f32[lanes, points]}: each validation's losses
+    """
+
+    state: State
+    best: State | None
+    best_loss: Any
+    stale: Any
+    active: Any
+    done: Any
+    train: Losses
+    validation: Losses
+
+
+CARRIED = ("state", "best", "best_loss", "stale", "active")  # from one compiled program to the next
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often: the arguments of `progress` that are plain numbers.
+
+    epochs           of training
+    validate_every   steps between validations, counted within the epoch; None: once, at its end
+    patience         validations without improvement after which a lane stops; None: never
+    chunk            steps in one compiled call; None: about a tenth of an epoch. No result depends on it
+
+    Raises UsageError for one below 1.
+    """
+
+    epochs: int
+    validate_every: int | None = None
+    patience: int | None = None
+    chunk: int | None = None
+
+    def __post_init__(self):
+        for name in ("epochs", "validate_every", "patience", "chunk"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} is {value}; it must be at least 1")
+
+    def stops(self, per_epoch: int) -> tuple[int, ...]:
+        """The steps of an epoch after which validation happens. Raises UsageError where there would be none."""
+        if self.validate_every is None:
+            return (per_epoch,)
+        if self.validate_every > per_epoch:
+            raise UsageError(f"validate_every is {self.validate_every} and an epoch has {per_epoch} steps; choose less")
+        return tuple(range(self.validate_every, per_epoch + 1, self.validate_every))
+
+    def points(self, per_epoch: int) -> list[float]:
+        """The validations of the whole training, in epochs from the start."""
+        stops = [stop / per_epoch for stop in self.stops(per_epoch)]
+        return [epoch + stop for epoch in range(self.epochs) for stop in stops]

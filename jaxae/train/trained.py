@@ -1,0 +1,130 @@
+"""A trained arm, a lane for every seed, and what its models make of data."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+import jaxae.train.evaluate as evaluate
+import jaxae.train.lanes as lanes
+from jaxae import metrics
+from jaxae.study import Batch, State, Study
+from jaxae.train.curves import as_json, epoch_means
+from jaxae.train.plan import Plan, Progress
+
+SLOW_START = 1000  # steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """An arm after training, lanes leading in every array.
+
+    state       the models: the last ones, or those of the lowest validation loss where a run asked for the best
+    best        the models of the lowest validation loss, without optimizer state; None where there was no validation
+    train       {name: f32[lanes, steps]}, every step's losses, NaN after an early stop
+    epochs      {name: f64[lanes, epochs]}, the means over each epoch's steps
+    validation  {name: f32[lanes, points]}, at `validation_epochs` f64[points], counted from the start
+    scores      {name: f32[lanes, images]} of the test images, where a run scored them
+    alive       bool[lanes]: whether the model shows different pictures for different inputs, as far as is known
+    how         the lanes, as they were trained
+    """
+
+    name: str
+    study: Study
+    keys: jax.Array
+    state: State
+    best: State | None
+    train: Mapping[str, np.ndarray]
+    epochs: Mapping[str, np.ndarray]
+    validation: Mapping[str, np.ndarray]
+    validation_epochs: np.ndarray
+    scores: Mapping[str, np.ndarray]
+    alive: np.ndarray
+    how: lanes.Lanes
+
+    @property
+    def living(self) -> np.ndarray:
+        """The lanes for means and curves, bool[lanes]: those whose models live; all where none does."""
+        return self.alive if self.alive.any() else ~self.alive
+
+    @property
+    def shown(self) -> int:
+        """The lane for pictures: the first whose model lives; the first of all where none does."""
+        return int(np.argmax(self.alive))
+
+    def sample(self, data: Any, index: Any, *, lane: int = 0, study: Study | None = None) -> tuple[Any, Batch]:
+        """Outputs and batch for the examples `index` of `data`, by the model of one lane, in this study or another."""
+        state = jax.tree.map(lambda leaf: leaf[lane], self.state)
+        data = lanes.resident(data, self.how)
+        return _sample(study or self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
+
+    def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
+        """Scores {name: f32[lanes, n]} of every example of `data`, in this study or one of other inputs or scores."""
+        data = lanes.resident(data, self.how)
+        return jax.device_get(_scores(study or self.study, self.keys, self.state, data, self.how))
+
+    def variables(self, lane: int = 0) -> dict[str, Any]:
+        """The variables of one lane's model, as `study.model.apply` takes them."""
+        params, batch_stats = jax.tree.map(lambda leaf: leaf[lane], (self.state.params, self.state.batch_stats))
+        return {"params": params, "batch_stats": batch_stats}
+
+    def cut(self, name: str, part: slice) -> "Trained":
+        """The arm of some lanes, under a name of its own."""
+        cut = functools.partial(jax.tree.map, lambda leaf: leaf[part])
+        return dataclasses.replace(
+            self, name=name, keys=self.keys[part], state=cut(self.state), best=cut(self.best), train=cut(self.train),
+            epochs=cut(self.epochs), validation=cut(self.validation), scores=cut(self.scores), alive=self.alive[part],
+        )  # fmt: skip
+
+
+def of_progress(
+    name: str, study: Study, keys: jax.Array, now: Progress, how: lanes.Lanes, plan: Plan, per_epoch: int
+) -> Trained:
+    """The trained arm that a finished training is, fresh or from its checkpoint."""
+    points = plan.points(per_epoch) if now.validation else []
+    return Trained(
+        name, study, keys, now.state, now.best, now.train,
+        {name: epoch_means(losses, per_epoch) for name, losses in now.train.items()},
+        now.validation, np.asarray(points), {}, np.ones(len(keys), bool), how,
+    )  # fmt: skip
+
+
+def one_picture(outputs: Any, batch: Batch) -> bool:
+    """Whether a model shows the same picture for every input of the batch.
+
+    A classifier's outputs are its logits; they are constant as a picture is.
+    """
+    return bool(metrics.is_constant(getattr(outputs, "image", outputs), batch.target))
+
+
+def alive(arm: Trained, test: Any, dead: Callable[[Any, Batch], bool] = one_picture) -> np.ndarray:
+    """bool[lanes]: whether the models live, which they don't where `dead` says so of up to 200 examples of `test`.
+
+    In the first thousand steps that can be a slow start, and nobody is called dead.
+    """
+    if arm.train["loss"].shape[1] < SLOW_START:
+        return np.ones(len(arm.keys), bool)
+    index = np.arange(min(200, arm.study.examples(test)))
+    return np.array([not dead(*arm.sample(test, index, lane=lane)) for lane in range(len(arm.keys))])
+
+
+def history(arm: Trained) -> dict[str, Any]:
+    """The arm's entry in history.json: losses by epoch, and where validation happened."""
+    return {
+        "train": as_json(arm.epochs),
+        "validation": as_json(arm.validation),
+        "validation_epochs": arm.validation_epochs.tolist(),
+    }
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how"))
+def _scores(study: Study, keys: jax.Array, state: State, data: Any, how: lanes.Lanes) -> dict[str, jax.Array]:
+    return lanes.apply(lambda data, key, state: evaluate.scores(study, key, state, data), how, data, keys, state)
+
+
+@functools.partial(jax.jit, static_argnames=("study",))
+def _sample(study, key, state, data, index):
+    return evaluate.sample(study, key, state, data, index)

@@ -1,0 +1,286 @@
+"""The contracts of training: no chunking, lane, interruption or consumer changes a number."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from tiny import DATA, HELD_OUT, assert_same_bits, batch, by_rate, lane, loss, roots, study
+
+from jaxae import checkpoint, display, evaluate, keys, train
+from jaxae.errors import UsageError
+from jaxae.train.lanes import Lanes
+from jaxae.models import Output
+from jaxae.train.plan import NonFiniteLossError
+from jaxae.study import Batch
+
+pytestmark = pytest.mark.usefixtures("optimised")
+
+RESULT = ("state", "best", "train", "validation")
+
+
+init = jax.jit(train.init, static_argnames="study")
+steps = jax.jit(train.steps, static_argnames=("study", "count"))
+scores = jax.jit(evaluate.scores, static_argnames="study")
+
+
+def noiseless(key, data, index):
+    return Batch(inputs=data[index], target=data[index])
+
+
+def result(progress):
+    return [getattr(progress, name) for name in RESULT]
+
+
+def test_steps_in_parts_equal_steps_in_one_across_epochs():
+    tiny, key = study(), keys.root(3)
+    start = init(tiny, key, DATA)
+    whole, losses = steps(tiny, key, start, DATA, 9)
+    state, parts = start, []
+    for _ in range(3):  # epochs have 4 steps
+        state, part = steps(tiny, key, state, DATA, 3)
+        parts.append(part["loss"])
+    assert_same_bits(whole, state)
+    assert_same_bits(losses["loss"], jnp.concatenate(parts))
+
+
+@pytest.mark.parametrize(("unroll", "size", "held_out"), [(1, 5, HELD_OUT), (3, 4, None)])
+def test_no_chunk_length_changes_a_number(unroll, size, held_out):
+    tiny = study(unroll=unroll, batch_size=size)  # 4 steps an epoch, or 5: chunks of 3 and of 2
+    one, whole = (train.fit(tiny, roots(1), DATA, validation=held_out, chunk=chunk) for chunk in (1, 22 // size))
+    assert_same_bits(result(one), result(whole))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_mapped_lane_equals_its_solo_run_bitwise(devices):
+    three = train.fit(study(), roots(3), DATA, validation=HELD_OUT, how=Lanes("map", devices))
+    for seed in range(3):
+        solo = train.fit(study(), roots(3)[seed : seed + 1], DATA, validation=HELD_OUT)
+        assert_same_bits(lane(result(three), seed), lane(result(solo), 0))
+
+
+@pytest.mark.parametrize(("count", "devices"), [(1, 1), (2, 2), (3, 2)])
+def test_nothing_is_compiled_after_the_first_epoch(count, devices):
+    how = Lanes("map", devices)
+    epochs = train.progress(study(), roots(count), DATA, train.Plan(3), validation=HELD_OUT, how=how)
+    compiled = [len(display._compilations) for _ in epochs]
+    assert len(compiled) == 3
+    assert compiled[0] == compiled[-1]
+
+
+def test_vmapped_lanes_equal_mapped_ones_to_rounding():
+    # SGD: Adam blows the rounding error of a gradient that is 0 up to a full step
+    rates = {"rate": np.full(3, 0.1, np.float32)}
+    options = {"hparams": rates, "validation": HELD_OUT}
+    tiny = study(optimizer=by_rate)
+    mapped, side_by_side = (train.fit(tiny, roots(3), DATA, how=Lanes(mode), **options) for mode in ("map", "vmap"))
+    for a, b in zip(jax.tree.leaves(mapped.state), jax.tree.leaves(side_by_side.state), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-5)
+
+
+def test_fit_takes_the_steps_of_steps():
+    fitted = train.fit(study(), roots(1), DATA)
+    key = roots(1)[0]
+    state, losses = steps(study(), key, init(study(), key, DATA), DATA, 12)
+    np.testing.assert_allclose(fitted.train["loss"][0], losses["loss"], rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(fitted.state.step), [state.step])
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7])
+def test_going_on_from_a_saved_checkpoint_equals_never_stopping(tmp_path, stop):
+    options = {"validation": HELD_OUT, "how": Lanes("map", 2)}
+    plan = train.Plan(3, chunk=1)
+    *_, whole = train.progress(study(), roots(3), DATA, plan, **options)
+    for number, now in enumerate(train.progress(study(), roots(3), DATA, plan, **options), 1):
+        if number == stop:
+            checkpoint.save(tmp_path / "tiny", now)
+            break
+    like = train.begin(study(), roots(3), DATA, plan, validate=True)
+    saved = checkpoint.restore(tmp_path / "tiny", like)
+    assert saved is not None
+    assert int(saved.done) == stop
+    *_, resumed = train.progress(study(), roots(3), DATA, plan, start=saved, **options)
+    assert_same_bits(result(whole), result(resumed))
+
+
+def test_an_epoch_shows_every_example_at_most_once_and_none_is_favoured():
+    orders = np.stack([np.asarray(train.order(study(), keys.root(0), DATA, epoch)) for epoch in range(400)])
+    assert orders.shape == (400, 4, 5)
+    assert all(len(set(epoch.ravel())) == 20 for epoch in orders)
+    seen = np.bincount(orders.ravel(), minlength=22)  # each is left out of 2 epochs in 22: 364 +- 6 are expected
+    assert seen.min() > 330
+    assert seen.max() < 395
+
+
+class Wide(nn.Module):
+    """Another model than Tiny, which draws no dropout."""
+
+    @nn.compact
+    def __call__(self, x, *, train: bool = False):
+        return Output(image=nn.Dense(3)(nn.relu(nn.Dense(7)(x))))
+
+
+def curious(key, data, index):
+    return batch(key, data, index)._replace(label=jax.random.normal(keys.stream(key, "more"), index.shape))
+
+
+def seen(outputs, batch, hparams):
+    more = {} if batch.label is None else {"more": batch.label}
+    mix = jnp.array([1.0, 2.0, 4.0])
+    return loss(outputs, batch, hparams)[0], {
+        "order": batch.target @ mix,
+        "noise": (batch.inputs - batch.target) @ mix,
+        **more,
+    }
+
+
+def test_arms_share_data_order_and_noise_whatever_their_model_and_what_else_it_draws():
+    arms = study(loss=seen), dataclasses.replace(study(loss=seen), model=Wide(), batch=curious)
+    one, other = (train.fit(arm, roots(2), DATA).train for arm in arms)
+    for name in ("order", "noise"):
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-4, atol=1e-6)
+    for values in (one["order"], one["noise"], other["more"]):
+        assert len(np.unique(values)) == values.size == 24  # every step of every seed has its own
+
+
+def test_training_changes_batch_statistics_and_evaluation_does_not_depend_on_the_batch():
+    state = lane(train.fit(study(), roots(1), DATA).state, 0)
+    assert not np.allclose(state.batch_stats["BatchNorm_0"]["mean"], 0)
+    quiet = study(batch=noiseless)
+    few, many = (scores(quiet, keys.root(0), state, data)["mse"] for data in (DATA[:3], DATA))
+    np.testing.assert_allclose(few, many[:3], rtol=1e-5)
+    assert many.shape == (22,)
+
+
+def test_evaluation_keeps_the_remainder_of_the_last_chunk(monkeypatch):
+    quiet = study(batch=noiseless)
+    state = init(quiet, keys.root(0), DATA)
+    whole = scores(quiet, keys.root(0), state, DATA)["mse"]
+    monkeypatch.setattr(evaluate, "CHUNK", 8)
+    by_chunks = jax.jit(lambda state: evaluate.scores(quiet, keys.root(0), state, DATA))(state)["mse"]
+    np.testing.assert_allclose(by_chunks, whole, rtol=1e-5)
+
+
+def test_the_first_loss_that_is_not_finite_is_named():
+    rates = {"rate": np.array([0.01, 1e38], np.float32)}
+    fragile = study(optimizer=by_rate)
+    with pytest.raises(NonFiniteLossError) as caught:
+        train.fit(fragile, roots(2), DATA, hparams=rates)
+    hot = {"rate": jnp.float32(1e38)}
+    start = init(fragile, roots(2)[1], DATA, hot)
+    values = steps(fragile, roots(2)[1], start, DATA, 4, hot)[1]["loss"]
+    first = 1 + int(np.argmax(~np.isfinite(np.asarray(values))))
+    assert (caught.value.lane, caught.value.epoch, caught.value.step) == (1, 1, first)
+
+
+def test_lanes_stop_early_one_by_one_and_keep_their_best():
+    # at rate 0 dropout alone changes nothing: validation never improves after the first
+    rates = {"rate": np.array([0.0, 0.05], np.float32)}
+    still = study(optimizer=by_rate, epochs=6)
+    done = train.fit(still, roots(2), DATA, validation=HELD_OUT, hparams=rates, patience=2)
+    # batch statistics move at rate 0 too, so the best is wherever validation was lowest
+    points = done.validation["loss"]
+    best = np.nanargmin(points, 1)
+    np.testing.assert_allclose(np.asarray(done.best_loss), points[[0, 1], best])
+    np.testing.assert_array_equal(np.asarray(done.best.step), 4 * (best + 1))
+    trained = (~np.isnan(points)).sum(1)
+    assert trained.tolist() == [3, 6]  # lane 0 stops two validations after its best, the first
+    assert best[0] == 0
+    assert (~np.isnan(done.train["loss"])).sum(1).tolist() == (4 * trained).tolist()
+
+
+def test_validation_happens_where_it_is_asked_for():
+    done = train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=3)
+    assert done.validation["loss"].shape == (1, 3)  # after step 3 of each of three epochs of 4
+    assert set(done.validation) == {"loss", "l1"}
+    assert np.isfinite(done.validation["l1"]).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: train.fit(study(batch_size=23), roots(1), DATA), "batch of 23.*22 examples"),
+        (lambda: train.Plan(0), "epochs is 0"),
+        (lambda: train.Plan(1, patience=0), "patience is 0"),
+        (lambda: Lanes("pmap"), "map, vmap or split, not 'pmap'"),  # type: ignore[arg-type]
+        (lambda: Lanes("map", 99), "99 devices"),
+        (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(call, words):
+    with pytest.raises(UsageError, match=words):
+        call()
+
+
+def test_without_validation_the_best_is_the_latest_at_every_chunk():
+    for now in train.progress(study(), roots(2), DATA, train.Plan(3, chunk=3)):
+        assert_same_bits(now.best, now.state)
+
+
+def test_parameters_that_are_not_finite_stop_the_training_though_the_loss_was():
+    def huge(hparams):
+        return optax.sgd(float("inf"))  # the first loss is finite, and so is no parameter after it
+
+    with pytest.raises(NonFiniteLossError, match="parameters are not finite after step 1 of epoch 1"):
+        train.fit(study(optimizer=huge), roots(1), DATA, chunk=1)
+
+
+def test_validating_less_often_than_once_an_epoch_is_refused():
+    with pytest.raises(UsageError, match="validate_every is 5 and an epoch has 4 steps"):
+        train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=5)
+
+
+SPLIT = Lanes("split", 2)
+
+
+def labelled_by_one(key, data, index):
+    return noiseless(key, data, index)._replace(label=jnp.float32(1))
+
+
+def divisible(**changes):
+    return study(**{"model": Wide(), "batch_size": 4, "optimizer": optax.sgd(0.1), **changes})
+
+
+def test_each_device_has_its_part_of_a_divided_batch():
+    sizes = []
+
+    def watched(outputs, batch, hparams):
+        sizes.append((len(outputs.image), len(batch.inputs)))
+        return loss(outputs, batch, hparams)
+
+    train.fit(divisible(loss=watched), roots(1), DATA, how=SPLIT)
+    assert sizes[-1] == (2, 2)
+
+
+def test_a_divided_batch_trains_as_a_whole_one_but_for_rounding_and_goes_on_bitwise(tmp_path):
+    whole, divided = (train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, how=how) for how in (Lanes(), SPLIT))
+    for a, b in zip(jax.tree.leaves(result(whole)), jax.tree.leaves(result(divided)), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6)
+    solo = train.fit(divisible(), roots(3)[1:2], DATA, validation=HELD_OUT, how=SPLIT)
+    assert_same_bits(lane(result(divided), 1), lane(result(solo), 0))
+    first = next(train.progress(divisible(), roots(3), DATA, train.Plan(3), validation=HELD_OUT, how=SPLIT))
+    checkpoint.save(tmp_path / "tiny", first)
+    saved = checkpoint.restore(
+        tmp_path / "tiny", train.begin(divisible(), roots(3), DATA, train.Plan(3), validate=True)
+    )
+    resumed = train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, how=SPLIT, start=saved)
+    assert_same_bits(result(divided), result(resumed))
+
+
+def test_batches_that_can_not_be_divided_are_refused():
+    class Drawing(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train: bool = False):
+            return Output(image=nn.Dropout(0.5, deterministic=not train)(nn.Dense(3)(x)))
+
+    for made, words in (
+        (divisible(batch_size=5), "a batch of 5 doesn't divide among 2 devices"),
+        (study(batch_size=4), "normalises over the whole batch"),
+        (divisible(model=Drawing()), "draws for all examples"),
+        (divisible(batch=labelled_by_one), "leading axis isn't that of the examples"),
+    ):
+        with pytest.raises(UsageError, match=f"tiny can't be trained with lanes 'split': .*{words}.*; use 'map'"):
+            train.fit(made, roots(1), DATA, how=SPLIT)
