@@ -7,10 +7,11 @@ reads real ones.
 
 Expected  experiments/results/digit_classifier.json: over 99.2% of the test digits read right
 Run       python -m experiments.digit_classifier --seeds 3
-Use       variables = judge(run, test); probability = read(variables, images)
+Use       variables = judge(run); probability = read_digits(variables, images)
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from jaxae.report import numbers
+from jaxae.report.figures import Bars, Images
 from jaxae.transforms import random_shift, to_unit
 
 Judge = Mapping[str, Any]  # the classifier's variables
@@ -49,29 +52,46 @@ class Config(ae.Flags):
             raise ae.UsageError(f"{given}: give a rate above 0, a dropout from 0 to under 1 and a shift from 0 to 27")
 
 
-def study(config: Config, train: ae.data.Dataset) -> ae.Study:
-    """Cross-entropy on shifted digits; evaluated on digits as they are."""
+def arms(config: Config, images: int | None = None) -> list[ae.Arm]:
+    """One: cross-entropy on shifted digits, evaluated on digits as they are.
 
-    def plain(key, data, index):
-        label = data.label[index]
-        return ae.Batch(to_unit(data.image[index]), jax.nn.one_hot(label, 10), label)
-
-    def shifted(key, data, index):
-        batch = plain(key, data, index)
-        return batch._replace(inputs=random_shift(ae.keys.stream(key, "shift"), batch.inputs, config.shift))
-
-    batch_size = min(config.batch_size, len(train))
+    The schedule's length follows from the number of images; a batch has at most as many as there are.
+    """
+    batch_size = min(config.batch_size, images or config.batch_size)
     model = ae.models.DigitClassifier(dropout=config.dropout, dtype=config.dtype)
-    return ae.Study(
-        NAME, model, shifted, loss, optimizer(config, len(train) // batch_size),
+    made = ae.Study(
+        NAME, model, shifted(config.shift), loss, optimizer(config.learning_rate, steps(config, images, batch_size)),
         batch_size=batch_size, epochs=config.epochs, scores=scores, eval_batch=plain,
     )  # fmt: skip
+    return [ae.Arm(made)]
 
 
-def optimizer(config: Any, per_epoch: int) -> optax.GradientTransformation:
-    """Adam at a rate that rises and falls once in all epochs, each of so many steps."""
-    steps = max(config.epochs * per_epoch, 5)
-    return optax.adam(optax.cosine_onecycle_schedule(steps, config.learning_rate, pct_start=0.2))
+def plain(key, data: ae.data.Dataset, index) -> ae.Batch:
+    """Digits as they are, their labels one-hot."""
+    label = data.label[index]
+    return ae.Batch(to_unit(data.image[index]), jax.nn.one_hot(label, 10), label)
+
+
+@functools.cache  # equal studies have the same one
+def shifted(pixels: int) -> Callable[..., ae.Batch]:
+    """Digits moved by up to so many pixels."""
+
+    def batch(key, data: ae.data.Dataset, index) -> ae.Batch:
+        whole = plain(key, data, index)
+        return whole._replace(inputs=random_shift(ae.keys.stream(key, "shift"), whole.inputs, pixels))
+
+    return batch
+
+
+def steps(config: Any, images: int | None, batch_size: int) -> int:
+    """Of the whole training, 5 at least: the schedule's length."""
+    return max(config.epochs * ((images or batch_size) // batch_size), 5)
+
+
+@functools.cache  # equal studies have the same one
+def optimizer(rate: float, length: int) -> optax.GradientTransformation:
+    """Adam at a rate that rises and falls once in so many steps."""
+    return optax.adam(optax.cosine_onecycle_schedule(length, rate, pct_start=0.2))
 
 
 def loss(logits, batch: ae.Batch, hparams) -> tuple[Any, dict[str, Any]]:
@@ -91,30 +111,33 @@ def recipe(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names}
 
 
-def judge(run: ae.Run, test: ae.data.Dataset) -> Judge:
-    """The classifier's variables, for a study that reads generated digits with `read`.
+def judge(run: ae.Run) -> Judge:
+    """The classifier's variables, for a study that reads generated digits with `read_digits`.
 
     It is trained on all of MNIST's training digits, whatever the run's --limit, with seed 0 and this file's defaults,
-    once: afterwards it comes from the cache. What share of `test` it reads right is a measure of the run, that of the
-    arm "digit classifier".
+    once: afterwards it comes from the cache.
     """
     config, train = Config(), run.data("mnist", "train", whole=True)
-    variables = run.pretrained(study(config, train), train, recipe(config))
-    right = read(variables, to_unit(jnp.asarray(test.image))).argmax(1) == test.label
-    run.measure(NAME, "test/accuracy", right.mean())
-    note_accuracy(run)
-    return variables
+    (arm,) = arms(config, len(train))
+    return run.pretrained(arm.study, train, recipe(config))
 
 
-def note_accuracy(run: ae.Run) -> None:
-    """A paragraph where the classifier reads worse than a judge should."""
-    accuracy = run.measures[NAME]["test/accuracy"]
-    if accuracy.min() < NEEDED:
-        found = ", ".join(f"{value:.2%}" for value in accuracy)
-        run.note(f"The {NAME} reads {found} of the test digits right, and a judge should read {NEEDED:.1%}.")
+def accuracy_of(variables: Judge, test: ae.data.Dataset) -> dict[str, dict[str, np.ndarray]]:
+    """What share of `test` a judge reads right, as a measure of the arm NAME."""
+    right = read_digits(variables, to_unit(jnp.asarray(test.image))).argmax(1) == test.label
+    return {NAME: {"test/accuracy": ae.results.as_measure(right.mean())}}
 
 
-def read(variables: Judge, images: Any) -> np.ndarray:
+def doubt(found: ae.Findings) -> str:
+    """A paragraph where the classifier reads worse than a judge should; else nothing."""
+    accuracy = np.atleast_1d(found.measures[NAME]["test/accuracy"])
+    if (accuracy >= NEEDED).all():
+        return ""
+    shares = ", ".join(f"{value:.1%}" for value in accuracy)
+    return f"The {NAME} reads {shares} of the test digits right, and a judge should read {NEEDED:.1%}."
+
+
+def read_digits(variables: Judge, images: Any) -> np.ndarray:
     """The probability of every digit: float[..., 28, 28, 1] in [0, 1] -> f32[..., 10]; in chunks, any number."""
     images = np.asarray(images, np.float32)
     flat = images.reshape(-1, 28, 28, 1)
@@ -125,7 +148,7 @@ def read(variables: Judge, images: Any) -> np.ndarray:
 
 def captions(variables: Judge, images: Any) -> list[str]:
     """What is read in each of the images float[n, 28, 28, 1], and its probability."""
-    return [f"{p.argmax()} ({p.max():.0%})" for p in read(variables, images)]
+    return [f"{p.argmax()} ({p.max():.0%})" for p in read_digits(variables, images)]
 
 
 @jax.jit
@@ -134,41 +157,65 @@ def _probabilities(variables, images):
     return jax.nn.softmax(logits)
 
 
-def main(config: Config) -> None:
-    """Train, keep the first seed's model for other studies, show what is misread."""
-    with ae.Run(config, claims=()) as run:
-        train, test = run.data("mnist", "train"), run.data("mnist", "test")
-        trained = run.train(study(config, train), train, test=test)
-        run.publish(trained, train, recipe(config))
-        right = trained.scores["accuracy"]
-        run.measure(NAME, "test/digits misread", (1 - right).sum(1))
-        note_accuracy(run)
-        run.figure("accuracy", accuracy(right, test))
-        if not right[0].all():
-            run.figure("misread", misread(trained, test))
+def train(run: ae.Run) -> dict[str, ae.Trained]:
+    """Train, and keep the first seed's model for other studies."""
+    digits, test = run.data("mnist", "train"), run.data("mnist", "test")
+    (arm,) = arms(run.config, len(digits))
+    trained = run.train(arm, digits, test=test)
+    run.publish(trained[NAME], digits, recipe(run.config))
+    return trained
 
 
-def accuracy(right: np.ndarray, test: ae.data.Dataset) -> ae.plots.Bars:
-    """Which digits are misread: right f32[seeds, n], 1 where the digit was read right."""
-    share = np.stack([1 - right[:, test.label == digit].mean(1) for digit in range(10)], axis=1)
-    return ae.plots.Bars(
-        "Test digits that are misread, by digit", "digit", "misread, in percent", tuple("0123456789"),
-        (("misread", 100 * share),), within=(0, 100),
-    )  # fmt: skip
+def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
+    """How many digits are misread, which, and up to 24 that the first seed misreads, the surest mistakes first."""
+    test, done = run.data("mnist", "test"), trained[NAME]
+    right = done.scores["accuracy"]
+    wrong = 100 * np.stack([1 - right[:, test.label == digit].mean(1) for digit in range(10)], axis=1)
+    return ae.results.collect(
+        run.origin,
+        [done],
+        {NAME: {"test/digits misread": ae.results.as_measure((1 - right).sum(1))}},
+        by_seed={NAME: {"misread by digit, %": wrong}},
+        arrays={NAME: misread(done, test)},
+    )
 
 
-def misread(trained: ae.Trained, test: ae.data.Dataset) -> ae.plots.Images:
-    """Up to 24 test digits that the first seed misreads, the surest mistakes first."""
-    logits, batch = trained.sample(test, np.flatnonzero(trained.scores["accuracy"][0] == 0))
+def misread(done: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
+    """Misread digits, f32[n, 28, 28, 1], what they are, what they are read as, and the probability of that."""
+    logits, batch = done.sample(test, np.flatnonzero(done.scores["accuracy"][0] == 0))
     sure = np.asarray(jax.nn.softmax(logits))
     order = np.argsort(-sure.max(1), kind="stable")[:24]
-    captions = [f"{batch.label[i]} as {sure[i].argmax()}, {sure[i].max():.0%}" for i in order]
-    return ae.plots.Images(
-        "Misread test digits: as what and how surely, the surest first (first seed)",
-        (("", np.asarray(batch.inputs)[order]),),
-        captions=(captions,), columns=8,
-    )  # fmt: skip
+    names = ("image", "digit", "read", "probability")
+    values = (np.asarray(batch.inputs), np.asarray(batch.label), sure.argmax(1), sure.max(1))
+    return {name: value[order] for name, value in zip(names, values, strict=True)}
 
+
+def say(found: ae.Findings) -> ae.Document:
+    """How well it reads."""
+    accuracy = 100 * found.measures[NAME]["test/accuracy"]
+    conclusions = f"- The classifier reads {numbers.percent(accuracy)} of the test digits right."
+    drawn = figures(found) if found.arrays else {}
+    return ae.Document(conclusions, found.rows(), figures=drawn, notes=doubt(found))
+
+
+def figures(found: ae.Findings) -> dict[str, Any]:
+    """Which digits are misread, and examples."""
+    shares, seen = found.by_seed[NAME]["misread by digit, %"], found.arrays[NAME]
+    title = "Test digits that are misread, by digit"
+    drawn: dict[str, Any] = {
+        "accuracy": Bars(
+            title, "digit", "misread, in percent", tuple("0123456789"), (("misread", shares),), within=(0, 100)
+        )
+    }
+    if len(seen["image"]):
+        parts = zip(seen["digit"], seen["read"], seen["probability"], strict=True)
+        captions = [f"{digit} as {read}, {sure:.0%}" for digit, read, sure in parts]
+        title = "Misread test digits: as what and how surely, the surest first (first seed)"
+        drawn["misread"] = Images(title, (("", seen["image"]),), captions=(captions,), columns=8)
+    return drawn
+
+
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, measure=measure, say=say)
 
 if __name__ == "__main__":
-    ae.cli(main, Config)
+    ae.cli(EXPERIMENT)

@@ -1,17 +1,4 @@
-"""denoise: reconstruction and denoising of CIFAR-10 by a small convolutional autoencoder (report 001).
-
-Four convolutions, 1,611 parameters, learn to give an image back: the clean one (ae), or one with Gaussian noise (dae).
-The report's text says that the noise has variance 0.1, its public code that it has standard deviation 0.1; both are
-run, and the reported numbers decide. With the smaller noise a denoiser has to beat 26 dB, what the noisy image itself
-scores; the report's 24.48 dB stay below it.
-
-Source    001_9e09d4206a4553a9.txt: one run, no seed; CIFAR-10 in [-1, 1], MSE, batch 16, 3 epochs of 45,000; by its
-          public code: Adam 1e-4, L2 1e-5 added to the gradient, metrics on 8-bit images
-Expected  experiments/results/denoise.json (n seeds, device and command are in it), denoise_improvements.json
-Run       python -m experiments.denoise --seeds 3
-Also      --arms deviation --improvements rate sgd l1 batch-norm copies layers epochs channels (what the report
-          suggests, measured); --improve variance; --source synthetic --limit 2000
-"""
+"""What is trained: the report's autoencoder and denoisers, what it suggests to change, and its numbers."""
 
 import math
 from dataclasses import dataclass, replace
@@ -23,11 +10,10 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from experiments import denoise_report
-from experiments.denoise_report import ARMS, GAP, LOG
-from jaxae import tables
 from jaxae.transforms import add_gaussian_noise, signed_to_unit, to_signed
 
+ARMS = {"ae": "ae", "deviation": "dae deviation 0.1", "variance": "dae variance 0.1"}  # the report's
+LOG = 100  # steps between two logged losses, each the mean of the training losses since the last one
 EPOCH = 45_000  # images; a smaller set is gone through as often as that takes, so that the steps stay the report's
 ABOVE = "test/mse, signed, above the ae's"
 WEIGHT_DECAY = 1e-5
@@ -84,7 +70,7 @@ SGD = optax.chain(optax.add_decayed_weights(WEIGHT_DECAY), optax.sgd(1e-3, momen
 
 
 @dataclass(frozen=True)
-class Arm:
+class Recipe:
     """An autoencoder and how it is trained. The defaults are the report's."""
 
     name: str
@@ -96,9 +82,9 @@ class Arm:
 
 
 REPORTED = {
-    "ae": Arm(ARMS["ae"]),
-    "deviation": Arm(ARMS["deviation"], 0.1),
-    "variance": Arm(ARMS["variance"], math.sqrt(0.1)),
+    "ae": Recipe(ARMS["ae"]),
+    "deviation": Recipe(ARMS["deviation"], 0.1),
+    "variance": Recipe(ARMS["variance"], math.sqrt(0.1)),
 }
 IMPROVEMENTS: dict[str, dict[str, dict[str, Any]]] = {
     "channels": {"32 channels": {"model": MODEL.clone(widths=(32, 32))}},
@@ -152,12 +138,25 @@ def denoiser_claims(arm: str, other: str, reading: str) -> list[ae.Claim]:
     return [replace(claim, explained_by=((other, claim.metric),) if other else ()) for claim in found]
 
 
-def study(arm: Arm, config: ae.Flags) -> ae.Study:
+def recipes(config: Config) -> list[Recipe]:
+    """Those that the flags ask for."""
+    base = REPORTED[config.improve]
+    changed = [setting for name in config.improvements for setting in IMPROVEMENTS[name].items()]
+    improved = [replace(base, name=f"{base.name}, {name}", **changes) for name, changes in changed]
+    return [*(REPORTED[name] for name in config.arms), *improved]
+
+
+def arms(config: Config) -> list[ae.Arm]:
+    """A study for each of them."""
+    return [ae.Arm(study(recipe, config)) for recipe in recipes(config)]
+
+
+def study(recipe: Recipe, config: ae.Flags) -> ae.Study:
     """Signed images, with noise or without, to the clean ones under MSE."""
-    model, epochs = arm.model.clone(dtype=config.dtype), arm.epochs * config.epochs
-    scores = clean_scores if arm.deviation is None else noisy_scores
+    model, epochs = recipe.model.clone(dtype=config.dtype), recipe.epochs * config.epochs
+    scores = clean_scores if recipe.deviation is None else noisy_scores
     return ae.Study(
-        arm.name, model, batch, loss, arm.optimizer, config.batch_size, epochs, scores=scores, examples=visits
+        recipe.name, model, batch, loss, recipe.optimizer, config.batch_size, epochs, scores=scores, examples=visits
     )
 
 
@@ -228,106 +227,23 @@ def split(data: ae.data.Dataset, config: Config) -> tuple[Any, Any, Any]:
     return train if config.limit else np.resize(train, max(EPOCH, len(train))), train, validation
 
 
-def chosen(config: Config) -> list[Arm]:
-    """The arms that the flags ask for."""
-    base = REPORTED[config.improve]
-    changed = [setting for name in config.improvements for setting in IMPROVEMENTS[name].items()]
-    improved = [replace(base, name=f"{base.name}, {name}", **changes) for name, changes in changed]
-    return [*(REPORTED[name] for name in config.arms), *improved]
-
-
-def main(config: Config) -> None:
-    """Train every arm, compare, draw."""
-    with ae.Run(config, claims(config)) as run:
-        train, test = run.data("cifar10", "train"), run.data("cifar10", "test")
-        epoch, once, held_out = split(train, config)
-        arms, base = chosen(config), ARMS[config.improve]
-        trained = [train_arm(run, arm, train.image, (epoch, once, held_out), test.image) for arm in arms]
-        compare(run, config)
-        protocols(run, trained)
-        denoise_report.draw(run, trained, [images(arm, test.image) for arm in arms], base)
-        for text in denoise_report.notes(run, trained, base, (len(once), len(epoch), len(test))):
-            run.note(text)
-
-
-def train_arm(run: ae.Run, arm: Arm, image: Any, rows: tuple[Any, Any, Any], test: Any) -> ae.Trained:
-    """Train, validate at every log, and score the trained model on the test images, and on the training images."""
-    epoch, once, held_out = (images(arm, image, row) for row in rows)
-    shown = epoch if arm.copies is None else epoch._replace(copies=np.int32(arm.copies))
-    made = study(arm, run.config)
-    per_epoch = made.steps_per_epoch(shown)
-    log = min(LOG, per_epoch)
-    done = run.train(made, shown, validation=held_out, validate_every=log, test=images(arm, test))
-    note_losses(run, done, per_epoch, log)
-    note_gains(run, done.name)
-    note_gap(run, done, done.evaluate(once, replace(made, scores=signed_error))["mse, signed"])
-    return done
-
-
-def images(arm: Arm, image: Any, row: Any = None) -> Images:
-    """The images of these rows (default: all) under the arm's noise."""
+def images(recipe: Recipe, image: Any, row: Any = None) -> Images:
+    """The images of these rows (default: all) under the recipe's noise."""
     row = np.arange(len(image), dtype=np.int32) if row is None else row
-    return Images(image, row, None if arm.deviation is None else np.float32(arm.deviation))
+    return Images(image, row, None if recipe.deviation is None else np.float32(recipe.deviation))
 
 
-def running(losses: np.ndarray, per_epoch: int, log: int) -> np.ndarray:
-    """f[seeds, steps] -> f[seeds, logs]: means of `log` steps, beginning anew in every epoch as the report's do."""
-    epochs = np.asarray(losses, np.float64).reshape(len(losses), -1, per_epoch)
-    kept = epochs[:, :, : per_epoch // log * log]
-    return kept.reshape(len(losses), -1, log).mean(2)
-
-
-def note_losses(run: ae.Run, done: ae.Trained, per_epoch: int, log: int) -> None:
-    """The logged training losses, beside the validation losses of the same steps."""
-    means = running(done.train["loss"], per_epoch, log)
-    run.measure(done.name, f"train/loss of {LOG} steps/first", means[:, 0])
-    run.measure(done.name, f"train/loss of {LOG} steps/last", means[:, -1])
-    run.history[done.name]["logged"] = {"every": log, "train": means.tolist()}
-
-
-def note_gains(run: ae.Run, arm: str) -> None:
-    """How much more than the noisy image the output resembles the original."""
-    found = run.measures[arm]
-    for metric in ("psnr, 8-bit", "ssim, 8-bit"):
-        if f"test/input {metric}" in found:
-            run.measure(arm, f"test/{metric} gained", found[f"test/{metric}"] - found[f"test/input {metric}"])
-
-
-def note_gap(run: ae.Run, done: ae.Trained, train: np.ndarray) -> None:
-    """The test images' loss less the training images' (f32[seeds, n]) under the same trained model."""
-    train, test = np.asarray(train, np.float64), np.asarray(done.scores["mse, signed"], np.float64)
-    gap = test.mean(1) - train.mean(1)
-    error = np.sqrt(test.var(1) / test.shape[1] + train.var(1) / train.shape[1])
-    run.measure(done.name, "train, after training/mse, signed", train.mean(1))
-    run.measure(done.name, GAP, gap)
-    run.measure(done.name, f"{GAP}, in standard errors", gap / error)
-
-
-def compare(run: ae.Run, config: Config) -> None:
-    """Paired differences: what noise costs, and what each improvement brings."""
-    for name in ("deviation", "variance"):
-        if "ae" in config.arms and name in config.arms:
-            arm, loss = ARMS[name], "test/mse, signed"
-            run.measure(arm, ABOVE, run.measures[arm][loss] - run.measures["ae"][loss])
-            run.compare(arm, "ae", loss, "test/psnr, 8-bit", "test/ssim, 8-bit")
-    base = ARMS[config.improve]
-    for name in denoise_report.changes(run, base):
-        run.compare(name, base, "test/mse, signed", "test/psnr, 8-bit", "test/ssim, 8-bit")
-
-
-def protocols(run: ae.Run, trained: list[ae.Trained]) -> None:
-    """The report's protocol and dm-pix side by side, of what each model is given and of what it makes of it."""
-    heads = {"psnr, 8-bit": "PSNR, 8-bit, dB", "psnr": "PSNR, dm-pix, dB"}
-    heads |= {"ssim, 8-bit": "SSIM, 8-bit, 7x7", "ssim": "SSIM, dm-pix"}
-    rows = []
-    for done in trained:
-        seen = run.measures[done.name]
-        for image, prefix in (("noisy input", "test/input "), ("output", "test/")):
-            if f"{prefix}psnr" in seen:
-                rows.append([done.name, image, *(tables.over_seeds(seen[prefix + metric]) for metric in heads)])
-    columns = [("Arm", "text"), ("Image", "text"), *((head, "number") for head in heads.values())]
-    run.table("The report's protocol (8-bit images, 7x7 SSIM) and dm-pix, on the test images", columns, rows)
-
-
-if __name__ == "__main__":
-    ae.cli(main, Config)
+def train(run: ae.Run) -> dict[str, ae.Trained]:
+    """Every arm, validated at every log, scored on the test images."""
+    photos, test = run.data("cifar10", "train"), run.data("cifar10", "test")
+    epoch, _, held_out = split(photos, run.config)
+    trained = {}
+    for recipe in recipes(run.config):
+        shown, validation = (images(recipe, photos.image, row) for row in (epoch, held_out))
+        if recipe.copies is not None:
+            shown = shown._replace(copies=np.int32(recipe.copies))
+        made = study(recipe, run.config)
+        log = min(LOG, made.steps_per_epoch(shown))
+        options = {"validation": validation, "validate_every": log, "test": images(recipe, test.image)}
+        trained |= run.train(made, shown, **options)
+    return trained

@@ -1,0 +1,191 @@
+"""What is measured: training, PCA of the same size, denoising (step 5), the way from digit to digit (step 6)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxae as ae
+from experiments import digit_classifier
+from experiments.bottleneck.paths import Paths, codes, path_measures, read_paths, strips
+from jaxae.latent import decode, traversal
+from jaxae.report.figures import per_class
+from jaxae.transforms import add_gaussian_noise, to_unit
+
+FALL, REDUCTIONS = "train/loss/fall in the last 5 epochs, %", "train/reductions of the rate"
+LIVING = "code/living units"
+LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of noise
+METRICS = {"PSNR": ae.metrics.psnr, "SSIM": ae.metrics.ssim}
+INPUTS = ("noisy input", "clipped input")  # what every arm is given
+
+
+def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
+    """All of it; what only one arm shows is of the report's code of 8 numbers, where that was trained."""
+    digits, test, config = run.data("mnist", "train"), run.data("mnist", "test"), run.config
+    judge, shown = digit_classifier.judge(run), shown_arm(trained)
+    errors = pca_errors(trained, digits, test)
+    denoised = denoising(trained, shown, test, config.noise)
+    paths = read_paths(trained.values(), shown, test, config.pairs, judge)
+    return ae.results.collect(
+        run.origin,
+        trained.values(),
+        digit_classifier.accuracy_of(judge, test),
+        {name: training(arm, test) for name, arm in trained.items()},
+        {f"PCA {size_of(name)}": {"test/mse": errors[size_of(name)]} for name in trained},
+        {shown.name: gains(denoised["scores"][shown.name], config.noise)},
+        path_measures(paths),
+        differences=[(name, f"PCA {size_of(name)}", "test/mse") for name in trained],
+        facts={"shown": shown.name, "PCA": errors.tolist(), "levels": levels(config.noise)},
+        by_seed=ae.results.combined(denoised["by_seed"], probabilities(paths, shown.name)),
+        arrays=ae.results.combined(
+            {"": {"digits": test.image[per_class(test.image, test.label, 2)]}},
+            pictures(trained, test),
+            {shown.name: details(shown, test, config.noise, judge)},
+        ),
+        scores=denoised["scores"],
+    )
+
+
+def size_of(arm: str) -> int:
+    """The numbers in an arm's code, which its name says."""
+    return int(arm.split()[1])
+
+
+def shown_arm(trained: Mapping[str, ae.Trained]) -> ae.Trained:
+    """The report's code size, or the smallest."""
+    sizes = {size_of(name): arm for name, arm in trained.items()}
+    return sizes[8 if 8 in sizes else min(sizes)]
+
+
+# ---- training and code sizes
+
+
+def training(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
+    """How flat the curve is at its end, whether the schedule ever acted, and how many units of the code live."""
+    losses, rate = arm.epochs["loss"], np.asarray(arm.state.opt_state[1].rate)
+    fall = {FALL: 100 * (1 - losses[:, -1] / losses[:, -6])} if arm.study.epochs > 5 else {}
+    living = [(np.ptp(codes(arm, test.image, lane), axis=0) > 0).sum() for lane in range(len(arm.keys))]
+    reductions = np.round(np.log10(1e-3 / rate)).astype(np.float64)
+    return fall | {REDUCTIONS: reductions, LIVING: ae.results.as_measure(living)}
+
+
+def pca_errors(trained: Mapping[str, ae.Trained], digits: ae.data.Dataset, test: ae.data.Dataset) -> np.ndarray:
+    """The test error of PCA with 0 components, 1, and so on, up to as many as the largest code has numbers."""
+    sizes = range(max(map(size_of, trained)) + 1)
+    return ae.baselines.pca_errors(np.asarray(digits.image), np.asarray(test.image), sizes)
+
+
+def pictures(trained: Mapping[str, ae.Trained], test: ae.data.Dataset) -> dict[str, dict[str, np.ndarray]]:
+    """Step 4: two test digits per class as every arm's first seed rebuilds them."""
+    index = per_class(test.image, test.label, 2)
+    return {name: {"reconstructions": np.asarray(arm.sample(test, index)[0].image)} for name, arm in trained.items()}
+
+
+def code_units(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
+    """A digit 3 as each unit of its code changes, at percentiles of what the unit has over the test set."""
+    seen, percents = codes(arm, test.image), 0.5 + 99 * np.linspace(0, 1, 9)
+    values = np.percentile(seen, percents, axis=0).T
+    digit = int(np.flatnonzero(test.label == 3)[0])
+    grid = traversal(jnp.asarray(seen[digit]), jnp.asarray(values, jnp.float32))
+    decoded = np.asarray(decode(arm.study.model, arm.variables(), grid))
+    return {"units": decoded, "units, width": np.ptp(seen, axis=0), "units, percentiles": percents}
+
+
+def details(arm: ae.Trained, test: ae.data.Dataset, noise: float, judge: Any) -> dict[str, np.ndarray]:
+    """What is shown of one arm alone."""
+    return code_units(arm, test) | denoised_digits(arm, test, noise) | strips(arm, test, judge)
+
+
+# ---- step 5: denoising
+
+
+def levels(noise: float) -> list[float]:
+    """Of the noise, the one asked for among them."""
+    return sorted({*LEVELS, noise})
+
+
+def noisy(key: jax.Array, data: tuple[ae.data.Dataset, jax.Array], index: jax.Array) -> ae.Batch:
+    """Noisy digits to see and clean ones to compare with, unclipped: the report's x + 0.2 N(0, 1)."""
+    images, deviation = data
+    image = to_unit(images.image[index])
+    return ae.Batch(add_gaussian_noise(ae.keys.stream(key, "noise"), image, deviation), image)
+
+
+def in_and_out(outputs, batch: ae.Batch) -> dict[str, jax.Array]:
+    """What goes in, also as any viewer of pictures shows it, and what comes out."""
+    return {"noisy input": batch.inputs, "clipped input": jnp.clip(batch.inputs, 0, 1), "output": outputs.image}
+
+
+def quality(outputs, batch: ae.Batch) -> dict[str, jax.Array]:
+    """PSNR and SSIM of each, against the clean digit."""
+    images = in_and_out(outputs, batch).items()
+    return {f"{name}, {what}": score(image, batch.target) for name, score in METRICS.items() for what, image in images}
+
+
+def count_noisy(data: tuple[ae.data.Dataset, jax.Array]) -> int:
+    """Images of data with noise."""
+    return data[0].image.shape[0]
+
+
+def denoiser(study: ae.Study) -> ae.Study:
+    """An autoencoder that is given noise, of digits and its deviation."""
+    return replace(study, eval_batch=noisy, scores=quality, examples=count_noisy)
+
+
+def denoising(
+    trained: Mapping[str, ae.Trained], shown: ae.Trained, test: ae.data.Dataset, noise: float
+) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """Means over images by level of noise, [seeds, levels], and scores of every image at the level asked for.
+
+    What goes in is the same for every arm, and is told of the shown one.
+    """
+    at, by_seed, scores = levels(noise), {}, {}
+    for name, arm in trained.items():
+        swept = [arm.evaluate((test, np.float32(level)), denoiser(arm.study)) for level in at]
+        kept = [key for key in swept[0] if arm is shown or key.split(", ")[1] not in INPUTS]
+        by_seed[name] = {
+            f"noise/{key}": np.stack([found[key].astype(np.float64).mean(1) for found in swept], axis=1) for key in kept
+        }
+        scores[name] = {score_name(key, noise): swept[at.index(noise)][key] for key in kept}
+    return {"by_seed": by_seed, "scores": scores}
+
+
+def score_name(key: str, noise: float) -> str:
+    """What a score of noisy images is called: "PSNR, output" -> "PSNR with noise 0.2, output"."""
+    metric, what = key.split(", ")
+    return f"{metric} with noise {noise:g}, {what}"
+
+
+def share_name(metric: str, noise: float) -> str:
+    """The measure of how many images the autoencoder makes better than clipping does."""
+    return f"test/images whose {metric} with noise {noise:g} is higher in the output than in the clipped input, %"
+
+
+def gains(scores: Mapping[str, np.ndarray], noise: float) -> dict[str, np.ndarray]:
+    """In how many images the output is closer to the clean digit than the clipped input."""
+    found = {}
+    for metric in METRICS:
+        clipped, output = (scores[score_name(f"{metric}, {what}", noise)] for what in ("clipped input", "output"))
+        found[share_name(metric, noise)] = 100 * (output > clipped).mean(1)
+    return found
+
+
+def denoised_digits(arm: ae.Trained, test: ae.data.Dataset, noise: float) -> dict[str, np.ndarray]:
+    """The report's figures 4 and 5: the digit, the digit with noise, the output, and their scores."""
+    index = per_class(test.image, test.label, 1)
+    outputs, batch = arm.sample((test, np.float32(noise)), index, study=denoiser(arm.study))
+    images = {f"denoising, {what}": np.asarray(image) for what, image in in_and_out(outputs, batch).items()}
+    scores = {f"denoising, {key}": np.asarray(value) for key, value in quality(outputs, batch).items()}
+    return {"denoising, original": np.asarray(batch.target), **images, **scores}
+
+
+# ---- step 6
+
+
+def probabilities(paths: Paths, arm: str) -> dict[str, dict[str, np.ndarray]]:
+    """What is read at each point of the shown arm's lines, by kind of pair, f64[seeds, 3, 10]."""
+    kinds = paths.arms[arm, "line"].items()
+    return {arm: {f"lines between {kind}": np.stack([lane.probability for lane in lanes]) for kind, lanes in kinds}}

@@ -1,0 +1,96 @@
+"""What is trained: an MLP for every code size, as the report's; and the one number that the report prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import flax.linen as nn
+import optax
+
+import jaxae as ae
+from jaxae.transforms import to_unit
+
+
+def linear(code):
+    """The code as it is."""
+    return code
+
+
+ACTIVATIONS = {"relu": nn.relu, "linear": linear}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ae.Flags):
+    """The report's settings."""
+
+    code_sizes: tuple[int, ...] = (8,)
+    """Numbers in the code, each an arm. The report's 8 is "somewhat arbitrary", it says."""
+    code_activation: Literal["relu", "linear"] = "relu"
+    """What the code goes through. The report's ReLU can leave some of its units dead."""
+    noise: float = 0.2
+    """Standard deviation of the noise in the denoising test, for images in [0, 1]."""
+    pairs: int = 250
+    """Paths to read between images of the same digit, and as many between different ones."""
+    batch_size: int = 2048
+    epochs: int = 50
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 1 <= min(self.code_sizes) <= max(self.code_sizes) <= 784:
+            raise ae.UsageError(f"--code-sizes {self.code_sizes}: give sizes from 1 to 784, the pixels of an image")
+        if self.noise <= 0:
+            raise ae.UsageError(f"--noise is {self.noise}; give one above 0")
+        if not 1 <= self.pairs <= 10_000:
+            raise ae.UsageError(f"--pairs is {self.pairs}; give 1 to 10,000")
+
+
+def claims(config: Config) -> list[ae.Claim]:
+    """The first epoch's loss of the report's code size."""
+    if arm_name(8, config) != "code 8" or 8 not in config.code_sizes:
+        return []
+    reading = "the mean over the first epoch's steps"
+    return [ae.Claim("code 8", "train/loss/first", 0.108, "Results, Training Loss", reading, half_digit=0.0005)]
+
+
+def arm_name(size: int, config: Config) -> str:
+    """The report's activation is not named."""
+    return f"code {size}" + " linear" * (config.code_activation == "linear")
+
+
+def arms(config: Config, images: int | None = None) -> list[ae.Arm]:
+    """An autoencoder for every code size, small ones first; a batch has at most as many images as there are."""
+    batch_size = min(config.batch_size, images or config.batch_size)
+    every = {"every": (images or batch_size) // batch_size}  # steps in an epoch, for the schedule
+    return [ae.Arm(study(size, batch_size, config), {"": every}) for size in sorted(config.code_sizes)]
+
+
+def study(size: int, batch_size: int, config: Config) -> ae.Study:
+    """Reconstruction under MSE; the rate falls when the training loss of an epoch stops falling."""
+    activation = ACTIVATIONS[config.code_activation]
+    model = ae.models.MLPAutoencoder(code_size=size, code_activation=activation, dtype=config.dtype)
+    return ae.Study(arm_name(size, config), model, batch, loss, adam, batch_size, config.epochs)
+
+
+def batch(key, data: ae.data.Dataset, index) -> ae.Batch:
+    """Images in [0, 1], their own targets."""
+    image = to_unit(data.image[index])
+    return ae.Batch(inputs=image, target=image)
+
+
+def loss(outputs, batch: ae.Batch, hparams: Any) -> tuple[Any, dict[str, Any]]:
+    """MSE per pixel, f32[b]."""
+    return ae.losses.mse(outputs.image, batch.target), {}
+
+
+def adam(hparams: Mapping[str, Any]) -> optax.GradientTransformation:
+    """Adam 1e-3 under ReduceLROnPlateau."""
+    return optax.chain(optax.scale_by_adam(), ae.schedules.reduce_on_plateau(1e-3, every=hparams["every"]))
+
+
+def train(run: ae.Run) -> dict[str, ae.Trained]:
+    """Every code size on all training digits, tested after every epoch."""
+    digits, test = run.data("mnist", "train"), run.data("mnist", "test")
+    trained = {}
+    for arm in arms(run.config, len(digits)):
+        trained |= run.train(arm, digits, validation=test, test=test)
+    return trained

@@ -1,0 +1,77 @@
+"""What is said: the reported loss, denoising, PCA, dead units, the way from digit to digit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxae as ae
+from experiments import digit_classifier
+from experiments.bottleneck import pictures
+from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, score_name, share_name, size_of
+from experiments.bottleneck.method import claims
+from experiments.bottleneck.paths import DETOURS, DIFFERENT, SAME
+from jaxae.report import numbers
+
+
+def say(found: ae.Findings) -> ae.Document:
+    """All of it."""
+    rows = found.rows(claims(found.config))
+    sizes = {size_of(name): name for name in found.measures if name.startswith("code ")}
+    shown = sizes[8 if 8 in sizes else min(sizes)]
+    words = ae.report.words(
+        Path(__file__).with_name("words.md"),
+        found=found,
+        shown=shown,
+        measures=found.measures[shown],
+        claimed=[row for row in rows if row.reported is not None],
+        beside_pca=beside_pca(found, sizes),
+        living={size: found.measures[name][LIVING] for size, name in sizes.items()},
+        reductions=sum(found.measures[name][REDUCTIONS].sum() for name in sizes.values()),
+        trainings=len(sizes) * len(found.seeds),
+        denoising=[denoising(found, shown, metric) for metric in METRICS],
+        lines={
+            kind: [found.measures[arm][f"line between {kind}/{DETOURS}"] for arm in (shown, "pixels")]
+            for kind in (DIFFERENT, SAME)
+        },
+        doubt=digit_classifier.doubt(found),
+    )
+    drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
+    return ae.Document(words.conclusions, rows, tables(found, sizes), drawn, words.notes)
+
+
+def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, list[int]]:
+    """The code sizes whose test error lies below that of PCA, above it, or on neither side by its interval."""
+    sides: dict[str, list[int]] = {"below": [], "above": [], "undecided": [], "one sign": []}
+    for size, name in sizes.items():
+        difference = found.difference(name, f"PCA {size}", "test/mse")
+        side = ae.results.side_of_zero(difference)
+        sides["below" if side < 0 else "above" if side > 0 else "undecided"].append(size)
+        if not side and len(difference) > 1 and len({*np.sign(difference)}) == 1:
+            sides["one sign"].append(size)
+    return sides
+
+
+def denoising(found: ae.Findings, shown: str, metric: str) -> dict[str, Any]:
+    """Scores before and after by the shown arm, and how many images gain."""
+    noise, measures = found.config.noise, found.measures[shown]
+    names = [f"test/{score_name(f'{metric}, {what}', noise)}" for what in (*INPUTS, "output")]
+    noisy, clipped, output = (measures[name] for name in names)
+    side = ae.results.side_of_zero(output - clipped)
+    return {
+        "metric": metric, "noisy": noisy, "clipped": clipped, "output": output, "side": side,
+        "without": measures[f"test/{metric.lower()}"], "better": measures[share_name(metric, noise)],
+    }  # fmt: skip
+
+
+def tables(found: ae.Findings, sizes: dict[int, str]) -> tuple[ae.Table, ...]:
+    """The test error by code size, and what noise does."""
+    cells = [
+        [
+            str(size), numbers.over_seeds(found.measures[name]["test/mse"]),
+            numbers.number(float(found.measures[f"PCA {size}"]["test/mse"])),
+        ]
+        for size, name in sizes.items()
+    ]  # fmt: skip
+    kinds = [("Numbers in the code", "number"), ("Autoencoder", "number"), ("PCA", "number")]
+    return (ae.Table("Test MSE by code size", kinds, cells),)
