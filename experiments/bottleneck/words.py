@@ -17,7 +17,7 @@ from jaxae.report import numbers
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
     rows = found.rows(claims(found.config))
-    sizes = {size_of(name): name for name in found.measures if name.startswith("code ")}
+    sizes = dict(sorted((size_of(name), name) for name in found.measures if name.startswith("code ")))
     shown = sizes[8 if 8 in sizes else min(sizes)]
     words = ae.report.words(
         Path(__file__).with_name("words.md"),

@@ -28,7 +28,8 @@ def say(found: ae.Findings) -> ae.Document:
         images=found.facts.get("images", ()),
     )
     drawn = pictures.figures(found, base) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, (protocols(found),), drawn, words.notes)
+    tables = (*suggestions(found, base), protocols(found))
+    return ae.Document(words.conclusions, rows, tables, drawn, words.notes)
 
 
 def trained(found: ae.Findings) -> list[str]:
@@ -68,6 +69,14 @@ def change(found: ae.Findings, name: str, base: str) -> dict[str, Any]:
     return {
         "name": name.removeprefix(f"{base}, "), "gain": gain, "side": ae.results.side_of_zero(gain), "beats": beats,
     }  # fmt: skip
+
+
+def suggestions(found: ae.Findings, base: str) -> list[ae.Table]:
+    """What each change adds, where there are any."""
+    changes = [change(found, name, base) for name in changed(found.measures, base)]
+    cells = [[c["name"], numbers.over_seeds(c["gain"]), f"{c['beats']} of {len(found.seeds)}"] for c in changes]
+    columns = (("Change", "text"), ("Test PSNR, dB, paired by seed", "number"), ("Better than the noisy image", "text"))
+    return [ae.Table(f"What the report's suggestions add to {base}", columns, cells)] if cells else []
 
 
 def protocols(found: ae.Findings) -> ae.Table:

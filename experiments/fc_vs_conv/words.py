@@ -18,23 +18,29 @@ def say(found: ae.Findings) -> ae.Document:
         TEMPLATE,
         found=found,
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
-        rivals=[(d.first, d.second, d.metric, d.values) for d in found.differences if d.metric == "test/psnr"],
+        rivals=[rival(found, *names) for *names, _ in found.differences if names[2] == "test/psnr"],
     )
     return ae.Document(words.conclusions, rows, figures=figures(found) if found.arrays else {}, notes=words.notes)
 
 
 def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str, Any]:
-    """How an arm's reported loss can be read: the rows that reproduce it, or else the nearest one."""
-    judged = [row for row in rows if row.reported == number and row.mean is not None]
-    judged = [row for row in judged if row.excluded or not any(_same(row, other) for other in judged)]
-    found = [row for row in judged if row.verdict == ae.results.REPRODUCED]
-    near = min(judged, key=lambda row: abs((row.mean or 0) - number), default=None)
+    """How an arm's reported loss can be read: the rows that reproduce it, or else the nearest of those with a mean.
+
+    Where a row stands without the seeds that died, that one counts. Without rows where the settings bar a verdict.
+    """
+    own = [row for row in rows if row.reported == number and row.mean is not None]
+    own = [row for row in own if not row.reason.startswith("not the report's settings")]
+    without = {(row.arm, row.metric) for row in own if row.excluded}
+    own = [row for row in own if row.excluded or (row.arm, row.metric) not in without]
+    found = [row for row in own if row.verdict == ae.results.REPRODUCED]
+    near = min(own, key=lambda row: abs((row.mean or 0) - number), default=None)
     return {"arm": arm, "number": number, "found": found, "near": near}
 
 
-def _same(row: ae.results.Row, other: ae.results.Row) -> bool:
-    """Whether `other` is the same measure without the seeds that died."""
-    return (row.arm, row.metric) == (other.arm, other.metric) and bool(other.excluded)
+def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str, Any]:
+    """Two networks on the same targets, of the seeds that live in both."""
+    gain = found.difference(first, second, metric)
+    return {"first": first, "second": second, "gain": gain, "side": ae.results.side_of_zero(gain)}
 
 
 def figures(found: ae.Findings) -> Mapping[str, Any]:

@@ -1,0 +1,220 @@
+"""Runs of one experiment that differ in their seeds, or in their arms, put together: equal to one run of all.
+
+Checkpoints, scores and histories are those of the parts, lane by lane. Findings of seeds are concatenated; where arms
+differ they are measured again, since what compares arms was measured in none of the parts.
+"""
+
+import dataclasses
+import itertools
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxae.errors import UsageError
+from jaxae.files import load_json, write_json
+from jaxae.findings.merging import concatenated
+from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
+from jaxae.run import flags, manifest, resuming
+from jaxae.run.experiment import Experiment, find_experiment
+from jaxae.run.steps import measured_again, publish
+from jaxae.train import checkpoint
+
+ELSEWHERE = ("command", "config", "seeds", "started", "wall_seconds")  # what parts may differ in, noted of each
+
+
+class Part(NamedTuple):
+    """A run that becomes a part of another."""
+
+    folder: Path
+    made: Mapping[str, Any]
+    config: flags.Flags
+
+
+def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir: Path | None = None) -> Path:
+    """Merge complete runs into the run `out`, which must not be there; its page.
+
+    Raises UsageError, in one sentence, for runs of other experiments, flags, data, code or platforms, for seeds that
+    overlap or leave a gap, for arms that lack a seed, and for parts that have lost their checkpoints.
+    """
+    if out.exists():
+        raise UsageError(f"{out} exists and is not overwritten; choose another --out")
+    parts = _loaded(folders, given)
+    experiment = find_experiment(parts[0].made["module"], given)
+    for part in parts[1:]:
+        _refuse_other(parts[0], part)
+    config = _whole(parts)
+    places = _places(experiment, config, parts)
+    out.mkdir(parents=True)
+    try:
+        made = _manifest(experiment, config, parts, places)
+        _write(out, experiment, config, parts, places, made)
+        _measure(out, experiment, config, parts, made, data_dir)
+    except BaseException:
+        shutil.rmtree(out)
+        raise
+    return publish(out, experiment, made, load_findings(out, manifest.origin(made, experiment)))
+
+
+def _loaded(folders: Sequence[Path], given: str) -> list[Part]:
+    if len({folder.resolve() for folder in folders}) < len(folders) or len(folders) < 2:
+        raise UsageError(f"{' '.join(map(str, folders))}: name two runs or more, each once")
+    parts = []
+    for folder in folders:
+        made = manifest.load_manifest(folder)
+        if made["status"] != "complete":
+            raise UsageError(
+                f"the run in {folder} is {made['status']}; finish it with: {made['command']} --resume --out {folder}"
+            )
+        parts.append(Part(folder, made, flags.restored(find_experiment(made["module"], given).config, made["config"])))
+    return sorted(parts, key=lambda part: (part.config.seed, part.made["started"]))
+
+
+def _refuse_other(first: Part, part: Part) -> None:
+    """Raise UsageError unless both can be parts of one run: what is asked of a run that goes on, and the same code."""
+    one, other = first.made, part.made
+    where = f"{first.folder} and {part.folder}"
+    if one["module"] != other["module"]:
+        raise UsageError(f"{where} are runs of {one['module']} and {other['module']}; merge runs of one experiment")
+    free = {"seed", "seeds", *flags.listing(type(first.config))}
+    for name in one["config"].keys() | other["config"].keys():
+        old, new = one["config"].get(name), other["config"].get(name)
+        if name not in free and old != new:
+            raise UsageError(f"{where} have {flags.flag(name)} {old} and {new}; merge runs of equal flags")
+    for name, old, new in resuming.differing_platform(one, other):
+        raise UsageError(f"{where} were made with {name} {old} and {new}; merge runs of one platform")
+    if one["git_commit"] != other["git_commit"]:
+        raise UsageError(
+            f"{where} were made by the commits {one['git_commit'] or 'unknown'} and "
+            f"{other['git_commit'] or 'unknown'}; merge runs of the same code"
+        )
+    for entry in [*other["data"], *other["files"]]:
+        resuming.refuse_other_data([*one["data"], *one["files"]], entry, first.folder)
+    if one.get("pretrained") != other.get("pretrained"):
+        raise UsageError(f"{where} used other pretrained models; merge runs of the same")
+
+
+def _whole(parts: Sequence[Part]) -> Any:
+    """The flags of the run that the parts make. Raises UsageError where seeds overlap or leave a gap."""
+    config = parts[0].config
+    lists = {
+        name: tuple(dict.fromkeys(value for part in parts for value in getattr(part.config, name)))
+        for name in flags.listing(type(config))
+    }
+    seeds = sorted({seed for part in parts for seed in part.made["seeds"]})
+    if gap := sorted({*range(seeds[0], seeds[-1])} - {*seeds}):
+        raise UsageError(f"no run has seed {gap[0]}; add one, made with --seed {gap[0]} --seeds 1 and the same flags")
+    return dataclasses.replace(config, seed=seeds[0], seeds=len(seeds), **lists)
+
+
+Places = dict[str, list[tuple[Path, str, int]]]  # of every lane of a study: run, study there, lane there
+
+
+def _places(experiment: Experiment, config: Any, parts: Sequence[Part]) -> Places:
+    """Where each lane of the merged run is. Raises UsageError where one is nowhere, or in two places."""
+    found: dict[tuple[str, int], tuple[Path, str, int]] = {}
+    for part in parts:
+        names = [name for arm in experiment.arms(part.config) for name in arm.names]
+        for name, (place, seed) in itertools.product(names, enumerate(part.made["seeds"])):
+            if (name, seed) in found:
+                other = found[name, seed][0]
+                raise UsageError(f"{other} and {part.folder} both have seed {seed} of {name!r}; leave one of them out")
+            entry = part.made["arms"][name]
+            found[name, seed] = part.folder, entry["trained_as"], entry["lanes"][0] + place
+    seeds = range(config.seed, config.seed + config.seeds)
+    wanted = {arm.study.name: [(name, seed) for name in arm.names for seed in seeds] for arm in experiment.arms(config)}
+    if missing := [lane for lanes in wanted.values() for lane in lanes if lane not in found]:
+        name, seed = missing[0]
+        raise UsageError(f"no run has seed {seed} of {name!r}, which the others' flags ask for; add one that has")
+    return {study: [found[lane] for lane in lanes] for study, lanes in wanted.items()}
+
+
+def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places: Places) -> dict[str, Any]:
+    """The manifest of the whole: what the parts share, and of each what it had for itself."""
+    seeds = list(range(config.seed, config.seed + config.seeds))
+    arms: dict[str, Any] = {}
+    for arm in experiment.arms(config):
+        spent = {folder: _entry(parts, folder, study) for folder, study, _ in places[arm.study.name]}
+        for place, name in enumerate(arm.names):
+            first = places[arm.study.name][place * len(seeds)][0]
+            own = {key: _entry(parts, first, name)[key] for key in ("parameters", "trained_as", "scored")}
+            arms[name] = own | {"lanes": [place * len(seeds), (place + 1) * len(seeds)]}
+        seconds = {
+            key: round(sum(entry.get(key, 0.0) for entry in spent.values()), 1)
+            for key in ("wall_seconds", "compile_seconds")
+        }
+        arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds
+    return {
+        **parts[0].made,
+        "command": experiment.command(config),
+        "config": flags.science(config),
+        "seeds": seeds,
+        "started": min(part.made["started"] for part in parts),
+        "wall_seconds": round(sum(part.made["wall_seconds"] for part in parts), 1),
+        "arms": arms,
+        "merged": [{name: part.made[name] for name in ELSEWHERE} for part in parts],
+    }
+
+
+def _entry(parts: Sequence[Part], folder: Path, arm: str) -> Mapping[str, Any]:
+    return next(part.made["arms"].get(arm, {}) for part in parts if part.folder == folder)
+
+
+def _write(out, experiment, config, parts, places: Places, made) -> None:
+    """The manifest, and every lane's checkpoint, scores and history."""
+    write_json(out / "manifest.json", made)
+    histories = {part.folder: load_json(part.folder / "history.json", dict, "run it again") for part in parts}
+    history: dict[str, Any] = {}
+    for arm in experiment.arms(config):
+        name, lanes = checkpoint.file_name(arm.study.name), places[arm.study.name]
+        sources = [(folder / "checkpoints" / checkpoint.file_name(study), lane) for folder, study, lane in lanes]
+        checkpoint.gather(sources, out / "checkpoints" / name)
+        kept = [
+            (folder / "scores" / f"{path.name}.npz", lane)
+            for (folder, *_), (path, lane) in zip(lanes, sources, strict=True)
+        ]
+        _gather_scores(kept, out / "scores" / f"{name}.npz")
+        for place, own in enumerate(arm.names):
+            history[own] = _history(own, lanes[place * config.seeds : (place + 1) * config.seeds], parts, histories)
+    write_json(out / "history.json", history)
+
+
+def _gather_scores(sources: Sequence[tuple[Path, int]], path: Path) -> None:
+    """The scores of a study's lanes, where its arms were scored as they were trained."""
+    if not sources[0][0].exists():
+        return
+    read = {source: load_arrays(source)[""] for source in {source for source, _ in sources}}
+    names = read[sources[0][0]]
+    path.parent.mkdir(exist_ok=True)
+    picked = {name: np.stack([read[source][name][lane] for source, lane in sources]) for name in names}
+    save_arrays(path, {"": picked})
+
+
+def _history(arm: str, lanes, parts: Sequence[Part], histories: Mapping[Path, Any]) -> dict[str, Any]:
+    """An arm's entry in history.json, a row for every seed."""
+    seeds, rows = [], []
+    for folder, _, lane in lanes:
+        entry = _entry(parts, folder, arm)
+        place = lane - entry["lanes"][0]
+        seeds.append(histories[folder][arm]["seeds"][place])
+        rows.append((histories[folder][arm], place))
+    first = rows[0][0]
+    splits = {
+        split: {name: [of[split][name][place] for of, place in rows] for name in first[split]}
+        for split in ("train", "validation")
+    }
+    return {"seeds": seeds, **splits, "validation_epochs": first["validation_epochs"]}
+
+
+def _measure(out, experiment, config, parts: Sequence[Part], made, data_dir) -> None:
+    """Findings of seeds concatenated, or all measured again where arms differ."""
+    lists = [tuple(getattr(part.config, name) for name in flags.listing(type(config))) for part in parts]
+    if len({*lists}) == 1:
+        found = [load_findings(part.folder, manifest.origin(part.made, experiment)) for part in parts]
+        save_findings(out, concatenated(found, manifest.origin(made, experiment)))
+    elif measured_again(experiment, out, made, data_dir) is None:
+        raise UsageError(
+            "runs of different arms are merged only where they can be measured again: give their --data-dir"
+        )
