@@ -6,9 +6,10 @@ rate that rises and falls once. What it learned before its last layer is the sta
 
 Expected  experiments/results/photo_classifier.json, where it has been measured
 Run       python -m experiments.photo_classifier --seeds 2
-Use       variables = encoder(run, test)
+Use       variables = encoder(run)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxae as ae
-from experiments.digit_classifier import loss, optimizer, scores
+from experiments.digit_classifier import loss, optimizer, scores, steps
+from jaxae.report import numbers
+from jaxae.report.figures import Bars
 from jaxae.transforms import to_signed
 
 NAME = "photo classifier"
+CLASSES = 10
+
+_scores = jax.jit(ae.evaluate.scores, static_argnames="study")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +43,31 @@ class Config(ae.Flags):
             raise ae.UsageError(f"--learning-rate is {self.learning_rate:g}; it must be above 0")
 
 
-def study(config: Config, train: ae.data.Dataset) -> ae.Study:
-    """Cross-entropy on photos, some mirrored; evaluated on photos as they are."""
-    classes = len(train.classes)
+def arms(config: Config, photos: int | None = None) -> list[ae.Arm]:
+    """One: cross-entropy on photos, some mirrored; evaluated on photos as they are.
 
-    def plain(key, data, index):
-        label = data.label[index]
-        return ae.Batch(to_signed(data.image[index]), jax.nn.one_hot(label, classes), label)
+    The schedule's length follows from the number of photos; a batch has at most as many as there are.
+    """
+    batch_size = min(config.batch_size, photos or config.batch_size)
+    made = ae.Study(
+        NAME, ae.models.ResNet18(CLASSES, dtype=config.dtype), mirrored, loss,
+        optimizer(config.learning_rate, steps(config, photos, batch_size)), batch_size, config.epochs, scores=scores,
+        eval_batch=plain,
+    )  # fmt: skip
+    return [ae.Arm(made)]
 
-    def mirrored(key, data, index):
-        batch = plain(key, data, index)
-        turn = jax.random.bernoulli(ae.keys.stream(key, "mirror"), shape=(len(index), 1, 1, 1))
-        return batch._replace(inputs=jnp.where(turn, batch.inputs[:, :, ::-1], batch.inputs))
 
-    batch_size = min(config.batch_size, len(train))
-    model, adam = ae.models.ResNet18(classes, dtype=config.dtype), optimizer(config, len(train) // batch_size)
-    return ae.Study(NAME, model, mirrored, loss, adam, batch_size, config.epochs, scores=scores, eval_batch=plain)
+def plain(key, data: ae.data.Dataset, index) -> ae.Batch:
+    """Photos as they are, signed, their labels one-hot."""
+    label = data.label[index]
+    return ae.Batch(to_signed(data.image[index]), jax.nn.one_hot(label, CLASSES), label)
+
+
+def mirrored(key, data: ae.data.Dataset, index) -> ae.Batch:
+    """Photos of which half are mirrored, drawn anew at every visit."""
+    batch = plain(key, data, index)
+    turn = jax.random.bernoulli(ae.keys.stream(key, "mirror"), shape=(len(index), 1, 1, 1))
+    return batch._replace(inputs=jnp.where(turn, batch.inputs[:, :, ::-1], batch.inputs))
 
 
 def recipe(config: Config) -> dict[str, Any]:
@@ -60,38 +75,64 @@ def recipe(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("seed", "epochs", "batch_size", "learning_rate")}
 
 
-def encoder(run: ae.Run, test: ae.data.Dataset) -> dict[str, Any]:
-    """The variables of a ResNet18 without classes: those of the classifier before its last layer.
+def classifier(run: ae.Run) -> tuple[ae.Study, dict[str, Any]]:
+    """The classifier and its variables, for a study that needs more of it than `encoder`.
 
     It is trained on all of CIFAR-10's training photos, whatever the run's --limit, with seed 0 and this file's
-    defaults, once: afterwards it comes from the cache. What share of `test` it classifies right is a measure of the
-    run, that of the arm "photo classifier".
+    defaults, once: afterwards it comes from the cache.
     """
-    config, train = Config(), run.data("cifar10", "train", whole=True)
-    made = study(config, train)
-    variables = run.pretrained(made, train, recipe(config))
+    config, photos = Config(), run.data("cifar10", "train", whole=True)
+    (arm,) = arms(config, len(photos))
+    return arm.study, run.pretrained(arm.study, photos, recipe(config))
+
+
+def encoder(run: ae.Run) -> dict[str, Any]:
+    """The variables of a ResNet18 without classes: those of the classifier before its last layer."""
+    variables = classifier(run)[1]
+    return {**variables, "params": {name: leaf for name, leaf in variables["params"].items() if name != "fc"}}
+
+
+def accuracy_of(run: ae.Run) -> dict[str, dict[str, np.ndarray]]:
+    """What share of the test photos it classifies right, as a measure of the arm NAME."""
+    study, variables = classifier(run)
     state = ae.State(jnp.zeros((), jnp.int32), variables["params"], variables["batch_stats"], ())
-    scored = jax.jit(ae.evaluate.scores, static_argnames="study")(made, ae.keys.root(config.seed), state, test)
-    run.measure(NAME, "test/accuracy", np.asarray(scored["accuracy"], np.float64).mean())
-    kept = {name: leaf for name, leaf in variables["params"].items() if name != "fc"}
-    return {"params": kept, "batch_stats": variables["batch_stats"]}
+    scored = _scores(study, ae.keys.root(Config().seed), state, run.data("cifar10", "test"))
+    return {NAME: {"test/accuracy": ae.results.as_measure(np.asarray(scored["accuracy"], np.float64).mean())}}
 
 
-def main(config: Config) -> None:
-    """Train, keep the first seed's model for other studies, show which photos are taken for others."""
-    with ae.Run(config, claims=()) as run:
-        train, test = run.data("cifar10", "train"), run.data("cifar10", "test")
-        trained = run.train(study(config, train), train, test=test)
-        run.publish(trained, train, recipe(config))
-        run.figure("accuracy", accuracy(trained.scores["accuracy"], test))
+def train(run: ae.Run) -> dict[str, ae.Trained]:
+    """Train, and keep the first seed's model for other studies."""
+    photos, test = run.data("cifar10", "train"), run.data("cifar10", "test")
+    (arm,) = arms(run.config, len(photos))
+    trained = run.train(arm, photos, test=test)
+    run.publish(trained[NAME], photos, recipe(run.config))
+    return trained
 
 
-def accuracy(right: np.ndarray, test: ae.data.Dataset) -> ae.plots.Bars:
-    """How often each class is known: right f32[seeds, n], 1 where the photo was."""
-    share = np.stack([right[:, test.label == label].mean(1) for label in range(len(test.classes))], axis=1)
-    groups = (("right", 100 * share),)
-    return ae.plots.Bars("Test photos that are classified right", "class", "right, in percent", test.classes, groups)
+def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
+    """How often each class is known."""
+    test, done = run.data("cifar10", "test"), trained[NAME]
+    right = done.scores["accuracy"]
+    share = np.stack([100 * right[:, test.label == label].mean(1) for label in range(CLASSES)], axis=1)
+    return ae.results.collect(
+        run.origin, [done], facts={"classes": list(test.classes)}, by_seed={NAME: {"right by class, %": share}}
+    )
 
+
+def say(found: ae.Findings) -> ae.Document:
+    """How well it classifies."""
+    accuracy = numbers.percent(100 * found.measures[NAME]["test/accuracy"])
+    drawn = {"accuracy": by_class(found)} if found.by_seed else {}
+    return ae.Document(f"- The classifier knows {accuracy} of the test photos.", found.rows(), figures=drawn)
+
+
+def by_class(found: ae.Findings) -> Bars:
+    """How often the photos of each class are known."""
+    title, groups = "Test photos that are classified right", (("right", found.by_seed[NAME]["right by class, %"]),)
+    return Bars(title, "class", "right, in percent", found.facts["classes"], groups, within=(0, 100))
+
+
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, measure=measure, say=say)
 
 if __name__ == "__main__":
-    ae.cli(main, Config)
+    ae.cli(EXPERIMENT)

@@ -120,7 +120,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "differences": differences_table(document.rows),
         "status": _status(manifest),
         "details": _details(manifest),
-        "images": _images(manifest),
+        "images": images_of(manifest),
         "seconds": sum(arm.get("wall_seconds", 0) for arm in manifest["arms"].values()),
     }
 
@@ -141,7 +141,7 @@ def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _images(manifest: Mapping[str, Any]) -> str:
+def images_of(manifest: Mapping[str, Any]) -> str:
     """The data sets, and how many images they have."""
     return ", ".join(
         f"{d['name']} {d['split']} (n = {count(d['name'], d['split'], d['n'])}"

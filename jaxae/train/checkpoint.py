@@ -6,7 +6,7 @@ Arrays are saved from the host, so a checkpoint made on one kind of device opens
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,32 @@ def variables(run: Path | str, arm: str, *, lane: int = 0, which: str | None = N
     return jax.tree.map(
         lambda leaf: leaf[start + lane], {name: saved.get(name, {}) for name in ("params", "batch_stats")}
     )
+
+
+def gather(sources: Sequence[tuple[Path, int]], folder: Path) -> None:
+    """Save, in `folder`, a checkpoint whose lanes are those of `sources`: (a study's checkpoints, lane there).
+
+    Raises UsageError where one has none, or is damaged, or holds other things than the first.
+    """
+    read = {path: _whole(path) for path in dict.fromkeys(path for path, _ in sources)}
+    lanes = [jax.tree.map(lambda leaf, at=lane: leaf[at], read[path][0]) for path, lane in sources]
+    picked: Any = jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
+    done = max(step for _, step in read.values())
+    record = {**picked.pop("record"), "done": np.int32(done)}
+    with _manager(folder) as manager:
+        items = {**picked, "record": record}
+        saved = {name: ocp.args.StandardSave(item) for name, item in items.items()}
+        manager.save(done, args=ocp.args.Composite(**saved), force=True)
+        manager.wait_until_finished()
+
+
+def _whole(folder: Path) -> tuple[dict[str, Any], int]:
+    """Everything that a study's checkpoint holds, lanes leading, but for `done`, the steps done."""
+    if not _has_steps(folder):
+        raise UsageError(f"{folder} holds no checkpoint, so its run can't be merged; train it again")
+    found = _load(folder, dict.fromkeys(_saved_items(folder) & {*ITEMS}))
+    done = int(found["record"].pop("done"))
+    return found, done
 
 
 def _arm(run: Path, arm: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """precision: its differences are those of the runs it made, and it goes on with those that were interrupted."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,75 +9,123 @@ import pytest
 
 import jaxae as ae
 from experiments import fc_vs_conv, precision
-from jaxae.train.plan import NonFiniteLossError
-from jaxae.run.run import Interrupted
+from experiments.precision import method
+from jaxae.findings.storage import load_findings
+from jaxae.run.run import Run
+from jaxae.run.saved import load_result
+from jaxae.run.signals import Interrupted
+from jaxae.run.steps import perform, report_again
 
-COMMITTED = Path(precision.__file__).parent / "results"
+COMMITTED = Path(precision.__file__).parents[1] / "results"
 FLAGS = {"source": "synthetic", "limit": 40, "seeds": 2, "studies": ("fc_vs_conv",), "quiet": True}
 
 
 @pytest.fixture
-def only_fc(tmp_path, monkeypatch):
+def study(tmp_path, monkeypatch):
+    """Sets what the only study, of fc alone, trains: by a function in place of its `train`."""
     monkeypatch.setenv("JAXAE_CACHE", str(tmp_path / "cache"))
-    study = fc_vs_conv, {"targets": ("unit",), "arms": ("fc",)}, ("test/mse",)
-    monkeypatch.setitem(precision.STUDIES, "fc_vs_conv", study)
-    return fc_vs_conv.main
+
+    def trained_by(train):
+        experiment = dataclasses.replace(fc_vs_conv.EXPERIMENT, train=train)
+        part = method.Part(experiment, {"targets": ("unit",), "arms": ("fc",)}, ("test/mse",))
+        monkeypatch.setitem(method.STUDIES, "fc_vs_conv", part)
+
+    return trained_by
+
+
+def perform_in(folder, **more):
+    return perform(precision.EXPERIMENT, precision.Config(**FLAGS, **more, out=folder))
 
 
 def values(folder, arm, metric):
-    rows = json.loads((folder / "results.json").read_text())
-    return np.array([row["values"] for row in rows if (row["arm"], row["metric"]) == (arm, metric)])
+    return load_result(folder).findings.measures[arm][metric]
 
 
-def test_differences_are_those_of_two_runs_and_one_goes_on_with_them(only_fc, tmp_path, monkeypatch):
-    def interrupted(config):
-        if config.precision == "float32":
-            return only_fc(config)
-        with ae.Run(config):
-            raise Interrupted(15, "the study's own command")
+def test_differences_are_those_of_two_runs_and_one_goes_on_with_them(study, tmp_path):
+    def interrupted(run):
+        if run.config.precision == "float32":
+            return fc_vs_conv.EXPERIMENT.train(run)
+        raise Interrupted(15, "the study's own command")
 
     folder = tmp_path / "run"
-    monkeypatch.setattr(fc_vs_conv, "main", interrupted)
+    study(interrupted)
     with pytest.raises(Interrupted, match=r"experiments\.precision .* --resume"):
-        precision.main(precision.Config(**FLAGS, out=folder))
-    monkeypatch.setattr(fc_vs_conv, "main", only_fc)
+        perform_in(folder)
+    study(fc_vs_conv.EXPERIMENT.train)
     before = (folder / "runs/fc_vs_conv-float32/results.json").stat().st_mtime_ns
-    precision.main(precision.Config(**FLAGS, out=folder, resume=True))
+    perform_in(folder, resume=True)
     assert (folder / "runs/fc_vs_conv-float32/results.json").stat().st_mtime_ns == before
     wide, narrow = (values(folder / "runs" / f"fc_vs_conv-{p}", "fc unit", "test/mse") for p in ("float32", "bfloat16"))
-    assert wide.shape == (1, 2)
+    assert wide.shape == (2,)
     assert (wide != narrow).all()
-    np.testing.assert_array_equal(values(folder, "fc_vs_conv: fc unit", "test/mse, bfloat16 - float32"), narrow - wide)
+    metric = "test/mse, bfloat16 - float32"
+    np.testing.assert_array_equal(values(folder, "fc_vs_conv: fc unit", metric), narrow - wide)
+    rows = json.loads((folder / "results.json").read_text())
+    assert [(row["arm"], row["metric"]) for row in rows] == [("fc_vs_conv: fc unit", metric)]
+    assert "| fc_vs_conv | fc unit | `test/mse` |" in (folder / "report.md").read_text()
 
 
-def test_a_signal_in_the_last_moments_of_a_study_stops_the_whole(only_fc, tmp_path, monkeypatch):
-    def late(config):
-        with ae.Run(config) as run:
-            run.signal = 15
+def test_a_report_reads_the_inner_runs_and_trains_none(study, tmp_path):
+    study(fc_vs_conv.EXPERIMENT.train)
+    folder = perform_in(tmp_path / "run")
+    before = (folder / "findings.json").read_bytes()
+    (folder / "findings.json").write_bytes(
+        before.replace(b'"untrained": {}', b'"untrained": {"it": "is not measured"}')
+    )
 
-    monkeypatch.setattr(fc_vs_conv, "main", late)
+    def refuse(run):
+        raise AssertionError("it trains")
+
+    study(refuse)
+    report_again(folder)
+    assert (folder / "findings.json").read_bytes() == before
+    inner = folder / "runs/fc_vs_conv-bfloat16"
+    inner.rename(tmp_path / "elsewhere")
+    config = precision.Config(**FLAGS, out=folder)
+    with (
+        pytest.raises(ae.UsageError, match=r"fc_vs_conv-bfloat16 holds no complete run, .* train it with: python"),
+        Run(precision.EXPERIMENT, config, training=False) as run,
+    ):
+        method.train(run)
+
+
+def test_a_signal_in_the_last_moments_of_a_study_stops_the_whole(study, tmp_path):
+    def late(run):
+        trained = fc_vs_conv.EXPERIMENT.train(run)
+        run.stop.number = 15
+        return trained
+
+    study(late)
     with pytest.raises(Interrupted, match=r"experiments\.precision"):
-        precision.main(precision.Config(**FLAGS, out=tmp_path / "run"))
+        perform_in(tmp_path / "run")
     assert not (tmp_path / "run/runs/fc_vs_conv-bfloat16").exists()
 
 
-def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refused_otherwise(
-    only_fc, tmp_path, monkeypatch
-):
-    def refuse(config):
+def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refused_otherwise(study, tmp_path):
+    def refuse(run):
         raise ae.UsageError("seed 0: a loss that is not finite") from cause
 
-    monkeypatch.setattr(fc_vs_conv, "main", refuse)
+    study(refuse)
     cause = None
     with pytest.raises(ae.UsageError, match="fc_vs_conv in float32: seed 0"):
-        precision.main(precision.Config(**FLAGS, out=tmp_path / "refused"))
-    cause = NonFiniteLossError.__new__(NonFiniteLossError)
-    precision.main(precision.Config(**FLAGS, out=tmp_path / "named"))
-    notes = json.loads((tmp_path / "named/manifest.json").read_text())["notes"]
-    assert notes[0].startswith("fc_vs_conv can't be trained in float32: seed 0")
+        perform_in(tmp_path / "refused")
+    cause = ae.train.NonFiniteLossError.__new__(ae.train.NonFiniteLossError)
+    folder = perform_in(tmp_path / "named")
+    found = load_findings(folder, load_result(folder).findings.origin)
+    assert found.facts["untrained"].keys() == {"fc_vs_conv in float32", "fc_vs_conv in bfloat16"}
+    said = precision.say(found).conclusions
+    assert said.startswith("- fc_vs_conv in float32 can't be trained: seed 0: a loss that is not finite.")
 
 
-@pytest.mark.parametrize("name", precision.STUDIES)
+def test_its_arms_are_those_of_the_studies_in_both_precisions():
+    arms = precision.arms(precision.Config(studies=("fc_vs_conv", "unmix"), batch_size=4))
+    assert [arm.study.name for arm in arms] == ["fc unit", "conv unit"] * 2 + ["plain"] * 2
+    precisions = [np.dtype(arm.study.model.dtype).name for arm in arms]
+    assert precisions == ["float32"] * 2 + ["bfloat16"] * 2 + ["float32", "bfloat16"]
+    assert {arm.study.batch_size for arm in arms} == {4}
+
+
+@pytest.mark.parametrize("name", method.STUDIES)
 def test_every_measure_is_one_of_the_study(name):
-    rows = json.loads((COMMITTED / f"{name}.json").read_text())["rows"]
-    assert {*precision.STUDIES[name][2]} <= {row["metric"] for row in rows}
+    found = load_result(COMMITTED / f"{name}.json").findings
+    assert {*method.STUDIES[name].measures} <= {metric for of in found.measures.values() for metric in of}

@@ -1,8 +1,8 @@
 """The study `unmix`: its loss, the formula's error, its claims, and the contracts of training for its model."""
 
+import dataclasses
 import functools
-from types import SimpleNamespace
-from typing import Any
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -12,29 +12,30 @@ from tiny import assert_same_bits, lane, roots
 
 import jaxae as ae
 from experiments import unmix
-from jaxae import checkpoint
+from experiments.unmix import measures, method
+from jaxae.models import Output, resnet
+from jaxae.train import checkpoint
 from jaxae.train.lanes import Lanes
-from jaxae.models import resnet
 
 
-def given(digit: float, photo: float, made_digit: float, made_photo: float) -> tuple[Any, ae.Batch]:
+def given(digit: float, photo: float, made_digit: float, made_photo: float) -> tuple[Output, ae.Batch]:
     """One-coloured images in [-1, 1]: what a model makes, and the batch that it sees."""
     image = lambda value: jnp.full((2, 32, 32, 3), value)  # noqa: E731
     target = jnp.stack([image(digit), image(photo)], 1)
-    outputs = SimpleNamespace(image=jnp.stack([image(made_digit), image(made_photo)], 1))
+    outputs = Output(image=jnp.stack([image(made_digit), image(made_photo)], 1))
     return outputs, ae.Batch(inputs=image((digit + photo) / 2), target=target)
 
 
 def test_the_loss_adds_both_errors_and_the_weighted_distance_of_their_mean_from_the_input():
-    total, parts = unmix.loss(*given(-1.0, 0.5, -0.5, 0.6), {"consistency": 10.0})
+    total, parts = method.loss(*given(-1.0, 0.5, -0.5, 0.6), {"consistency": 10.0})
     np.testing.assert_allclose(parts["both"], 0.25 + 0.01, rtol=1e-5)
     np.testing.assert_allclose(total, 0.25 + 0.01 + 10 * 0.3**2, rtol=1e-5)
 
 
 def test_the_photo_by_subtraction_has_the_error_of_the_digit():
-    scores = unmix.scores(*given(-1.0, 0.5, -0.8, 0.6))
+    scores = method.scores(*given(-1.0, 0.5, -0.8, 0.6))
     np.testing.assert_allclose(scores["digit mse"], 0.1**2, rtol=1e-4)  # of unit images
-    np.testing.assert_allclose(scores[f"{unmix.FORMULA} mse"], 0.1**2, rtol=1e-4)
+    np.testing.assert_allclose(scores[f"{method.FORMULA} mse"], 0.1**2, rtol=1e-4)
     np.testing.assert_allclose(scores["photo mse"], 0.05**2, rtol=1e-4)
     step = scores["photo psnr, range 255"] - scores["photo psnr"]
     np.testing.assert_allclose(step, 48.1308, rtol=1e-5)
@@ -42,8 +43,13 @@ def test_the_photo_by_subtraction_has_the_error_of_the_digit():
 
 def test_only_arms_as_the_report_has_them_are_held_against_its_numbers():
     config = unmix.Config(pretrained=("none", "cifar"), decoders=("plain", "skip"), times=(1, 5))
-    assert {claim.arm for claim in unmix.claims(config)} == {"plain", "plain from CIFAR-10"}
-    assert not unmix.claims(unmix.Config(consistency=(1.0,)))
+    assert {claim.arm for claim in method.claims(config)} == {"plain", "plain from CIFAR-10"}
+    assert not method.claims(unmix.Config(consistency=(1.0,)))
+
+
+def neither(lanes: int) -> dict[str, np.ndarray]:
+    """The report's hparams, for so many lanes."""
+    return {name: np.full(lanes, value, np.float32) for name, value in measures.NEITHER.items()}
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +59,12 @@ def small():
         patch.setattr(resnet, "WIDTHS", (4,))
         patch.setattr(ae.models, "Unmixer", functools.partial(ae.models.Unmixer, widths=(3, 4, 5)))
         pairs = ae.data.pairs(ae.data.synthetic.digits("train[:11]"), ae.data.synthetic.scenes("train[:7]"), count=10)
-        yield unmix.study("skip", "none", 1, pairs, unmix.Config(batch_size=4)), pairs
+        yield method.study("skip", "none", 1, unmix.Config(batch_size=4)), pairs
 
 
 def test_lanes_chunks_and_a_checkpoint_leave_its_bits_and_statistics_as_they_are(small, tmp_path):
     study, pairs = small
-    weights = {"consistency": np.array([0.0, 1.0], np.float32)}
+    weights = {"consistency": np.array([0.0, 1.0], np.float32), "steps": np.array([0.0, 4.0], np.float32)}
     plan = ae.train.Plan(2, chunk=1)
     *_, whole = ae.train.progress(study, roots(2), pairs, plan, hparams=weights, how=Lanes("map", 2))
     assert whole.train["both"].shape == (2, 2 * 2)  # 10 pairs are 2 steps of 4
@@ -80,26 +86,93 @@ def test_lanes_chunks_and_a_checkpoint_leave_its_bits_and_statistics_as_they_are
 def test_every_pair_is_scored_and_alike_in_any_batch(small):
     study, pairs = small
     key = ae.keys.root(0)
-    state = jax.jit(ae.train.init, static_argnames="study")(study, key, pairs)
+    state = jax.jit(ae.train.init, static_argnames="study")(study, key, pairs, measures.NEITHER)
     scored = jax.jit(ae.evaluate.scores, static_argnames="study")(study, key, state, pairs)
     two = jax.jit(ae.evaluate.sample, static_argnames="study")(study, key, state, pairs, np.array([9, 2]))
     assert scored["both"].shape == (10,)
-    np.testing.assert_allclose(unmix.scores(*two)["both"], scored["both"][np.array([9, 2])], rtol=1e-5)
+    np.testing.assert_allclose(method.scores(*two)["both"], scored["both"][np.array([9, 2])], rtol=1e-5)
 
 
-def test_a_file_of_weights_becomes_the_encoder(small, tmp_path):
+def test_a_file_of_weights_becomes_the_encoder_and_is_noted_in_the_manifest(small, tmp_path):
     study, pairs = small
-    key, path, noted = ae.keys.root(7), tmp_path / "made.safetensors", []
+    path = tmp_path / "made.safetensors"
     init = jax.jit(ae.train.init, static_argnames="study")
-    made = init(study, key, pairs)
+    made = init(study, ae.keys.root(7), pairs, measures.NEITHER)
     trained = {"params": made.params["encoder"], "batch_stats": made.batch_stats["encoder"]}
     ae.models.weights.save(path, trained)
-    run: Any = SimpleNamespace(file=lambda role, file: noted.append((role, file)))
-    other = init(study, ae.keys.root(8), pairs, initial=unmix.encoder(run, str(path), pairs.second))
+    with ae.Run(unmix.EXPERIMENT, unmix.Config(quiet=True, out=tmp_path / "run")) as run:
+        initial = method.encoder(run, str(path))
+    other = init(study, ae.keys.root(8), pairs, measures.NEITHER, initial)
     kept = {name: leaf for name, leaf in trained["params"].items() if name != "fc"}
     assert_same_bits({name: other.params["encoder"][name] for name in kept}, kept)
     assert_same_bits(other.batch_stats["encoder"], trained["batch_stats"])
-    assert noted == [("encoder, made.safetensors", path)]
+    assert [entry["role"] for entry in run.manifest["files"]] == ["encoder, made.safetensors"]
+
+
+def test_equal_arms_are_equal_studies_and_the_rate_falls_only_where_an_arm_trains_longer():
+    config = unmix.Config(pretrained=("none", "cifar"), times=(1, 4))
+    short, again, long, _ = unmix.arms(config, 1280)
+    assert short.study == again.study != long.study
+    rates = {arm.study.name: arm.settings[""]["steps"] for arm in unmix.arms(config, 1280)}
+    assert rates["plain"] == rates["plain from CIFAR-10"] == 0
+    assert rates["plain 4 x epochs, cosine"] == rates["plain from CIFAR-10 4 x epochs, cosine"] == 40
+
+
+def test_first_losses_are_those_of_the_same_seeds_whatever_the_runs(small):
+    study, pairs = small
+    found = measures.first_losses(study, pairs)
+    assert found.keys() == {"[-1, 1]", "[0, 1]"}
+    *_, trained = ae.train.progress(study, roots(1), pairs, ae.train.Plan(1), hparams=neither(1))
+    np.testing.assert_allclose(found["[-1, 1]"][0], trained.train["both"][0, 0], rtol=1e-5)
+    assert len(found["[-1, 1]"]) == len(found["[0, 1]"]) == measures.TRIED
+    assert np.mean(found["[0, 1]"]) < np.mean(found["[-1, 1]"])
+
+
+def test_the_step_below_the_reports_loss_is_nan_for_a_seed_that_never_gets_there(small):
+    study, pairs = small
+    done = ae.train.fit(study, roots(2), pairs, hparams=neither(2))
+    done = dataclasses.replace(done, train={"both": np.array([[1.0, 0.2, 0.3], [1.0, 0.5, 0.4]], np.float32)})
+    np.testing.assert_array_equal(measures.losses(done)[measures.BELOW], [2, np.nan])
+
+
+def test_arms_are_compared_with_the_first_and_with_the_one_without_consistency():
+    names = ["plain", "plain consistency 1", "skip", "skip consistency 1"]
+    assert measures.rivals(names) == [
+        ("plain consistency 1", "plain"), ("skip", "plain"), ("skip consistency 1", "plain"),
+        ("skip consistency 1", "skip"),
+    ]  # fmt: skip
+
+
+def found(**flags) -> ae.Findings:
+    """What a committed file may hold of one arm: measures that need no arrays, of two seeds; no facts."""
+    near = np.array([0.0, 0.002])
+    losses = {"first step": 1.1, "last step": 0.14, "last tenth": 0.14, "last": 0.227}
+    values = {f"train/both/{name}": value + near for name, value in losses.items()} | {"test/both": 0.15 + near}
+    for image, metric in itertools.product(method.IMAGES, method.SCORES):
+        right = {"psnr": 20.0, "ssim 7x7": 0.5}[metric] + near
+        for split in (f"{method.SAMPLE} test pairs", "test"):
+            values |= {f"{split}/{image} {metric}": right, f"{split}/{image} {metric}, range 255": right + 48.1308}
+    for image, metric in itertools.product((*method.IMAGES, method.FORMULA), ("psnr", "ssim")):
+        values[f"test/{image}, clipped {metric}"] = 0.5 + near
+    for metric in ("psnr", "ssim", "psnr, % of pairs", "ssim, % of pairs"):
+        values[f"{measures.GAINED} {metric}"] = 3 + near
+    return ae.Findings(ae.results.Origin(unmix.Config(**flags), (0, 1), ()), {"plain": values})
+
+
+def test_what_is_not_comparable_is_not_judged_in_words_and_what_is_not_at_hand_not_said():
+    judged, other = (unmix.say(found(**flags)) for flags in ({}, {"batch_size": 32}))
+    assert "where it has 17.09: better at both." in judged.conclusions
+    assert "only if it is the mean of the whole epoch" in judged.conclusions
+    assert {row.verdict for row in other.rows if row.reported} == {ae.results.NOT_COMPARABLE}
+    assert "better at" not in other.conclusions
+    assert "where it has" not in other.conclusions
+    assert other.conclusions.count("trained in another way") == 2
+    assert "Subtraction, 2 * mean - digit, gives better photos" in other.conclusions
+    for said in (judged, other):
+        assert "first loss" not in said.conclusions
+        assert "Without any network" not in said.conclusions
+        assert "steps on" not in said.notes
+        assert not said.figures
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""digit_addition: the image of 7 and the number 2 make an image of 9 (report 003, parts III and IV).
+
+An encoder E, an adder P and a decoder D learn to draw a + b from an image of a and the number b. In part IV the code of
+the image becomes a distribution (vae), then that of the sum too (generative). The report tells how it came to see
+nothing but "fuzzy nines", what balanced data and a learned map of the number changed, which sixteen settings of four
+loss weights it tried, and what the models draw for 7 + 1.5. It judged by eye; here a classifier of real digits reads
+every image, and outcomes are thresholds on what it reads: see `outcomes`.
+
+Source    003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs
+Expected  experiments/results/digit_addition.json (narrower networks, fewer epochs: every arm adds, none collapses) and
+          digit_addition_table.json (3 epochs, so not judged: rows 12 to 16 end as the report says, rows 1 to 11 don't)
+Run       python -m experiments.digit_addition --seeds 3
+Also      --table (the sixteen rows, all in one program); --kl sum; --arms vae vae-plain; --source synthetic
+"""
+
+import jaxae as ae
+from experiments.digit_addition.measures import measure
+from experiments.digit_addition.method import Config, arms, claims, train
+from experiments.digit_addition.words import say
+
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say)

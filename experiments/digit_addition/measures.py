@@ -1,0 +1,138 @@
+"""What is measured: KL by unit, what is read in images of sums, of fractions and of all tenths."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+import jaxae as ae
+from experiments import digit_classifier
+from experiments.digit_addition import reading
+from experiments.digit_addition.method import FINAL, FRACTIONS, class_means, digits
+from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
+from jaxae.train.curves import rise
+from jaxae.train.trained import alive
+from jaxae.transforms import addends
+
+COMPARED = (
+    ("vae", "adder"), (FINAL, "adder"), (FINAL, "vae"), ("vae", "vae natural"), ("vae", "vae plain"),
+    ("vae natural", "vae natural plain"), ("vae plain", "vae natural plain"),
+)  # fmt: skip
+ACTIVE = 0.01  # nats: a unit whose KL is below has collapsed
+UNITS = "train/active units of"
+RISE = "validation/rise of added, %"
+SHARE = "test/share of the commonest digit"
+SEVENS = 3  # images of 7 in the picture of fractions
+
+
+def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
+    """All of it; fractions of the report's three models alone."""
+    train, test = run.data("mnist", "train"), run.data("mnist", "test")
+    judge, mean = digit_classifier.judge(run), class_means(train)
+    tested = digits(test, mean)
+    arms = {name: marked(arm, tested) for name, arm in trained.items()}
+    sums = {name: reading.read_sums(arm, (tested, judge)) for name, arm in arms.items()}
+    fractions = read_fractions({name: arms[name] for name in FRACTIONS if name in arms}, test, judge, run.config.images)
+    targets = shown_targets(train, mean, judge)
+    return ae.results.collect(
+        run.origin,
+        [without_units(arm) for arm in arms.values()],
+        digit_classifier.accuracy_of(judge, test),
+        {name: training(arm) for name, arm in arms.items()},
+        {name: found["measures"] for name, found in sums.items()},
+        fractions["measures"],
+        differences=[
+            (*pair, metric) for pair in COMPARED if arms.keys() >= {*pair} for metric in ("test/accuracy", SHARE)
+        ],
+        facts={"sums": {"pairs": len(train), **facts(targets)}},
+        by_seed=ae.results.combined(
+            {name: found["by_seed"] for name, found in sums.items()},
+            {name: unit_curves(arm) for name, arm in arms.items()},
+            fractions["by_seed"],
+        ),
+        arrays=ae.results.combined(
+            {"": targets}, reading.shown_pairs(arms, tested, judge), fractions["arrays"]
+        ),
+        scores={name: found["scores"] for name, found in sums.items()},
+    )  # fmt: skip
+
+
+# ---- training
+
+
+def marked(arm: ae.Trained, tested: Any) -> ae.Trained:
+    """The arm, its dead seeds marked."""
+    return dataclasses.replace(arm, alive=alive(arm, tested, is_single_colour))
+
+
+def without_units(arm: ae.Trained) -> ae.Trained:
+    """The arm without the losses of single units: a row each would bury the others. They are in history.json."""
+
+    def kept(losses: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: values for name, values in losses.items() if ", unit " not in name}
+
+    parts = {name: kept(getattr(arm, name)) for name in ("train", "epochs", "validation")}
+    return dataclasses.replace(arm, **parts)
+
+
+def unit_curves(arm: ae.Trained) -> dict[str, np.ndarray]:
+    """KL in nats by unit of the code, f64[seeds, units, epochs], of E and P, where each is uncertain; the means over
+    each epoch's training pairs."""
+    model: Any = arm.study.model
+    return {
+        f"KL of {term} by unit": np.stack(
+            [arm.epochs[f"KL of {term}, unit {i + 1}"] for i in range(model.code_size)], axis=1
+        )
+        for term in "EP"
+        if f"KL of {term}" in arm.epochs
+    }
+
+
+def training(arm: ae.Trained) -> dict[str, np.ndarray]:
+    """Active units, and how far the test error of the sums' images turns up."""
+    active = {
+        f"{UNITS} {name.split()[2]}": ae.results.as_measure((curves[:, :, -1] > ACTIVE).sum(1))
+        for name, curves in unit_curves(arm).items()
+    }
+    return active | {RISE: ae.results.as_measure([rise(row) for row in arm.validation["added"].astype(np.float64)])}
+
+
+# ---- what is read
+
+
+def read_fractions(
+    arms: Mapping[str, ae.Trained], test: ae.data.Dataset, judge: digit_classifier.Judge, count: int
+) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """{"measures", "by_seed", "arrays"} of numbers with fractions, as `collect` takes each."""
+    sevens = np.asarray(test.image)[test.label == 7]
+    measures, by_seed, arrays = {}, {}, {"": {"sevens": sevens[:SEVENS]}} if arms else {}
+    for name, arm in arms.items():
+        seen, gray = reading.read_fractions(arm, sevens[:count], judge)
+        counts = reading.read_line(arm, test, judge, count)
+        measures[name] = fraction_measures(seen, gray, FRACTIONS[name]) | line_measures(counts)
+        by_seed[name] = {f"line, image of {a}": lines for a, lines in enumerate(counts)}
+        arrays[name] = reading.shown_fractions(arm, sevens[:SEVENS], judge)
+    return {"measures": measures, "by_seed": by_seed, "arrays": arrays}
+
+
+def shown_targets(train: ae.data.Dataset, mean: np.ndarray, judge: digit_classifier.Judge) -> dict[str, np.ndarray]:
+    """Figure 21: the shares of the sums f64[10] of natural and of balanced pairs; the mean of all their targets, which
+    is what a model draws that knows nothing else, and what is read in it."""
+    key, label = ae.keys.stream(ae.keys.root(0), "histogram"), jnp.asarray(train.label)
+    shares = {}
+    for name, balanced in (("natural", False), ("balanced", True)):
+        total = np.asarray(sum(addends(key, label, balanced=balanced)))
+        shares[name] = np.bincount(total, minlength=10) / len(total)
+    blends = np.stack([np.tensordot(values, mean, 1) for values in shares.values()])
+    found = {f"sums, {name}": values for name, values in shares.items()}
+    return found | reading.read_in(judge, "mean targets", blends)
+
+
+def facts(targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What sentences say of them: how many sums are 0 and 9, and the digits that are read, with their probability."""
+    share = targets["sums, natural"]
+    read = zip(targets["mean targets, digit read"], targets["mean targets, probability"], strict=True)
+    words = [f"{digit} ({sure:.0%})" for digit, sure in read]
+    return {"share of 0": float(share[0]), "share of 9": float(share[9]), "read as": words}

@@ -1,0 +1,230 @@
+"""What is trained: an adder and its variational kin, under the report's weights; and what the report saw of them."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+import jaxae as ae
+from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, NUMBER, OTHER, READINGS, Seen
+from jaxae.models import AdditionModel
+from jaxae.transforms import Classes, addition_pairs, by_class
+
+
+class Weights(NamedTuple):
+    """Of the loss: of the errors of the image of a and of the sum's, and of the KL of E and of P."""
+
+    original: float
+    added: float
+    E: float = 0.0
+    P: float = 0.0
+
+
+class Setting(NamedTuple):
+    """Weights, and the outcome that the report saw, where it says so."""
+
+    weights: Weights
+    outcome: str = ""
+    source: str = "Table 1"
+
+
+ROWS = {  # of the report's Table 1; two pairs of rows are alike, and one training stands for both
+    "row 1": Setting(Weights(0.1, 0.5, 1e-5, 1e-5), NINES),
+    "row 2": Setting(Weights(0.1, 0.5, 1e-4, 1e-4), NINES),
+    "row 3": Setting(Weights(0.3, 0.7, 1e-4, 2e-4), NINES),
+    "row 4": Setting(Weights(0.5, 0.5, 5e-4, 5e-4), NINES),
+    "row 5": Setting(Weights(0.7, 0.7, 2e-4, 2e-4), NINES),
+    "row 6": Setting(Weights(1.0, 1.0, 5e-4, 5e-4), NINES),
+    "row 7": Setting(Weights(0.5, 0.5, 1e-4, 2e-4), NUMBER),
+    "row 8": Setting(Weights(0.6, 0.8, 1.5e-4, 1.5e-4), NUMBER),
+    "rows 9 and 10": Setting(Weights(1.0, 1.0, 1e-4, 1e-4), NUMBER),
+    "row 11": Setting(Weights(1.2, 0.8, 5e-5, 5e-5), NUMBER),
+    "row 12": Setting(Weights(1.0, 0.2, 1e-4, 1e-4), OTHER),
+    "rows 13 and 14": Setting(Weights(1.0, 0.4, 1e-4, 5e-4), OTHER),
+    "row 15": Setting(Weights(0.9, 0.1, 2e-4, 2e-4), OTHER),
+    "row 16": Setting(Weights(0.1, 1.0, 1e-5, 1e-5), CORRECT),
+}
+FINAL = "generative row 16"  # the report's third model
+FRACTIONS = {  # what it sees of its three models: the digits of 7 + 1.4, 1.5 and 1.6, and which of them are blurred
+    "adder": Seen("4.5", (8, 8, 8), (1.5, 1.6)),  # "only the sum between the base number and the decimal integer"
+    "vae": Seen("5.1.1", (8, 8, 9), (1.5,)),  # "averaged correctly" but at .5, then "to the previous base number"
+    FINAL: Seen("5.2", (8, 9, 9), ()),  # the next one from .5 up
+}
+VALIDATION = 2_000  # test images behind each point of the curves; every score is of all of them
+ADAM = optax.adam(1e-3)
+
+
+class Recipe(NamedTuple):
+    """A model, the pairs that it is trained on, and its weights: the report gives the generative ones alone."""
+
+    model: AdditionModel
+    balanced: bool
+    setting: Setting
+
+
+VAE = AdditionModel(variational=True, value_to_latent=True)
+PLAIN = VAE.clone(value_to_latent=False)
+LAST = ROWS["row 16"].weights._replace(P=0.0)
+RECIPES = {
+    "adder": Recipe(AdditionModel(), False, Setting(Weights(1.0, 1.0), CORRECT, "4.5, of whole numbers")),
+    "vae": Recipe(VAE, True, Setting(LAST, CORRECT, "5.1.1")),
+    "vae-natural": Recipe(VAE, False, Setting(LAST)),
+    "vae-plain": Recipe(PLAIN, True, Setting(LAST, NINES, "5.1.1")),
+    "vae-natural-plain": Recipe(PLAIN, False, Setting(LAST, NINES, "5.1.1")),
+    "generative": Recipe(VAE.clone(generative=True), True, ROWS["row 16"]),
+}
+Name = Literal["adder", "vae", "vae-natural", "vae-plain", "vae-natural-plain", "generative"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ae.Flags):
+    """The report's settings. It doesn't say its batch size, code size, the layers of P and how the KL is reduced."""
+
+    settings = ("epochs", "precision", "widths")
+    counts = (*ae.Flags.counts, "code_size", "images", "widths")
+
+    arms: tuple[Name, ...] = tuple(RECIPES)  # pyright: ignore[reportAssignmentType]
+    """The models of parts III, IV.1 and IV.2; natural: pairs that aren't balanced; plain: P is shown the number."""
+    table: bool = False
+    """Train the generative arm with all the weights that the report tried, in place of the last."""
+    kl: Literal["mean", "sum"] = "mean"
+    """Over a batch. The report doesn't say; a sum makes its weights as many times larger as a batch has images."""
+    code_size: int = 7
+    """Numbers in a code."""
+    images: int = 50
+    """Test images of each digit that fractions are added to; all, where there are fewer."""
+    widths: tuple[int, int, int] = (32, 64, 128)
+    """Channels of E's convolutions, mirrored in D."""
+    epochs: int = 100
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.table and "generative" not in self.arms:
+            raise ae.UsageError("--table is of the generative arm; name it in --arms, or leave --table out")
+        if self.kl == "sum" and self.arms == ("adder",):
+            raise ae.UsageError("--kl sum: the adder's loss has no KL; name another arm, or leave --kl out")
+
+
+def settings_of(name: Name, config: Config) -> dict[str, Setting]:
+    """What an arm is trained with, by name: the generative arm's settings are rows of the report's table."""
+    if name != "generative":
+        return {"": RECIPES[name].setting}
+    return {row: setting for row, setting in ROWS.items() if config.table or row == "row 16"}
+
+
+def all_settings(config: Config) -> dict[str, Setting]:
+    """The same of all arms, by their names in the report of the run."""
+    return {
+        f"{name.replace('-', ' ')} {row}".strip(): setting
+        for name in config.arms
+        for row, setting in settings_of(name, config).items()
+    }
+
+
+def claims(config: Config) -> list[ae.Claim]:
+    """Outcomes, and what is drawn for fractions: each seed has what the report saw (1) or hasn't (0)."""
+    found = []
+    for arm, (_, outcome, source) in all_settings(config).items():
+        source = f"{source}, {arm.removeprefix('generative ')}" if arm.startswith("generative") else source
+        if outcome:
+            claim = ae.Claim(arm, f"outcome/{outcome}", 1, source, READINGS[outcome], categorical=True)
+            found.append(claim)
+    for arm in [arm for arm in FRACTIONS if arm in all_settings(config)]:
+        source, digits, blurred = FRACTIONS[arm]
+        reading = f"7 + 1.4, 1.5 and 1.6 are read as {', '.join(map(str, digits))}, 7 + 1 and 7 + 2 as 8 and 9"
+        found.append(ae.Claim(arm, DIGITS, 1, source, reading, categorical=True))
+        if blurred:
+            numbers = " and ".join(f"{value:g}" for value in blurred)
+            reading = f"7 + {numbers} has more gray than 7 + 1 and 7 + 2, which are read as 8 and 9"
+            found.append(ae.Claim(arm, BLUR, 1, source, reading, categorical=True))
+    return found
+
+
+# ---- what is trained
+
+
+class Digits(NamedTuple):
+    """Images to draw pairs from: uint8[n, 28, 28, 1], i32[n], where each class is, and class means f32[10, ...].
+
+    Whether the pairs are `balanced`, bool[], is data, so that arms that differ in nothing else are one program.
+    """
+
+    image: Any
+    label: Any
+    classes: Classes
+    mean: Any
+    balanced: Any
+
+
+def digits(data: ae.data.Dataset, mean: np.ndarray) -> Digits:
+    """A data set as balanced pairs are drawn from it. Raises UsageError where it lacks a digit."""
+    return Digits(data.image, data.label, by_class(data.label), mean, np.bool_(True))
+
+
+def class_means(data: ae.data.Dataset) -> np.ndarray:
+    """The mean image of every digit, f32[10, 28, 28, 1] in [0, 1]: under MSE, the best answer to "an image of 9"."""
+    classes = by_class(data.label)
+    of_class = [data.image[rows] for rows in np.split(classes.order, classes.start[1:])]
+    return np.stack([images.mean(0, dtype=np.float64) / 255 for images in of_class]).astype(np.float32)
+
+
+def batch(key, data: Digits, index) -> ae.Batch:
+    """(image of a, b) to (an image of a + b, the mean image of a + b); the label is a + b."""
+    draw = functools.partial(addition_pairs, key, data.image, data.label, data.classes, index)
+    pairs = jax.lax.cond(data.balanced, lambda: draw(balanced=True), lambda: draw(balanced=False))
+    return ae.Batch((pairs.image, pairs.value), (pairs.target, data.mean[pairs.total]), pairs.total)
+
+
+def pairs_of(data: Digits) -> int:
+    """In an epoch, as many as there are images."""
+    return data.image.shape[0]
+
+
+def loss(outputs, batch, hparams: Weights) -> tuple[Any, dict[str, Any]]:
+    """w_orig L2 of the image of a + w_added L2 of the sum's + k_enc KL of E + k_add KL of P; KL by unit, to be seen."""
+    parts = {
+        "original": ae.losses.mse(outputs.original, batch.inputs[0]),
+        "added": ae.losses.mse(outputs.image, batch.target[0]),
+    }
+    total = hparams.original * parts["original"] + hparams.added * parts["added"]
+    for name, code, weight in (("E", outputs.posterior, hparams.E), ("P", outputs.sum_posterior, hparams.P)):
+        if code.log_variance is not None:
+            units = ae.losses.gaussian_kl_per_dimension(*code)
+            parts[f"KL of {name}"] = units.sum(axis=1)
+            parts |= {f"KL of {name}, unit {i + 1}": units[:, i] for i in range(units.shape[1])}
+            total = total + weight * parts[f"KL of {name}"]
+    return total, parts
+
+
+def study(name: Name, config: Config) -> ae.Study:
+    """An arm; its weights come with the lane."""
+    model = RECIPES[name].model.clone(code_size=config.code_size, widths=config.widths, dtype=config.dtype)
+    return ae.Study(
+        name.replace("-", " "), model, batch, loss, ADAM, config.batch_size, config.epochs, examples=pairs_of,
+    )  # fmt: skip
+
+
+def weights(name: Name, config: Config) -> dict[str, Weights]:
+    """The weights that an arm is trained with, those of KL times the batch where it is summed over one."""
+    times = config.batch_size if config.kl == "sum" else 1
+    given = {row: setting.weights for row, setting in settings_of(name, config).items()}
+    return {row: each._replace(E=each.E * times, P=each.P * times) for row, each in given.items()}
+
+
+def arms(config: Config) -> list[ae.Arm]:
+    """Every model, with all its weights in one program."""
+    return [ae.Arm(study(name, config), weights(name, config)) for name in config.arms]
+
+
+def train(run: ae.Run) -> dict[str, ae.Trained]:
+    """Every arm on pairs of the training images, its curves on pairs of up to VALIDATION test images."""
+    images, test = run.data("mnist", "train"), run.data("mnist", "test")
+    mean, trained = class_means(images), {}
+    parts = digits(images, mean), digits(test.head(min(VALIDATION, len(test))), mean)
+    for name, arm in zip(run.config.arms, arms(run.config), strict=True):
+        pairs, held_out = (data._replace(balanced=np.bool_(RECIPES[name].balanced)) for data in parts)
+        trained |= run.train(arm, pairs, validation=held_out)
+    return trained

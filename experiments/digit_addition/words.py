@@ -1,0 +1,199 @@
+"""What is said: which models add, what cured the nines, what becomes of fractions, whether the adder overfits."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jaxae as ae
+from experiments import digit_classifier
+from experiments.digit_addition import pictures
+from experiments.digit_addition.measures import RISE, SHARE, UNITS
+from experiments.digit_addition.method import FRACTIONS, VALIDATION, all_settings, claims
+from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES
+from jaxae.report import numbers
+
+CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nines
+    "vae": "balanced pairs and ValueToLatent", "vae natural": "ValueToLatent alone",
+    "vae plain": "balanced pairs alone", "vae natural plain": "neither",
+}  # fmt: skip
+RISEN = 1  # percent by which an error that turns up lies above its lowest, at least
+
+
+def say(found: ae.Findings) -> ae.Document:
+    """All of it."""
+    rows = found.rows(claims(found.config))
+    trained = [arm for arm in all_settings(found.config) if arm in found.measures]
+    models = [arm for arm in FRACTIONS if arm in trained]
+    ends = by_outcome(found, trained)
+    adding = [arm for arm in models if arm in ends[CORRECT]]  # the others say nothing of fractions
+    words = ae.report.words(
+        Path(__file__).with_name("words.md"),
+        found=found,
+        outcomes={name: [short(arm) for arm in arms] for name, arms in ends.items()},
+        reported=as_reported(rows),
+        cured=cured(found),
+        adding=[short(arm) for arm in adding],
+        line=line_ranges(found, adding),
+        adder=adder_rise(found),
+        readings=READINGS,
+        validation=VALIDATION,
+        sums=found.facts.get("sums"),
+        doubt=digit_classifier.doubt(found),
+    )
+    tables = [outcome_table(found, rows, trained), *fraction_tables(found, rows, models), *cause_tables(found)]
+    drawn = pictures.figures(found) if found.arrays else {}
+    return ae.Document(words.conclusions, rows, tuple(tables), drawn, words.notes)
+
+
+def short(arm: str) -> str:
+    """A row of the report's table, or the arm."""
+    return arm.removeprefix("generative ")
+
+
+# ---- the outcomes of sums
+
+
+def by_outcome(found: ae.Findings, arms: Sequence[str]) -> dict[str, list[str]]:
+    """The arms whose living seeds mostly have each outcome; under "" those of which no outcome has most."""
+    sorted_out: dict[str, list[str]] = {name: [] for name in (*OUTCOMES, "")}
+    for arm in arms:
+        most = [name for name in OUTCOMES if found.values(arm, f"outcome/{name}").mean() > 0.5]
+        sorted_out[most[0] if most else ""].append(arm)
+    return sorted_out
+
+
+def as_reported(rows: Sequence[ae.results.Row]) -> dict[str, tuple[int, int]]:
+    """Of the reported outcomes, and of what is said of fractions: how many are reproduced of those that are judged."""
+    verdicts = {
+        (row.arm, row.metric): row.verdict == ae.results.REPRODUCED  # where seeds died, the row without them is later
+        for row in rows
+        if row.reported is not None and row.verdict not in ("", ae.results.NOT_COMPARABLE)
+    }
+    kinds = {"outcomes": "outcome/", "fractions": "fractions/"}
+    hits = {kind: [hit for (_, metric), hit in verdicts.items() if metric.startswith(start)]
+            for kind, start in kinds.items()}  # fmt: skip
+    return {kind: (sum(those), len(those)) for kind, those in hits.items()}
+
+
+def verdict(rows: Sequence[ae.results.Row], arm: str, metric: str) -> tuple[str, str]:
+    """In how many living seeds an arm is what a claim says, and its verdict; empty where there is no claim."""
+    own = [row for row in rows if (row.arm, row.metric) == (arm, metric) and row.reported is not None]
+    return (f"{sum(own[-1].values):.0f} of {own[-1].n_seeds}", own[-1].verdict) if own else ("", "")
+
+
+def outcome_table(found: ae.Findings, rows: Sequence[ae.results.Row], arms: Sequence[str]) -> ae.Table:
+    """Reported outcome, measured outcome and verdict of every arm."""
+    cells = []
+    for arm in arms:
+        weights, reported, _ = all_settings(found.config)[arm]
+        active = [found.values(arm, f"{UNITS} {term}").mean() for term in "EP" if found.has(arm, f"{UNITS} {term}")]
+        given = [f"{weight:g}" for weight in weights][: 2 + len(active)]  # a KL that isn't there has no weight
+        digit = pictures.shares(found, arm)[found.living(arm)].mean(0)
+        cells.append([
+            arm, ", ".join(given), reported, counted_outcomes(found, arm),
+            f"{found.values(arm, 'test/accuracy').mean():.1%}", f"{digit.argmax()} ({digit.max():.1%})",
+            ", ".join(f"{count:.1f}" for count in active), *verdict(rows, arm, f"outcome/{reported}"),
+        ])  # fmt: skip
+    columns = (
+        ("Arm", "text"), ("Weights of a, a + b, KL of E, of P", "text"), ("Reported", "text"),
+        ("Measured (seeds)", "text"), ("Read as a + b", "number"), ("Commonest digit, all seeds", "text"),
+        ("Active units of E, P", "text"), ("Seeds as reported", "text"), ("Verdict", "verdict"),
+    )  # fmt: skip
+    return ae.Table("What the images of sums are read as", columns, cells)
+
+
+def counted_outcomes(found: ae.Findings, arm: str) -> str:
+    """The outcomes of the living seeds, how many have each, and which digit it is where there is but one."""
+    alive, digit = found.living(arm), pictures.shares(found, arm).argmax(1)
+    words = []
+    for outcome in OUTCOMES:
+        hits = found.measures[arm][f"outcome/{outcome}"].astype(bool) & alive
+        which = f", read as {', '.join(map(str, digit[hits]))}" if outcome == NINES else ""
+        words += [f"{outcome} ({hits.sum()}{which})"] if hits.any() else []
+    dead = len(found.dead.get(arm, ()))
+    return ", ".join([*words, *([f"dead ({dead})"] if dead else [])])
+
+
+# ---- fractions
+
+
+def fraction_tables(found: ae.Findings, rows: Sequence[ae.results.Row], arms: Sequence[str]) -> list[ae.Table]:
+    """What the report saw of fractions and what is read; what the lines of all tenths show."""
+    if not arms:
+        return []
+    cells = []
+    for arm in arms:
+        _, digits, blurs = FRACTIONS[arm]
+        blurred = ", ".join(f"{value:g}" for value in blurs)
+        words = ", ".join(map(str, digits)) + f"; blurred: {blurred}" * bool(blurred)
+        each = [fraction_cell(found, arm, value) for value in VALUES]
+        cells.append([arm, *each, words, *verdict(rows, arm, DIGITS), *verdict(rows, arm, BLUR)])
+    columns = (
+        ("Model", "text"), *((f"7 + {value:g}", "text") for value in VALUES), ("Reported of 1.4, 1.5, 1.6", "text"),
+        ("Seeds with these digits", "text"), ("Verdict", "verdict"), ("Seeds with this blur", "text"),
+        ("Verdict on the blur", "verdict"),
+    )  # fmt: skip
+    title = "Numbers added to images of 7: the digit read in most, by seed (how surely; how gray, of all mid-gray)"
+    line = [[arm, *(numbers.over_seeds(found.values(arm, f"line/{part}, %")) for part, _, _ in PARTS)] for arm in arms]
+    kinds = [("Model", "text"), *((part, "number") for part, _, _ in PARTS)]
+    sums = "Numbers in steps of 0.1 added to images of every digit, up to the sum 9: images read as each rule says, %"
+    return [ae.Table(title, columns, cells), ae.Table(sums, kinds, line)]
+
+
+def fraction_cell(found: ae.Findings, arm: str, value: float) -> str:
+    """The digit read in most images, by living seed, and the means of confidence and of gray.
+
+    A result of an older format has these means alone, in the fact "fractions".
+    """
+    named = f"7 + {value:g}"
+    digit = ", ".join(f"{seen:g}" for seen in found.values(arm, f"{named}/digit read in most"))
+    sure, gray = (
+        found.values(arm, name).mean() if found.has(arm, name) else found.facts["fractions"][arm][name]
+        for name in (f"{named}/confidence", f"{named}/gray, %")
+    )
+    return f"{digit} ({sure:.0%}; {gray:.1f}%)"
+
+
+def line_ranges(found: ae.Findings, arms: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """The least and the most of the models' means, in percent, by part of the line."""
+    means = {part: [float(found.values(arm, f"line/{part}, %").mean()) for arm in arms] for part, _, _ in PARTS}
+    return {part: (min(values), max(values)) for part, values in means.items()} if arms else {}
+
+
+# ---- 5.1.1: that balanced pairs alone left it with nines, and that ValueToLatent was the essential change
+
+
+def cured(found: ae.Findings) -> Mapping[str, list[str]]:
+    """Which changes leave most seeds with one digit and which don't; nothing where not all four were trained."""
+    if not found.measures.keys() >= CHANGES.keys():
+        return {}
+    nines = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in CHANGES}
+    return {
+        "collapsed": [f"with {change}" for arm, change in CHANGES.items() if nines[arm]],
+        "not": [f"with {change}" for arm, change in CHANGES.items() if not nines[arm]],
+    }
+
+
+def cause_tables(found: ae.Findings) -> list[ae.Table]:
+    """How many of a VAE's images are read as a + b, and as the commonest digit, with each change."""
+    if not cured(found):
+        return []
+    metrics = ("test/accuracy", SHARE)
+    cells = [
+        [change, *(numbers.over_seeds(found.values(arm, metric)) for metric in metrics)]
+        for arm, change in CHANGES.items()
+    ]
+    columns = [("Changed in the VAE", "text"), ("Read as a + b", "number"), ("Read as the commonest digit", "number")]
+    return [ae.Table("What cured the nines: shares of a VAE's images", columns, cells)]
+
+
+# ---- 4.3: that the adder doesn't overfit
+
+
+def adder_rise(found: ae.Findings) -> dict[str, Any]:
+    """By how many percent the adder's test error ends above its lowest, by seed, and whether it turns up."""
+    if "adder" not in found.measures or found.config.epochs < 2:
+        return {}
+    rise = found.values("adder", RISE)
+    interval = ae.results.interval(rise)
+    return {"rise": rise, "known": interval is not None, "risen": interval is not None and interval[0] > RISEN}

@@ -1,0 +1,132 @@
+"""What is said of the report's three statements: on losses, on decoders, on overfitting."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import jaxae as ae
+from experiments.digit_codes import pictures
+from experiments.digit_codes.measures import GAP, RISE, loss_pairs
+from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
+
+ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
+RISEN = 1  # percent by which a loss that turns up lies above its lowest, at least
+BEST, NOT_BEST, UNDECIDED = "best", "not best", "undecided"
+
+
+def say(found: ae.Findings) -> ae.Document:
+    """All of it."""
+    rows, ranks = found.rows(claims(found.config)), ranking(found)
+    words = ae.report.words(
+        Path(__file__).with_name("words.md"),
+        found=found,
+        judged=not any(departure.bars for departure in found.departures),
+        losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
+        ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
+        overfitting=overfitting(found),
+        images=found.facts.get("images", ()),
+    )
+    drawn = pictures.figures(found) if found.arrays else {}
+    return ae.Document(words.conclusions, rows, tables(found, ranks), drawn, words.notes)
+
+
+def side(found: ae.Findings, first: str, second: str, metric: str) -> int:
+    """-1 or 1 where the interval of `first` less `second`, paired by living seed, lies below or above 0; else 0."""
+    least = ROUNDING * float(np.abs(found.measures[second][metric]).max())
+    return ae.results.side_of_zero(found.difference(first, second, metric), least)
+
+
+# ---- (a) that BCE converges to lower values than L2
+
+
+def sides(found: ae.Findings, metric: str) -> dict[str, list[str]]:
+    """The decoders that end lower in an error when trained on BCE in place of MSE, those that end higher, the others.
+
+    Each with its code, where there are two sizes.
+    """
+    names = {-1: "lower", 1: "higher", 0: "undecided"}
+    networks: dict[str, list[str]] = {name: [] for name in names.values()}
+    pairs = loss_pairs(found.measures) if len(found.seeds) > 1 else []
+    several = len({bce.split()[1] for bce, _ in pairs}) > 1
+    for bce, mse in pairs:
+        decoder, size, _ = bce.split()
+        networks[names[side(found, bce, mse, metric)]].append(f"{decoder} {size}" if several else decoder)
+    return networks
+
+
+# ---- (b) that the transposed decoder has the lowest RMSE on training and validation images
+
+
+class Rank(NamedTuple):
+    """The three decoders with one code, loss and split: mean RMSE by decoder, and whether transposed is best."""
+
+    size: int
+    loss: str
+    split: str
+    means: list[float]
+    word: str
+
+
+def ranking(found: ae.Findings) -> list[Rank]:
+    """Of every code, loss and split whose three decoders were trained, and with several seeds."""
+    ranks = []
+    for size, loss, split in itertools.product(SIZES, LOSSES, SPLITS):
+        first, *others = group = [f"{decoder} {size} {loss}" for decoder in DECODERS]
+        if found.measures.keys() >= {*group} and len(found.seeds) > 1:
+            metric = f"{split}/rmse/last"
+            signs = [side(found, first, other, metric) for other in others]
+            word = BEST if max(signs) < 0 else NOT_BEST if max(signs) > 0 else UNDECIDED
+            means = [float(found.values(name, metric).mean()) for name in group]
+            ranks.append(Rank(size, loss, split, means, word))
+    return ranks
+
+
+def labels(ranks: Sequence[Rank], word: str) -> list[str]:
+    """The losses of which `word` is said, with the code where there are two sizes, and with the images where it is said
+    of one split alone."""
+    found, several = [], len({rank.size for rank in ranks}) > 1
+    for size, loss in itertools.product(SIZES, LOSSES):
+        splits = [rank.split for rank in ranks if (rank.size, rank.loss, rank.word) == (size, loss, word)]
+        where = f" with codes of {size}" * several + f" ({''.join(splits)} images)" * (len(splits) == 1)
+        found += [loss.upper() + where] if splits else []
+    return found
+
+
+def tables(found: ae.Findings, ranks: Sequence[Rank]) -> tuple[ae.Table, ...]:
+    """RMSE by decoder, where there are decoders to compare."""
+    if not ranks:
+        return ()
+    cells = [
+        [str(rank.size), rank.loss.upper(), rank.split, *(f"{mean:.4f}" for mean in rank.means), rank.word]
+        for rank in ranks
+    ]
+    head = ("Code", "number"), ("Loss", "text"), ("Images", "text")
+    columns = (*head, *((decoder, "number") for decoder in DECODERS), ("Is transposed the best?", "text"))
+    title = f"RMSE by decoder, at the last epoch, the mean over {len(found.seeds)} seeds but for dead ones"
+    return (ae.Table(title, columns, cells),)
+
+
+# ---- (c) that there are no clear signs of overfitting; one epoch can't show any
+
+
+def overfitting(found: ae.Findings) -> Mapping[str, Any]:
+    """The arms that were judged, those whose validation loss turns up, and by how much validation lies above training.
+
+    Nothing where an arm has but one epoch.
+    """
+    if found.config.epochs < 2:
+        return {}
+    rises = {arm: ae.results.interval(found.values(arm, RISE)) for arm in found.measures}
+    judged = {arm: interval for arm, interval in rises.items() if interval is not None}
+    gaps = [round(float(found.values(arm, GAP).mean()), 1) + 0.0 for arm in found.measures]
+    reported = [
+        100 * (held_out / train - 1)
+        for train, held_out in zip(REPORTED["mse", "train"], REPORTED["mse", "validation"], strict=True)
+    ]
+    return {
+        "arms": len(rises), "judged": len(judged), "risen": [arm for arm, (low, _) in judged.items() if low > RISEN],
+        "gaps": (min(gaps), max(gaps)), "reported": (min(reported), max(reported)),
+    }  # fmt: skip

@@ -1,0 +1,58 @@
+"""What is said: which measures bfloat16 changes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxae as ae
+from experiments.precision.measures import difference_name
+from jaxae.report import numbers
+
+
+def say(found: ae.Findings) -> ae.Document:
+    """The differences, and those of them that can be told from 0."""
+    ending = difference_name("", found.config)
+    rows = tuple(row for row in found.rows() if row.metric.endswith(ending))
+    known, apart = ae.results.leaving_out_zero(rows)
+    words = ae.report.words(
+        Path(__file__).with_name("words.md"),
+        found=found,
+        precision=found.config.precision,
+        known=len(known),
+        apart=[change(row, ending) for row in apart],
+        untrained=found.facts.get("untrained", {}),
+    )
+    shown = [row for row in rows if not row.excluded and found.has(row.arm, *measured_in(found, row, ending))]
+    return ae.Document(words.conclusions, rows, (both(found, shown, ending),) if shown else (), notes=words.notes)
+
+
+def change(row: ae.results.Row, ending: str) -> dict[str, Any]:
+    """A difference that can be told from 0: its size, and whether the measure is higher or lower."""
+    side = ae.results.side_of_zero(np.array(row.values))
+    return {
+        "arm": row.arm, "metric": row.metric.removesuffix(ending), "side": side, "size": side * np.array(row.values)
+    }  # fmt: skip
+
+
+def measured_in(found: ae.Findings, row: ae.results.Row, ending: str) -> list[str]:
+    """The names of a difference's measure in both precisions."""
+    return [f"{row.metric.removesuffix(ending)}, {precision}" for precision in found.config.both]
+
+
+def both(found: ae.Findings, rows: Sequence[ae.results.Row], ending: str) -> ae.Table:
+    """Every measure in both precisions."""
+    cells = []
+    for row in rows:
+        study, _, arm = row.arm.partition(": ")
+        dead = ", ".join(map(str, found.dead.get(row.arm, ())))
+        died = f" (seed {dead} died in one of them)" if dead else ""
+        values: list[Any] = [found.measures[row.arm][name] for name in measured_in(found, row, ending)]
+        cells.append(
+            [study, arm + died, row.metric.removesuffix(ending), *map(numbers.over_seeds, values),
+             numbers.reproduced(row), str(row.n_seeds)]
+        )  # fmt: skip
+    heads = (*found.config.both, f"{found.config.precision} - float32, by seed", "n")
+    kinds = [("Study", "text"), ("Arm", "text"), ("Measure", "code"), *((head, "number") for head in heads)]
+    return ae.Table("Every measure in both precisions, mean over seeds", kinds, cells)

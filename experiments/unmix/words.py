@@ -1,0 +1,179 @@
+"""What is said: what the report's decibels are, whether subtraction is the better way, what the loss tells."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxae as ae
+from experiments import photo_classifier
+from experiments.unmix import pictures
+from experiments.unmix.measures import BELOW, GAINED, GUESSES
+from experiments.unmix.method import EPOCH_MEAN, FIRST, FORMULA, IMAGES, LAST, SAMPLE, SCORES, claims
+from jaxae.report import numbers
+
+STEP = 20 * np.log10(255)  # decibels between the two data ranges
+
+
+def say(found: ae.Findings) -> ae.Document:
+    """All of it."""
+    stated = claims(found.config)
+    rows = found.rows(stated)
+    arms = [arm for arm in found.measures if found.has(arm, f"{GAINED} psnr")]
+    held = list(dict.fromkeys(claim.arm for claim in stated))
+    words = ae.report.words(
+        Path(__file__).with_name("words.md"),
+        found=found,
+        reported={"first": FIRST, "last": LAST, "pairs": SAMPLE, "psnr": SCORES["psnr"]},
+        range=data_range(),
+        first=first_loss(found.facts.get("first losses", {})),
+        beside=[beside(found, rows, arm) for arm in held],
+        ways=[way(found, arm) for arm in arms],
+        compared=[compared(found, first, second) for first, second in pairs(found)],
+        guessed=guessed(found),
+        same=same_error([found.scores[arm] for arm in arms if arm in found.scores]),
+        starts=starts(found.config),
+        known=found.measures.get(photo_classifier.NAME, {}).get("test/accuracy"),
+    )
+    drawn = pictures.figures(found, arms) if found.arrays else {}
+    return ae.Document(words.conclusions, rows, (*both_ranges(found, held), both_ways(found, arms)), drawn, words.notes)
+
+
+def data_range() -> dict[str, Any]:
+    """What the report's decibels mean when they are taken at their word, and with the data range that fits them.
+
+    Errors are mean squares of images in [0, 1]; on images in [-1, 1] they are four times as large.
+    """
+    told = SCORES["psnr"]
+    right = {image: number - STEP for image, number in told.items()}
+    errors = {image: 10 ** (-number / 10) for image, number in right.items()}
+    return {
+        "step": STEP,
+        "right": right,
+        "levels": {image: 255 * 10 ** (-number / 20) for image, number in told.items()},
+        "rounding": 12**-0.5,  # the standard deviation of a number that is uniform between two levels
+        "errors": errors,
+        "loss": 4 * sum(errors.values()),
+        "signed": sum(errors.values()),  # had images in [-1, 1] been scored with 255
+    }
+
+
+def first_loss(losses: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Where single runs' first losses lie in each value range, and the ranges in which the report's can be one."""
+    spans = {name: ae.results.prediction_interval(values) for name, values in losses.items()}
+    known = {name: span for name, span in spans.items() if span}
+    fits = [name for name, (low, high) in known.items() if low <= FIRST <= high]
+    return {"spans": known, "fits": fits, "seeds": max(map(len, losses.values()), default=0)}
+
+
+def beside(found: ae.Findings, rows: Sequence[ae.results.Row], arm: str) -> dict[str, Any]:
+    """An arm's losses and right decibels, and the verdicts on them; an arm as the report has it."""
+    verdicts = {row.metric: row.verdict for row in rows if row.arm == arm and row.reported is not None}
+    seen = found.measures[arm]
+    steps = seen.get(BELOW, np.zeros(0))
+    ours = {image: seen[f"{SAMPLE} test pairs/{image} psnr"] for image in IMAGES}
+    wide = {image: verdicts[f"{SAMPLE} test pairs/{image} psnr, range 255"] for image in IMAGES}
+    above = {image: ours[image].mean() > SCORES["psnr"][image] - STEP for image in IMAGES}
+    sides = {
+        image: "as good" if wide[image] == ae.results.REPRODUCED else "better" if above[image] else "worse"
+        for image in IMAGES
+    }
+    return {
+        "arm": arm,
+        "judged": ae.results.NOT_COMPARABLE not in verdicts.values(),
+        "ours": ours,
+        "sides": sides,
+        "epoch": seen[EPOCH_MEAN],
+        "tenth": seen["train/both/last tenth"],
+        "test": seen["test/both"],
+        "from decibels": 4 * sum(10 ** (-seen[f"test/{image} psnr"].mean() / 10) for image in IMAGES),
+        "below": [int(step) for step in steps if np.isfinite(step)],
+        "never": int(np.isnan(steps).sum()),
+        "end": ae.results.REPRODUCED in (verdicts["train/both/last step"], verdicts["train/both/last tenth"]),
+        "mean": verdicts[EPOCH_MEAN] == ae.results.REPRODUCED,
+    }
+
+
+def way(found: ae.Findings, arm: str) -> dict[str, Any]:
+    """What subtraction gains on the photo's decoder, of an arm's living seeds."""
+    gain = found.values(arm, f"{GAINED} psnr")
+    return {
+        "arm": arm, "gain": gain, "share": found.values(arm, f"{GAINED} psnr, % of pairs"),
+        "side": ae.results.side_of_zero(gain),
+    }  # fmt: skip
+
+
+def pairs(found: ae.Findings) -> list[tuple[str, str]]:
+    """The arms that are compared."""
+    return list(dict.fromkeys((first, second) for first, second, *_ in found.differences))
+
+
+def compared(found: ae.Findings, first: str, second: str) -> dict[str, Any]:
+    """What an arm's decoders gain on another's, paired by seed."""
+    gains = {image: found.difference(first, second, f"test/{image}, clipped psnr") for image in IMAGES}
+    return {"first": first, "second": second, **gains, "side": ae.results.side_of_zero(gains["photo"])}
+
+
+def guessed(found: ae.Findings) -> dict[str, dict[str, float]]:
+    """The scores of a black digit and of the mean photo."""
+    metrics = ("psnr", "psnr, range 255", "ssim 7x7, range 255")
+    return {
+        metric: {image: float(found.measures[GUESSES][f"test/{image} {metric}"]) for image in IMAGES}
+        for metric in metrics
+        if found.has(GUESSES, *(f"test/{image} {metric}" for image in IMAGES))
+    }
+
+
+def same_error(scores: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """How far the formula's mean squared error is from the digit's, as a share of it, at most, and in how many pairs.
+
+    They differ by rounding alone.
+    """
+    both = [[np.asarray(of[f"{name} mse"], np.float64) for name in ("digit", FORMULA)] for of in scores]
+    apart = [(np.abs(formula - digit) / np.maximum(digit, 1e-12)).max() for digit, formula in both]
+    return {"apart": max(apart, default=0.0), "pairs": sum(digit.size for digit, _ in both)}
+
+
+def starts(config: Any) -> dict[str, Any]:
+    """What the encoders started from, and whether the report's start is missing."""
+    words = {
+        "none": "random weights",
+        "cifar": "weights trained here to classify the photos",
+        "imagenet": "torchvision's weights, which are for images normalised in another way than to [-1, 1]",
+    }
+    return {
+        "words": [words.get(source, f"the weights in {Path(source).name}") for source in config.pretrained],
+        "missing": {*config.pretrained} <= {"none", "cifar"},
+    }
+
+
+def both_ranges(found: ae.Findings, held: Sequence[str]) -> list[ae.Table]:
+    """Each score as reported beside the right one, of the same pairs; and those of the guesses, of all images."""
+    places = [(arm, f"{SAMPLE} test pairs") for arm in held]
+    places += [(GUESSES, "test")] if GUESSES in found.measures else []
+    tables = []
+    for metric, words in (("psnr", "PSNR, dB"), ("ssim 7x7", "SSIM")):
+        rows = []
+        for (arm, split), (image, reported) in product(places, SCORES[metric].items()):
+            seen, name = found.measures[arm], f"{split}/{image} {metric}"
+            right, wrong = seen[name], seen[f"{name}, range 255"]
+            rows.append([arm, image, f"{reported:.6g}", *map(numbers.over_seeds, (wrong, right, wrong - right))])
+        heads = ("reported", "range 255, as reported", "range 1, right", "difference")
+        kinds = [("Arm", "text"), ("Image", "text"), *((f"{words}: {head}", "number") for head in heads)]
+        title = f"{words}, under both data ranges, of {SAMPLE} random test pairs; without network, of all test images"
+        tables.append(ae.Table(title, kinds, rows))
+    return tables
+
+
+def both_ways(found: ae.Findings, arms: Sequence[str]) -> ae.Table:
+    """The photo by its decoder and by the report's formula, each as one would show it: clipped to [0, 1]."""
+    rows = []
+    for arm, metric in product(arms, ("psnr", "ssim")):
+        names = [f"test/{name}, clipped {metric}" for name in (*IMAGES, FORMULA)]
+        names += [f"{GAINED} {metric}{share}" for share in ("", ", % of pairs")]
+        rows.append([arm, metric.upper(), *(numbers.over_seeds(found.measures[arm][name]) for name in names)])
+    heads = ("Digit's decoder", "Photo's decoder", "Photo by subtraction", "Gained by it", "In % of pairs")
+    kinds = [("Arm", "text"), ("Score", "text"), *((head, "number") for head in heads)]
+    return ae.Table("Both ways to the photo, over all test pairs, of images clipped to [0, 1]", kinds, rows)
