@@ -17,6 +17,9 @@ def root(seed: int) -> jax.Array:
     """The key from which everything random in a run of this seed is drawn.
 
     Raises UsageError unless `seed` is an integer in [0, 2**32).
+
+    >>> jax.random.key_data(ae.keys.root(7)).tolist()
+    [0, 7]
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise UsageError(f"the seed {seed!r} is not an integer from 0 to 2**32 - 1; choose one, for instance 0")
@@ -28,6 +31,10 @@ def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:
 
     A stream without steps and one with steps never share a key, so `stream(key, "noise")` may be drawn from
     although `stream(key, "noise", 3)` exists.
+
+    >>> noise = [ae.keys.stream(ae.keys.root(0), "noise", step) for step in range(3)]
+    >>> [round(float(jax.random.uniform(key)), 3) for key in noise]
+    [0.238, 0.583, 0.074]
     """
     digest = hashlib.sha256(f"{name}/{len(steps)}".encode()).digest()
     key = jax.random.fold_in(key, int.from_bytes(digest[:4], "big"))

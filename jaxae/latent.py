@@ -30,6 +30,9 @@ def lerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Arr
 
     With weights float[n] the points lie along a new leading axis: float[n, ..., d]. Weights outside [0, 1] extrapolate.
     The ends are exact. Raises UsageError unless both codes have the same shape and are floating.
+
+    >>> ae.latent.lerp(jnp.zeros(2), jnp.array([4.0, 8.0]), jnp.array([0.0, 0.25, 1.0])).tolist()
+    [[0.0, 0.0], [1.0, 2.0], [4.0, 8.0]]
     """
     start, end, weight = _aligned(start, end, weight)
     return (1 - weight) * start + weight * end
@@ -42,6 +45,10 @@ def slerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Ar
     sin(t a) / sin(a) last, a the angle between the directions of the codes. The length goes evenly from one code's to
     the other's. Where no arc is defined (parallel or opposite codes, to 1e-3 of an angle, or a code of length 0) it is
     the straight line.
+
+    >>> halfway = ae.latent.slerp(jnp.array([2.0, 0.0]), jnp.array([0.0, 2.0]), 0.5)
+    >>> [round(value, 4) for value in halfway.tolist()]
+    [1.4142, 1.4142]
     """
     start, end, weight = _aligned(start, end, weight)
     length = (1 - weight) * _length(start) + weight * _length(end)
@@ -60,6 +67,9 @@ def traversal(code: jax.Array, values: jax.Array) -> jax.Array:
 
     Row i, column j is `code` with its dimension i set to values[j], or to values[i, j]. Raises UsageError for other
     shapes.
+
+    >>> ae.latent.traversal(jnp.array([5.0, 6.0]), jnp.array([-1.0, 1.0])).tolist()
+    [[[-1.0, 6.0], [1.0, 6.0]], [[5.0, -1.0], [5.0, 1.0]]]
     """
     if code.ndim != 1 or values.ndim not in (1, 2) or values.shape[:-1] not in ((), code.shape):
         raise UsageError(
@@ -75,6 +85,9 @@ def plane(across: jax.Array, up: jax.Array) -> jax.Array:
     """The codes of a two-dimensional space as a picture shows them: float[w], float[h] -> float[h, w, 2].
 
     Row i, column j is (across[j], up[-1 - i]): the first dimension runs to the right, the second upwards.
+
+    >>> ae.latent.plane(jnp.array([0.0, 1.0]), jnp.array([0.0, 1.0])).tolist()
+    [[[0.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]]
     """
     return jnp.stack(jnp.meshgrid(across, up[::-1]), axis=-1)
 

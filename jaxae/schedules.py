@@ -51,6 +51,13 @@ def reduce_on_plateau(
     whose loss it judges; torch's scheduler acts between epochs.
     `every` may be a traced number, such as a lane's hparam. Raises UsageError for `every` or `patience` that can't be,
     and a factor not below 1.
+
+    >>> link = ae.schedules.reduce_on_plateau(0.1, every=1, patience=0)
+    >>> state = link.init(None)
+    >>> for loss in (1.0, 0.5, 0.5):
+    ...     updates, state = link.update(jnp.ones(1), state, value=loss)
+    >>> round(float(state.rate), 3)
+    0.01
     """
     if (isinstance(every, int) and every < 1) or patience < 0 or cooldown < 0:
         raise UsageError(f"every={every}, patience={patience}, cooldown={cooldown}; give at least 1, 0 and 0")
@@ -92,6 +99,10 @@ def cosine(rate: float, steps: int | jax.Array) -> optax.Schedule:
     """A rate that falls to 0 along half a cosine in `steps` steps; constant where they are 0, so that lanes can differ.
 
     What optax.cosine_decay_schedule gives, for `steps` that may be traced, such as a lane's hparam: i32[] -> f32[].
+
+    >>> rate = ae.schedules.cosine(0.1, steps=100)
+    >>> [round(float(rate(step)), 3) for step in (0, 50, 100, 200)]
+    [0.1, 0.05, 0.0, 0.0]
     """
     length = jnp.asarray(steps, jnp.float32)
 

@@ -34,6 +34,9 @@ def examples(data: Any) -> int:
     """The number of examples in `data`: the leading axis that all its arrays share.
 
     Raises UsageError where they differ; such a study says how many it has in `Study.examples`.
+
+    >>> examples({"image": np.zeros((5, 28, 28, 1), np.uint8), "label": np.zeros(5, np.int32)})
+    5
     """
     sizes = {leaf.shape[0] for leaf in jax.tree.leaves(data)}
     if len(sizes) != 1:

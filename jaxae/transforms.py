@@ -22,14 +22,22 @@ Statistic = float | Sequence[float] | jax.Array  # one for all channels, or one 
 
 
 def to_unit(image: jax.Array) -> jax.Array:
-    """Stored images to [0, 1]: uint8[...] -> f32[...]. Raises UsageError for another type."""
+    """Stored images to [0, 1]: uint8[...] -> f32[...]. Raises UsageError for another type.
+
+    >>> ae.transforms.to_unit(jnp.array([0, 255], jnp.uint8)).tolist()
+    [0.0, 1.0]
+    """
     if image.dtype != jnp.uint8:
         raise UsageError(f"images of type {image.dtype} are not uint8; only stored images are scaled to [0, 1]")
     return jnp.asarray(image, jnp.float32) / 255
 
 
 def to_signed(image: jax.Array) -> jax.Array:
-    """Stored images to [-1, 1]: uint8[...] -> f32[...]. Raises UsageError for another type."""
+    """Stored images to [-1, 1]: uint8[...] -> f32[...]. Raises UsageError for another type.
+
+    >>> ae.transforms.to_signed(jnp.array([0, 255], jnp.uint8)).tolist()
+    [-1.0, 1.0]
+    """
     return unit_to_signed(to_unit(image))
 
 
@@ -79,6 +87,9 @@ def resize(image: jax.Array, size: int | tuple[int, int]) -> jax.Array:
     """Bilinear, antialiased when shrinking, as torchvision on tensors: float[..., h, w, c] -> float[..., *size, c].
 
     `size` is (height, width), or one number for a square. Raises UsageError unless the image is floating.
+
+    >>> ae.transforms.resize(jnp.ones((2, 28, 28, 1)), 32).shape
+    (2, 32, 32, 1)
     """
     _check_floating(image)
     height, width = (size, size) if isinstance(size, int) else size
@@ -101,6 +112,9 @@ def mix(a: jax.Array, b: jax.Array) -> jax.Array:
     """The mean of two images, channel by channel (report 000): float[...] twice -> float[...].
 
     Raises UsageError unless both have the same shape and are floating.
+
+    >>> ae.transforms.mix(jnp.array([0.0, 1.0]), jnp.array([1.0, 1.0])).tolist()
+    [0.5, 1.0]
     """
     check_pair(a, b)
     return (a + b) / 2
@@ -110,6 +124,9 @@ def unmix(mean: jax.Array, a: jax.Array) -> jax.Array:
     """The other image of the mean, 2 * mean - a (report 000's formula): float[...] twice -> float[...].
 
     Every error in `a` comes back with the opposite sign. Nothing is clipped. Raises UsageError as `mix` does.
+
+    >>> ae.transforms.unmix(jnp.array([0.5, 1.0]), jnp.array([0.0, 1.0])).tolist()
+    [1.0, 1.0]
     """
     check_pair(mean, a)
     return 2 * mean - a
@@ -176,6 +193,10 @@ def addends(key: jax.Array, digit: jax.Array, *, balanced: bool = False) -> tupl
     Natural: a is the digit given, b uniform from 0 to 9 - a; over uniform digits the sum 9 then has a share of 29% and
     the sum 0 one of 1%. Balanced: the sum is uniform from 0 to 9, and a uniform from 0 to the sum; the digits given
     don't matter.
+
+    >>> a, b = ae.transforms.addends(ae.keys.root(0), jnp.array([0, 5, 9]))
+    >>> a.tolist(), b.tolist()
+    ([0, 5, 9], [0, 4, 0])
     """
     if not balanced:
         return digit, jax.random.randint(stream(key, "addend"), digit.shape, 0, 10 - digit)

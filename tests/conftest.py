@@ -9,8 +9,7 @@ import tempfile
 import jax
 import pytest
 
-from jaxae import program
-from jaxae.run.flags import Flags
+from jaxae.run.command_line import set_up
 
 # a cache of the session's own, never the user's, that the programs started by tests share
 os.environ["JAXAE_CACHE"] = tempfile.mkdtemp(prefix="jaxae-tests-")
@@ -20,7 +19,7 @@ atexit.register(shutil.rmtree, os.environ["JAXAE_CACHE"], ignore_errors=True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of the programs started by tests
 jax.config.update("jax_disable_most_optimizations", True)
 
-program.set_up(Flags(devices=2))  # as experiments have it; two devices, so that lanes over devices are tested
+set_up(devices=2)  # as experiments have it; two devices, so that lanes over devices are tested
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]  # where `python -m` finds both sides
 PATIENCE = 1_800  # seconds for an answer
 
 
@@ -33,12 +33,12 @@ class Sides:
     def jaxae(self, ask: str, arm: str = "fc", batch: int = 128, **more: Any) -> Any:
         """The answer of jaxae's side; `cache`, as for `torch`, names where compiled programs are kept."""
         data_dir = str(self.data_dir.resolve()) if self.data_dir else None
-        command = [sys.executable, "-m", "experiments.benchmark_jax"]
+        command = [sys.executable, "-m", "experiments.benchmark.jax_side"]
         return self._ask(command, ask, arm, batch, {"source": self.source, "data_dir": data_dir, **more})
 
     def torch(self, ask: str, arm: str = "fc", batch: int = 128, variant: str = "eager", **more: Any) -> Any:
         """The answer of PyTorch's side, written as `variant` says."""
-        command = [self.torch_python, str(HERE / "benchmark_torch.py")]
+        command = [self.torch_python, "-m", "experiments.benchmark.torch_side"]
         return self._ask(command, ask, arm, batch, {"variant": variant, "images": None, **more})
 
     def arrays(self, arm: str, batch: int) -> Path:
@@ -60,9 +60,9 @@ class Sides:
             "JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
             "TORCHINDUCTOR_CACHE_DIR": f"{cache}-torch",
         }  # fmt: skip
-        options: Any = {"capture_output": True, "text": True, "check": False, "env": os.environ | environment}
+        options: Any = {"capture_output": True, "text": True, "cwd": ROOT, "env": os.environ | environment}
         try:
-            done = subprocess.run(command, input=json.dumps(question), timeout=PATIENCE, **options)
+            done = subprocess.run(command, input=json.dumps(question), timeout=PATIENCE, check=False, **options)
         except subprocess.TimeoutExpired:
             raise WorkerError(f"no answer to {ask} in {PATIENCE} s") from None
         if done.returncode:

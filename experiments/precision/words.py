@@ -24,7 +24,7 @@ def say(found: ae.Findings) -> ae.Document:
         apart=[change(row, ending) for row in apart],
         untrained=found.facts.get("untrained", {}),
     )
-    shown = [row for row in rows if not row.excluded and found.has(row.arm, *measured_in(found, row, ending))]
+    shown = [row for row in rows if not row.excluded and in_both(found, row, ending)]
     return ae.Document(words.conclusions, rows, (both(found, shown, ending),) if shown else (), notes=words.notes)
 
 
@@ -36,9 +36,16 @@ def change(row: ae.results.Row, ending: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measured_in(found: ae.Findings, row: ae.results.Row, ending: str) -> list[str]:
-    """The names of a difference's measure in both precisions."""
-    return [f"{row.metric.removesuffix(ending)}, {precision}" for precision in found.config.both]
+def in_both(found: ae.Findings, row: ae.results.Row, ending: str) -> list[str]:
+    """A difference's measure in both precisions, in words; nothing where it isn't at hand.
+
+    Results of before these were measures hold them as the words in which they were said.
+    """
+    metric = row.metric.removesuffix(ending)
+    names = [f"{metric}, {precision}" for precision in found.config.both]
+    if found.has(row.arm, *names):
+        return [numbers.over_seeds(found.measures[row.arm][name]) for name in names]
+    return found.facts.get("said", {}).get(f"{row.arm}, {metric}", [])
 
 
 def both(found: ae.Findings, rows: Sequence[ae.results.Row], ending: str) -> ae.Table:
@@ -48,9 +55,8 @@ def both(found: ae.Findings, rows: Sequence[ae.results.Row], ending: str) -> ae.
         study, _, arm = row.arm.partition(": ")
         dead = ", ".join(map(str, found.dead.get(row.arm, ())))
         died = f" (seed {dead} died in one of them)" if dead else ""
-        values: list[Any] = [found.measures[row.arm][name] for name in measured_in(found, row, ending)]
         cells.append(
-            [study, arm + died, row.metric.removesuffix(ending), *map(numbers.over_seeds, values),
+            [study, arm + died, row.metric.removesuffix(ending), *in_both(found, row, ending),
              numbers.reproduced(row), str(row.n_seeds)]
         )  # fmt: skip
     heads = (*found.config.both, f"{found.config.precision} - float32, by seed", "n")

@@ -15,12 +15,22 @@ Interval = tuple[float, float]
 
 
 def interval(values: Sequence[float] | np.ndarray) -> Interval | None:
-    """The 95% Student-t interval of the mean of `values` (one per seed); None for fewer than two, or without end."""
+    """The 95% Student-t interval of the mean of `values` (one per seed); None for fewer than two, or without end.
+
+    >>> low, high = ae.results.interval([1.0, 2.0, 3.0])
+    >>> round(low, 2), round(high, 2)
+    (-0.48, 4.48)
+    """
     return _student(values, 1 / np.sqrt(max(len(values), 1)))
 
 
 def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
-    """The interval in which a further single run falls with 95% probability; None for fewer than two values."""
+    """The interval in which a further single run falls with 95% probability; None for fewer than two values.
+
+    >>> low, high = ae.results.prediction_interval([1.0, 2.0, 3.0])
+    >>> round(low, 2), round(high, 2)
+    (-2.97, 6.97)
+    """
     return _student(values, np.sqrt(1 + 1 / max(len(values), 1)))
 
 

@@ -1,6 +1,8 @@
 """The benchmark's arithmetic against values by hand, and both sides' first steps side by side; nothing is timed."""
 
+import ast
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -12,11 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import benchmark, benchmark_jax, benchmark_table
-from jaxae import keys, plots, train
+from experiments.benchmark import config, contents, jax_arms, parts, pictures, ratios, run, table
+from experiments.benchmark.config import Config
+from jaxae import keys
 from jaxae.errors import UsageError
+from jaxae.report import figures
+from jaxae.train import fit
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FIELDS = [
     "arm", "batch", "device", "jaxae_images_per_second", "torch_best", "torch_best_images_per_second",
     "torch_common_images_per_second", "ratio_best", "ratio_common", "jaxae_compile_seconds", "jaxae_peak_mib",
@@ -26,12 +31,12 @@ RUNS = {"jaxae": [30.0, 10.0, 20.0], "torch_best": [10.0, 10.0, 40.0], "torch_co
 FACTS = {"torch_best": "eager", "jaxae_compile_seconds": 1.5, "jaxae_peak_mib": 300.0, "torch_peak_mib": 400.0}
 
 
-def content(ratios=(0.5, 3.0), arm="fc"):
+def content(best=(0.5, 3.0), arm="fc"):
     """What a benchmark.json holds, its ratio to PyTorch at its best with this range and the mean as its median."""
-    row = benchmark_table.row(arm, 10, "cpu", RUNS, **FACTS) | {"ratio_best": sum(ratios) / 2}
+    row = ratios.row(arm, 10, "cpu", RUNS, **FACTS) | {"ratio_best": sum(best) / 2}
     sample = {
-        "arm": arm, "batch": 10, "device": "cpu", **RUNS, "ratio_best_range": list(ratios),
-        "ratio_common_range": [2.0, 7.5], "losses": benchmark_table.agreement([2.0, 1.0], [2.0, 1.5]),
+        "arm": arm, "batch": 10, "device": "cpu", **RUNS, "ratio_best_range": list(best),
+        "ratio_common_range": [2.0, 7.5], "losses": ratios.agreement([2.0, 1.0], [2.0, 1.5]),
         "gflop_per_image": 3.025,
     }  # fmt: skip
     lanes = {
@@ -47,18 +52,18 @@ def content(ratios=(0.5, 3.0), arm="fc"):
 
 
 def test_a_row_has_medians_and_the_ratios_of_medians():
-    row = benchmark_table.row("fc", 10, "cpu", RUNS, **FACTS)
+    row = ratios.row("fc", 10, "cpu", RUNS, **FACTS)
     assert list(row) == FIELDS
     assert (row["jaxae_images_per_second"], row["torch_best_images_per_second"]) == (20.0, 10.0)
     assert (row["ratio_best"], row["ratio_common"]) == (2.0, 4.0)
 
 
 def test_spread_is_of_runs_that_followed_each_other():
-    assert benchmark_table.spread(RUNS["jaxae"], RUNS["torch_best"]) == (0.5, 3.0)
+    assert ratios.spread(RUNS["jaxae"], RUNS["torch_best"]) == (0.5, 3.0)
 
 
 def test_agreement_of_losses():
-    found = benchmark_table.agreement([2.0, 1.0], [2.0, 0.8])
+    found = ratios.agreement([2.0, 1.0], [2.0, 0.8])
     assert found == {"steps": 2, "jaxae": 1.0, "torch": 0.8, "largest_relative_difference": pytest.approx(0.2)}
 
 
@@ -73,35 +78,35 @@ def test_agreement_of_losses():
     ],
 )
 def test_files_are_compared_by_ratios(now, slower, faster):
-    found = benchmark_table.compare(content((0.9, 1.1)), content(now))
+    found = ratios.slower_and_faster(content((0.9, 1.1)), content(now))
     assert [*map(len, found)] == [slower, faster]
 
 
 def test_what_is_not_measured_again_is_named():
-    assert benchmark_table.compare(content(), content(arm="conv")) == (["fc, batch 10: not measured now"], [])
+    assert ratios.slower_and_faster(content(), content(arm="conv")) == (["fc, batch 10: not measured now"], [])
 
 
 def test_the_table_and_the_figures_show_every_row():
-    text = benchmark_table.markdown(content())
+    text = table.markdown(content())
     cells = ["fc", "10", "20", "10", "eager", "1.75 (0.50 to 3.00)", "5", "4.00 (2.00 to 7.50)", "1.5", "300", "400"]
     assert f"| {' | '.join([*cells, '25%', '12%', '3e-01 in 2 steps'])} |" in text
     assert "| fc | 10 | map | 16 | 1 | 2 | 3 |" in text
-    drawn = benchmark_table.figures(content())
+    drawn = pictures.figures(content())
     assert [*drawn] == ["benchmark", "benchmark_lanes"]
     for figure in drawn.values():
-        plots.check(figure)
+        figures.check(figure)
 
 
 def test_every_arm_is_on_jaxaes_side_and_the_studys_batch_comes_first():
-    assert set(benchmark.BATCHES) == set(benchmark_jax.ARMS)
-    config = benchmark.Config(arms=("denoise", "unmix"), parts=("steps", "startup"))
+    assert set(config.BATCHES) == set(jax_arms.ARMS)
+    chosen = Config(arms=("denoise", "unmix"), parts=("steps", "startup"))
     steps = [("steps", "denoise", 16), ("steps", "denoise", 128), ("steps", "unmix", 128)]
-    assert [*benchmark.work(config)] == [*steps, ("startup", "denoise", 16), ("startup", "unmix", 128)]
+    assert [*config.work(chosen)] == [*steps, ("startup", "denoise", 16), ("startup", "unmix", 128)]
 
 
 def test_the_command_is_without_paths():
-    config = benchmark.Config(arms=("fc",), seconds=1.0, data_dir=Path("there"), torch_python=Path("python"))
-    assert shlex.split(benchmark.command(config))[3:] == ["--arms", "fc", "--seconds", "1.0"]
+    chosen = Config(arms=("fc",), seconds=1.0, data_dir=Path("there"), torch_python=Path("python"))
+    assert shlex.split(config.command(chosen))[3:] == ["--arms", "fc", "--seconds", "1.0"]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +120,13 @@ def test_the_command_is_without_paths():
 )
 def test_bad_flags_are_refused(flags, words):
     with pytest.raises(UsageError, match=words):
-        benchmark.Config(**flags)
+        Config(**flags)
 
 
 def test_another_file_is_refused(tmp_path):
     (tmp_path / "x.json").write_text('{"rows": [], "samples": []}')
     with pytest.raises(UsageError, match=r"x\.json is no file of this benchmark"):
-        benchmark.read(tmp_path / "x.json")
+        contents.load_content(tmp_path / "x.json")
 
 
 class Stub:
@@ -154,26 +159,26 @@ def test_a_file_is_gone_on_with(tmp_path, monkeypatch):
         asked.append((arm, batch))
         content["startup"].append({"arm": arm, "batch": batch})
 
-    monkeypatch.setitem(benchmark.PARTS, "startup", part)
+    monkeypatch.setitem(parts.PARTS, "startup", part)
     sides: Any = Stub(tmp_path)
     save = tmp_path / "benchmark.json"
-    config = benchmark.Config(parts=("startup",), arms=("conv",), save=save)
-    benchmark.measure(config, sides, tmp_path, None)
-    config = benchmark.Config(parts=("startup",), arms=("fc", "conv"), save=save)
-    content = benchmark.measure(config, sides, tmp_path, benchmark.read(save))
+    chosen = Config(parts=("startup",), arms=("conv",), save=save)
+    run.measure(chosen, sides, tmp_path, None)
+    chosen = Config(parts=("startup",), arms=("fc", "conv"), save=save)
+    content = run.measure(chosen, sides, tmp_path, contents.load_content(save))
     assert asked == [("conv", 10), ("fc", 10)]
     assert [entry["arm"] for entry in content["startup"]] == ["fc", "conv"]
     assert len(content["manifest"]["sittings"]) == 2
     sides.torch = lambda ask: {"gflops": 90.0, "version": "2.14"}
     with pytest.raises(UsageError, match=r"was measured with torch version 2\.13, and now it is 2\.14; measure"):
-        benchmark.measure(config, sides, tmp_path, benchmark.read(save))
+        run.measure(chosen, sides, tmp_path, contents.load_content(save))
 
 
 @pytest.mark.parametrize(("lanes", "steps"), [(1, 40), (2, 20), (20, 4)])
 def test_a_compiled_call_divides_the_epoch_into_multiples_of_the_unroll(lanes, steps, monkeypatch):
-    monkeypatch.setitem(benchmark_jax.ARMS, "fc", (benchmark_jax.fc, 400))
-    asked = benchmark_jax.Question("steps", lanes=lanes, source="synthetic", images=800)
-    assert benchmark_jax.chunk(asked, benchmark_jax.fc(asked)) == steps
+    monkeypatch.setitem(jax_arms.ARMS, "fc", (jax_arms.fc, 400))
+    asked = jax_arms.Question("steps", lanes=lanes, source="synthetic", images=800)
+    assert jax_arms.chunk(asked, jax_arms.fc(asked)) == steps
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +186,7 @@ def exchanged(tmp_path_factory):
     """What jaxae's side answers about six steps, as a process; and the folder that it filled."""
     folder = tmp_path_factory.mktemp("exchange")
     question = {"ask": "exchange", "arm": "fc", "batch": 10, "source": "synthetic", "images": 80, "folder": str(folder)}
-    command = [sys.executable, "-m", "experiments.benchmark_jax"]
+    command = [sys.executable, "-m", "experiments.benchmark.jax_side"]
     done = subprocess.run(
         command, input=json.dumps(question), cwd=ROOT, capture_output=True, text=True, check=True
     )  # fmt: skip
@@ -190,9 +195,9 @@ def exchanged(tmp_path_factory):
 
 def test_jaxaes_side_answers_with_the_losses_of_a_training(exchanged):
     answer, folder = exchanged
-    arm = benchmark_jax.fc(benchmark_jax.Question("exchange", source="synthetic", images=80))
+    arm = jax_arms.fc(jax_arms.Question("exchange", source="synthetic", images=80))
     hparams = jax.tree.map(lambda value: np.full(1, value, np.float32), arm.hparams)
-    losses = train.fit(arm.study, jnp.stack([keys.root(0)]), arm.data, epochs=1, hparams=hparams).train["loss"][0]
+    losses = fit(arm.study, jnp.stack([keys.root(0)]), arm.data, epochs=1, hparams=hparams).train["loss"][0]
     np.testing.assert_allclose(answer["losses"], losses, rtol=1e-5)
     assert answer["compile_seconds"] >= 0
     batches, params = np.load(folder / "batches.npz"), np.load(folder / "params.npz")
@@ -201,14 +206,32 @@ def test_jaxaes_side_answers_with_the_losses_of_a_training(exchanged):
     assert np.load(folder / "image.npy").shape == (80, 28, 28, 1)
 
 
+def test_torchs_side_needs_nothing_of_jaxae():
+    folder, todo, seen = ROOT / "experiments" / "benchmark", ["torch_side"], set()
+    while todo:
+        seen.add(file := todo.pop())
+        tree = ast.parse((folder / f"{file}.py").read_text())
+        for line in [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]:
+            for module in [line.module] if isinstance(line, ast.ImportFrom) else [name.name for name in line.names]:
+                top, *inside = str(module).split(".")
+                assert top in {*sys.stdlib_module_names, "numpy", "torch", "experiments"}, f"{file} imports {module}"
+                names = inside[1:] or [name.name for name in line.names] if top == "experiments" else []
+                todo += [name for name in names if name not in seen]
+    assert seen == {"torch_side", "torch_training", "torch_arms", "torch_networks", "worker"}
+    for package in (folder, folder.parent):
+        assert not re.search(r"^(import|from) ", (package / "__init__.py").read_text(), re.MULTILINE)
+
+
 def test_torchs_side_trains_the_same_thing(exchanged):
     pytest.importorskip("torch")
     answer, folder = exchanged
     question = {"arm": "fc", "batch": 10, "device": "cpu", "threads": 1, "precision": "float32", "folder": str(folder)}
-    command = [sys.executable, str(ROOT / "experiments" / "benchmark_torch.py")]
+    command = [sys.executable, "-m", "experiments.benchmark.torch_side"]
     for ask in ("losses", "steps"):
         more = {"ask": ask, "variant": "common", "images": None, "seconds": 0.0, "began": 0.0}
-        done = subprocess.run(command, input=json.dumps(question | more), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, input=json.dumps(question | more), cwd=ROOT, capture_output=True, text=True, check=True
+        )  # fmt: skip
         found = json.loads(done.stdout)
         if ask == "losses":
             np.testing.assert_allclose(found["losses"], answer["losses"], rtol=1e-5)

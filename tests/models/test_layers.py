@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxae.errors import UsageError
-from jaxae.models import ops, layers
+from jaxae.models import cpu_forms, layers, ops
 
 CONVOLUTIONS = [  # image, kernel, geometry
     ((2, 28, 28, 1), (3, 3, 1, 32), {"padding": 1}),  # fc_vs_conv and digits
@@ -86,7 +86,7 @@ def plain(monkeypatch):
 
     def run(function, *inputs):
         with monkeypatch.context() as patch:
-            patch.setattr(convolution, "on_cpu", lambda: False)
+            patch.setattr(ops, "on_cpu", lambda: False)
             return function(*inputs)
 
     return run
@@ -95,7 +95,7 @@ def plain(monkeypatch):
 @pytest.fixture
 def in_parts(monkeypatch):
     """Sum kernel gradients image by image, as those of a batch that is larger than the cache part by part."""
-    monkeypatch.setattr(convolution, "_CACHED", 64)
+    monkeypatch.setattr(cpu_forms, "_CACHED", 64)
 
 
 @pytest.mark.parametrize(("operation", "image", "kernel", "geometry"), CASES)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jaxae.errors import UsageError
-from jaxae.models import ResNet18, Unmixer, resnet, tensor_files, weights
+from jaxae.models import ResNet18, Unmixer, resnet, weights
+from jaxae.models.weights.files import load_tensors
 
 MODEL = ResNet18(classes=10)
 NORMS = ("conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias",
@@ -194,7 +195,7 @@ def torch_resnet(torch):
 def test_values_are_torchs(tmp_path):
     torch = pytest.importorskip("torch")
     weights.save(tmp_path / "made_up.safetensors", made_up())
-    tensors = {name: torch.tensor(value) for name, value in tensor_files.read(tmp_path / "made_up.safetensors").items()}
+    tensors = {name: torch.tensor(value) for name, value in load_tensors(tmp_path / "made_up.safetensors").items()}
     network = torch_resnet(torch)
     loaded = network.load_state_dict(tensors, strict=False)
     assert all("num_batches" in name for name in loaded.missing_keys)

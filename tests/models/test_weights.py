@@ -15,7 +15,8 @@ import pytest
 
 from jaxae import online
 from jaxae.errors import UsageError
-from jaxae.models import ResNet18, resnet, tensor_files, weights
+from jaxae.models import ResNet18, resnet, weights
+from jaxae.models.weights import files
 
 # torch.save (2.13) of a transposed and a cut view of one storage, halves, a scalar, nothing, and a Parameter: as it
 # writes now, and with _use_new_zipfile_serialization=False
@@ -51,7 +52,7 @@ WRITTEN = {
 def test_tensors_that_torch_wrote(kind, tmp_path):
     path = tmp_path / "tensors.pth"
     path.write_bytes(zlib.decompress(base64.b85decode(WRITTEN[kind])))
-    found, base = tensor_files.read(path), np.arange(12, dtype=np.float32).reshape(3, 4)
+    found, base = files.load_tensors(path), np.arange(12, dtype=np.float32).reshape(3, 4)
     expected = {"a": base.T, "b": base[1:, 1:3], "half": [1.5, -2], "brain": [0.5], "count": 7, "par": [1, 1]}
     assert found.keys() == {*expected, "empty"}
     for name, value in expected.items():
@@ -60,7 +61,7 @@ def test_tensors_that_torch_wrote(kind, tmp_path):
     for size in (40, 400, path.stat().st_size - 30):  # cut short
         path.write_bytes(zlib.decompress(base64.b85decode(WRITTEN[kind]))[:size])
         with pytest.raises(UsageError, match="is damaged"):
-            tensor_files.read(path)
+            files.load_tensors(path)
 
 
 class Hostile:
@@ -87,7 +88,7 @@ def test_a_hostile_pickle_is_refused_before_anything_is_called(name, zipped, tmp
     else:
         path.write_bytes(content)
     with pytest.raises(UsageError, match=r"hostile.pth asks for \w+\.\w+, which no tensor needs and which may do harm"):
-        tensor_files.read(path)
+        files.load_tensors(path)
     assert not done.exists()
 
 
@@ -102,12 +103,12 @@ def test_a_hostile_pickle_is_refused_before_anything_is_called(name, zipped, tmp
     ],
 )
 def test_a_pickle_cannot_change_what_it_is_given(pickled, tmp_path):
-    path, before = tmp_path / "hostile.pth", dict(tensor_files._KNOWN)
+    path, before = tmp_path / "hostile.pth", dict(files._KNOWN)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickled)
     with pytest.raises(UsageError, match=r"hostile\.pth "):
-        tensor_files.read(path)
-    assert before == tensor_files._KNOWN
+        files.load_tensors(path)
+    assert before == files._KNOWN
 
 
 def test_an_encrypted_file_is_refused(tmp_path):
@@ -119,7 +120,7 @@ def test_an_encrypted_file_is_refused(tmp_path):
     content[content.rfind(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"locked\.pth is neither .* or is damaged"):
-        tensor_files.read(path)
+        files.load_tensors(path)
 
 
 def test_a_tensor_reaching_out_of_its_storage_is_refused(tmp_path):
@@ -137,9 +138,9 @@ def test_a_tensor_reaching_out_of_its_storage_is_refused(tmp_path):
             archive.writestr("archive/data/0", np.arange(4, dtype="<f4").tobytes())
         if outside:
             with pytest.raises(UsageError, match="w lies outside of its storage"):
-                tensor_files.read(path)
+                files.load_tensors(path)
         else:
-            np.testing.assert_array_equal(tensor_files.read(path)["w"], [0, 1, 2, 3])
+            np.testing.assert_array_equal(files.load_tensors(path)["w"], [0, 1, 2, 3])
 
 
 @pytest.fixture
@@ -159,24 +160,24 @@ def test_what_is_saved_is_loaded_under_torchvisions_names(model, variables, tmp_
     path = tmp_path / "saved.safetensors"
     weights.save(path, variables)
     jax.tree.map(np.testing.assert_array_equal, weights.load(path, model), variables)
-    tensors = tensor_files.read(path)
+    tensors = files.load_tensors(path)
     kernel = variables["params"]["layer2_0"]["downsample_0"]["kernel"]
     np.testing.assert_array_equal(tensors["layer2.0.downsample.0.weight"], kernel.transpose(3, 2, 0, 1))
     np.testing.assert_array_equal(tensors["fc.weight"], variables["params"]["fc"]["kernel"].T)
     np.testing.assert_array_equal(tensors["bn1.running_var"], variables["batch_stats"]["bn1"]["var"])
     tensors["bn1.num_batches_tracked"] = np.zeros((), np.float32)
     tensors["fc.weight"] = np.zeros((1000, 8), np.float32)  # for an encoder, the last layer's size is no matter
-    tensor_files.write(path, tensors)
+    files.save_safetensors(path, tensors)
     assert "fc" not in weights.load(path, ResNet18(classes=None))["params"]
 
 
 def test_tensors_that_are_missing_too_many_or_misshaped_are_named(model, variables, tmp_path):
     path = tmp_path / "other.safetensors"
     weights.save(path, variables)
-    tensors = tensor_files.read(path)
+    tensors = files.load_tensors(path)
     del tensors["layer1.0.bn1.bias"]
     tensors |= {"layer9.weight": np.zeros(2, np.float32), "conv1.weight": np.zeros((4, 3, 3, 3), np.float32)}
-    tensor_files.write(path, tensors)
+    files.save_safetensors(path, tensors)
     with pytest.raises(
         UsageError,
         match=r"it lacks layer1\.0\.bn1\.bias; it has besides layer9\.weight; it differs in conv1\.weight "
@@ -184,7 +185,7 @@ def test_tensors_that_are_missing_too_many_or_misshaped_are_named(model, variabl
     ):
         weights.load(path, model)
     weights.save(path, variables)
-    tensor_files.write(path, tensor_files.read(path) | {"conv1.weight": np.full((4, 3, 7, 7), np.nan, np.float32)})
+    files.save_safetensors(path, files.load_tensors(path) | {"conv1.weight": np.full((4, 3, 7, 7), np.nan, np.float32)})
     with pytest.raises(UsageError, match=r"it has infinities or NaN in conv1\.weight; give"):
         weights.load(path, model)
     whole = path.read_bytes()

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from tiny import DATA, lane, roots, study
 
@@ -126,3 +127,25 @@ def test_lanes_in_training_have_their_own_rates():
 def test_settings_that_cannot_be_are_refused(settings, words):
     with pytest.raises(UsageError, match=words):
         schedules.reduce_on_plateau(1e-3, **{"every": 1, **settings})
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7])
+def test_cosine_is_optaxs_and_constant_without_steps(steps):
+    ours = jax.jit(lambda count, steps: schedules.cosine(1e-3, steps)(count))
+    counts = np.arange(10)
+    expected = optax.cosine_decay_schedule(1e-3, steps) if steps else lambda count: 1e-3
+    found = [ours(count, np.float32(steps)) for count in counts]
+    np.testing.assert_allclose(found, [expected(int(count)) for count in counts], rtol=1e-5, atol=1e-10)
+
+
+def test_a_plateau_counts_epochs_of_a_traced_length():
+    def rates(every):
+        made = schedules.reduce_on_plateau(1.0, every=every, patience=0)
+        state, seen = made.init({}), []
+        for value in (1.0, 1.0, 2.0, 2.0, 2.0, 2.0):
+            _, state = made.update({}, state, value=jnp.float32(value))
+            seen.append(state.rate)
+        return jnp.stack(seen)
+
+    np.testing.assert_array_equal(jax.jit(rates)(jnp.float32(2)), rates(2))
+    assert float(rates(2)[-1]) < 0.5

@@ -14,7 +14,7 @@ from jaxae.errors import UsageError
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     run = tmp_path_factory.mktemp("run")
-    done = train.fit(study(), roots(2), DATA, validation=HELD_OUT)
+    *_, done = train.progress(study(), roots(2), DATA, train.Plan(3), validation=HELD_OUT)
     checkpoint.save(run / "checkpoints" / "tiny", done)
     return run, done
 
@@ -66,3 +66,31 @@ def test_damage_is_one_sentence(saved, tmp_path):
 def test_what_is_not_there_is_named(saved, arguments, words):
     with pytest.raises(UsageError, match=words):
         checkpoint.variables(saved[0], **{"arm": "tiny", **arguments})
+
+
+def test_without_validation_there_is_no_best_state_to_save_and_none_to_read(saved, tmp_path):
+    *_, done = train.progress(study(), roots(2), DATA, train.Plan(3))
+    checkpoint.save(tmp_path / "checkpoints" / "tiny", done)
+    with pytest.raises(UsageError, match="trained without validation, so it has no best state; take 'state'"):
+        checkpoint.variables(tmp_path, "tiny", which="best")
+    like = train.begin(study(), roots(2), DATA, train.Plan(3))
+    again = checkpoint.restore(tmp_path / "checkpoints" / "tiny", like)
+    assert again is not None
+    assert again.best is None
+    assert_same_bits(again.state, done.state)
+
+
+def test_gathered_lanes_go_on_as_they_would_have_alone(tmp_path):
+    plan = train.Plan(3, chunk=2)
+    for number, part in enumerate((roots(2)[:1], roots(2)[1:])):
+        for now in train.progress(study(), part, DATA, plan, validation=HELD_OUT):
+            if int(now.done) == 4:
+                checkpoint.save(tmp_path / str(number), now)
+                break
+    checkpoint.gather([(tmp_path / "0", 0), (tmp_path / "1", 0)], tmp_path / "all")
+    like = train.begin(study(), roots(2), DATA, plan, validate=True)
+    start = checkpoint.restore(tmp_path / "all", like)
+    *_, gone_on = train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT, start=start)
+    *_, whole = train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT)
+    for name in ("state", "best", "train", "validation"):
+        assert_same_bits(getattr(gone_on, name), getattr(whole, name))

@@ -8,14 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from tiny import DATA, HELD_OUT, assert_same_bits, batch, by_rate, lane, loss, roots, study
+from tiny import ADAM, DATA, HELD_OUT, Tiny, assert_same_bits, batch, by_rate, lane, loss, roots, study
+from tiny import scores as tiny_scores
 
-from jaxae import checkpoint, display, evaluate, keys, train
+from jaxae import checkpoint, evaluate, keys, train
 from jaxae.errors import UsageError
-from jaxae.train.lanes import Lanes
 from jaxae.models import Output
-from jaxae.train.plan import NonFiniteLossError
-from jaxae.study import Batch
+from jaxae.run.terminal import compilations
+from jaxae.study import Batch, Study
+from jaxae.train import lanes
+from jaxae.train.finite import NonFiniteLossError
+from jaxae.train.lanes import Lanes, resident
 
 pytestmark = pytest.mark.usefixtures("optimised")
 
@@ -56,7 +59,7 @@ def test_no_chunk_length_changes_a_number(unroll, size, held_out):
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_mapped_lane_equals_its_solo_run_bitwise(devices):
-    three = train.fit(study(), roots(3), DATA, validation=HELD_OUT, how=Lanes("map", devices))
+    three = train.fit(study(), roots(3), DATA, validation=HELD_OUT, devices=devices)
     for seed in range(3):
         solo = train.fit(study(), roots(3)[seed : seed + 1], DATA, validation=HELD_OUT)
         assert_same_bits(lane(result(three), seed), lane(result(solo), 0))
@@ -64,11 +67,21 @@ def test_a_mapped_lane_equals_its_solo_run_bitwise(devices):
 
 @pytest.mark.parametrize(("count", "devices"), [(1, 1), (2, 2), (3, 2)])
 def test_nothing_is_compiled_after_the_first_epoch(count, devices):
-    how = Lanes("map", devices)
+    how, seen = Lanes("map", devices), compilations()
     epochs = train.progress(study(), roots(count), DATA, train.Plan(3), validation=HELD_OUT, how=how)
-    compiled = [len(display._compilations) for _ in epochs]
+    compiled = [len(seen) for _ in epochs]
     assert len(compiled) == 3
     assert compiled[0] == compiled[-1]
+
+
+def test_studies_built_alike_compile_once():
+    def made():
+        return Study("alike", Tiny(), batch, loss, ADAM, batch_size=5, epochs=1, scores=tiny_scores)
+
+    train.fit(made(), roots(1), DATA, validation=HELD_OUT)
+    before = len(compilations())
+    train.fit(dataclasses.replace(made(), name="of another name"), roots(1), DATA, validation=HELD_OUT)
+    assert len(compilations()) == before
 
 
 def test_vmapped_lanes_equal_mapped_ones_to_rounding():
@@ -76,7 +89,7 @@ def test_vmapped_lanes_equal_mapped_ones_to_rounding():
     rates = {"rate": np.full(3, 0.1, np.float32)}
     options = {"hparams": rates, "validation": HELD_OUT}
     tiny = study(optimizer=by_rate)
-    mapped, side_by_side = (train.fit(tiny, roots(3), DATA, how=Lanes(mode), **options) for mode in ("map", "vmap"))
+    mapped, side_by_side = (train.fit(tiny, roots(3), DATA, lanes=mode, **options) for mode in ("map", "vmap"))
     for a, b in zip(jax.tree.leaves(mapped.state), jax.tree.leaves(side_by_side.state), strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-5)
 
@@ -180,7 +193,9 @@ def test_lanes_stop_early_one_by_one_and_keep_their_best():
     # at rate 0 dropout alone changes nothing: validation never improves after the first
     rates = {"rate": np.array([0.0, 0.05], np.float32)}
     still = study(optimizer=by_rate, epochs=6)
-    done = train.fit(still, roots(2), DATA, validation=HELD_OUT, hparams=rates, patience=2)
+    plan = train.Plan(6, patience=2)
+    *_, done = train.progress(still, roots(2), DATA, plan, validation=HELD_OUT, hparams=rates)
+    assert done.best is not None
     # batch statistics move at rate 0 too, so the best is wherever validation was lowest
     points = done.validation["loss"]
     best = np.nanargmin(points, 1)
@@ -208,6 +223,14 @@ def test_validation_happens_where_it_is_asked_for():
         (lambda: Lanes("pmap"), "map, vmap or split, not 'pmap'"),  # type: ignore[arg-type]
         (lambda: Lanes("map", 99), "99 devices"),
         (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
+        (lambda: train.fit(study(), roots(1), DATA, epochs=0), "epochs is 0"),
+        (lambda: train.fit(study(), roots(1), DATA, lanes="pmap"), "map, vmap or split, not 'pmap'"),  # type: ignore[arg-type]
+        (lambda: train.fit(study(), keys.root(0), DATA), r"shape \(\) aren't one typed key for each lane"),
+        (lambda: train.fit(study(), jnp.zeros((1, 2), jnp.uint32), DATA), "type uint32 and shape"),
+        (
+            lambda: train.fit(study(optimizer=by_rate), roots(2), DATA, hparams={"rate": np.float32(0.1)}),
+            r"hparams\['rate'\] has shape \(\) and there are 2 lanes; lead with the lanes",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(call, words):
@@ -215,9 +238,11 @@ def test_bad_input_is_refused_in_one_sentence(call, words):
         call()
 
 
-def test_without_validation_the_best_is_the_latest_at_every_chunk():
-    for now in train.progress(study(), roots(2), DATA, train.Plan(3, chunk=3)):
-        assert_same_bits(now.best, now.state)
+def test_the_best_holds_what_it_takes_to_use_the_model_and_nothing_where_there_is_no_validation():
+    assert train.fit(study(), roots(2), DATA, epochs=1).best is None
+    best = train.fit(study(), roots(2), DATA, epochs=1, validation=HELD_OUT).best
+    assert best is not None
+    assert (best.opt_state, [*best.params]) == ((), [*init(study(), keys.root(0), DATA).params])
 
 
 def test_parameters_that_are_not_finite_stop_the_training_though_the_loss_was():
@@ -231,6 +256,23 @@ def test_parameters_that_are_not_finite_stop_the_training_though_the_loss_was():
 def test_validating_less_often_than_once_an_epoch_is_refused():
     with pytest.raises(UsageError, match="validate_every is 5 and an epoch has 4 steps"):
         train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=5)
+
+
+def test_an_option_that_does_not_exist_is_refused():
+    with pytest.raises(TypeError, match="patiense"):
+        train.fit(study(), roots(1), DATA, patiense=3)  # type: ignore[call-arg]
+
+
+def test_what_cannot_be_written_is_moved_to_the_devices_once():
+    fixed, how = DATA.copy(), Lanes("map", 2)
+    fixed.flags.writeable = False
+    (first,), (again,) = resident([fixed], how), resident([fixed], how)
+    assert first is again
+    (one,), (other,) = resident([DATA], how), resident([DATA], how)
+    assert one is not other
+    kept = len(lanes._COPIES)
+    del fixed
+    assert len(lanes._COPIES) == kept - 1
 
 
 SPLIT = Lanes("split", 2)
@@ -251,22 +293,23 @@ def test_each_device_has_its_part_of_a_divided_batch():
         sizes.append((len(outputs.image), len(batch.inputs)))
         return loss(outputs, batch, hparams)
 
-    train.fit(divisible(loss=watched), roots(1), DATA, how=SPLIT)
+    train.fit(divisible(loss=watched), roots(1), DATA, lanes="split", devices=2)
     assert sizes[-1] == (2, 2)
 
 
 def test_a_divided_batch_trains_as_a_whole_one_but_for_rounding_and_goes_on_bitwise(tmp_path):
-    whole, divided = (train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, how=how) for how in (Lanes(), SPLIT))
+    options = {"lanes": "split", "devices": 2}
+    whole, divided = (train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, **how) for how in ({}, options))
     for a, b in zip(jax.tree.leaves(result(whole)), jax.tree.leaves(result(divided)), strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6)
-    solo = train.fit(divisible(), roots(3)[1:2], DATA, validation=HELD_OUT, how=SPLIT)
+    solo = train.fit(divisible(), roots(3)[1:2], DATA, validation=HELD_OUT, **options)
     assert_same_bits(lane(result(divided), 1), lane(result(solo), 0))
     first = next(train.progress(divisible(), roots(3), DATA, train.Plan(3), validation=HELD_OUT, how=SPLIT))
     checkpoint.save(tmp_path / "tiny", first)
     saved = checkpoint.restore(
         tmp_path / "tiny", train.begin(divisible(), roots(3), DATA, train.Plan(3), validate=True)
     )
-    resumed = train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, how=SPLIT, start=saved)
+    resumed = train.fit(divisible(), roots(3), DATA, validation=HELD_OUT, start=saved, **options)
     assert_same_bits(result(divided), result(resumed))
 
 
@@ -283,4 +326,4 @@ def test_batches_that_can_not_be_divided_are_refused():
         (divisible(batch=labelled_by_one), "leading axis isn't that of the examples"),
     ):
         with pytest.raises(UsageError, match=f"tiny can't be trained with lanes 'split': .*{words}.*; use 'map'"):
-            train.fit(made, roots(1), DATA, how=SPLIT)
+            train.fit(made, roots(1), DATA, lanes="split", devices=2)
