@@ -49,13 +49,16 @@ def setting(rate: float) -> str:
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers under each reading; which learning rate it printed them for, it doesn't say."""
     first = f"{config.targets[0]} {setting(config.learning_rates[0])}".strip()
+    sizes = {"fc": (468_368, "Results, 1"), "conv": (74_497, "Results, 2")}
     found = [
-        ae.Claim(f"fc {first}", "parameters", 468_368, "Results, 1", exact=True),
-        ae.Claim(f"conv {first}", "parameters", 74_497, "Results, 2", exact=True),
+        ae.Claim(f"{arm} {first}", "parameters", number, source, exact=True)
+        for arm, (number, source) in sizes.items()
+        if arm in config.arms
     ]
     readings = [reading for reading in READINGS if reading[0] in config.targets]
     rates = [rate for rate in config.learning_rates if rate in RATES]
-    for (arm, number), rate in itertools.product(REPORTED.items(), rates):
+    reported = [(arm, number) for arm, number in REPORTED.items() if arm in config.arms]
+    for (arm, number), rate in itertools.product(reported, rates):
         names = [f"{arm} {targets} {setting(rate)}".strip() for targets, _, _ in readings]
         others = tuple((name, metric) for name, (_, metric, _) in zip(names, readings, strict=True))
         for name, (_, metric, reading) in zip(names, readings, strict=True):

@@ -24,7 +24,7 @@ def check(path: Path, out: Path, *, given: str = "", **local: Any) -> tuple[str,
     for entry in now.manifest["data"]:
         resuming.refuse_other_data(before.manifest["data"], entry, path)
     rows, rows_now = (_said(saved) for saved in (before, now))
-    if not rows:
+    if not any(row.values for row in rows):
         raise UsageError(f"{path} holds no measures, so there is nothing to check; {MEND}")
     how = "by interval (another platform)"
     if same_platform(before.manifest, now.manifest):

@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 
 from experiments import digit_classifier
-from experiments.digit_classifier import NAME
-from jaxae import Run, checkpoint, pretrained
+from experiments.digit_classifier import EXPERIMENT, NAME
+from jaxae import checkpoint
 from jaxae.models import DigitClassifier
+from jaxae.run import steps
+from jaxae.run.pretrained import kept_folder
+from jaxae.run.run import Run
 
 QUICK = digit_classifier.Config(source="synthetic", limit=64, epochs=1, quiet=True)
 
 
 def study(train):
-    return digit_classifier.study(QUICK, train)
+    return digit_classifier.arms(QUICK, len(train))[0].study
 
 
 def judge(folder):
     """What a run of some other study does: the training data and the judge's variables."""
-    with Run(dataclasses.replace(QUICK, out=folder)) as run:
+    with Run(EXPERIMENT, dataclasses.replace(QUICK, out=folder)) as run:
         train = run.data("mnist", "train")
         return train, run.pretrained(study(train), train, digit_classifier.recipe(QUICK))
 
@@ -32,7 +35,7 @@ def kept(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXAE_CACHE", str(tmp_path_factory.mktemp("cache")))
         train, variables = judge(tmp_path_factory.mktemp("runs") / "first")
-        yield train, variables, pretrained.folder(study(train), train, digit_classifier.recipe(QUICK))
+        yield train, variables, kept_folder(study(train), train, digit_classifier.recipe(QUICK))
 
 
 def test_a_later_run_reads_it(kept, tmp_path):
@@ -45,20 +48,20 @@ def test_other_training_is_another_folder(kept):
     train, _, folder = kept
     recipe, trained = digit_classifier.recipe(QUICK), study(train)
     other = dataclasses.replace(trained, model=DigitClassifier(dropout=0.1))
-    assert folder == pretrained.folder(trained, train, recipe)
-    assert folder != pretrained.folder(trained, train, {**recipe, "epochs": 2})
-    assert folder != pretrained.folder(trained, train.head(63), recipe)
-    assert folder != pretrained.folder(other, train, recipe)
+    assert folder == kept_folder(trained, train, recipe)
+    assert folder != kept_folder(trained, train, {**recipe, "epochs": 2})
+    assert folder != kept_folder(trained, train.head(63), recipe)
+    assert folder != kept_folder(other, train, recipe)
 
 
 def test_it_is_the_first_seed_of_its_own_experiment(kept, tmp_path):
     kept[2].rename(tmp_path / "moved")
-    digit_classifier.main(dataclasses.replace(QUICK, out=tmp_path / "study", seeds=2))
+    steps.perform(EXPERIMENT, dataclasses.replace(QUICK, out=tmp_path / "study", seeds=2))
     jax.tree.map(np.testing.assert_array_equal, checkpoint.variables(kept[2], NAME), kept[1])
 
 
 def test_reading_is_the_softmax_of_the_model_for_any_number_of_images(kept):
     images = kept[0].image[:7].astype(np.float32) / np.float32(255)
     logits: Any = DigitClassifier().apply(kept[1], images)
-    np.testing.assert_allclose(digit_classifier.read(kept[1], images), jax.nn.softmax(logits), atol=1e-6)
-    assert digit_classifier.read(kept[1], images[:0]).shape == (0, 10)
+    np.testing.assert_allclose(digit_classifier.read_digits(kept[1], images), jax.nn.softmax(logits), atol=1e-6)
+    assert digit_classifier.read_digits(kept[1], images[:0]).shape == (0, 10)

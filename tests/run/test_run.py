@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 import shlex
 import shutil
 import signal
@@ -13,32 +12,20 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
 
-from experiments import fc_vs_conv, tables
-from jaxae import Claim, Run, check, checkpoint, flags, manifest, program, report, results
-from jaxae import __main__ as tool
+import jaxae as ae
+from jaxae import checkpoint
 from jaxae.errors import UsageError
-
-ROOT = Path(__file__).parents[1]
-QUICK = fc_vs_conv.Config(
-    arms=("fc",), targets=("standardised",), source="synthetic", limit=200, epochs=2, seeds=2, quiet=True
-)
-SAME = ("history.json", "results.json", "report.md", "report.html", "figures/loss_curves.png")
+from jaxae.run import command_line, flags
+from jaxae.run.check import same_platform
+from jaxae.run.run import Run
+from jaxae.run.saved import load_result
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "done"
-    fc_vs_conv.main(dataclasses.replace(QUICK, out=folder))
-    return folder
-
-
-def at(folder, **changes):
-    return dataclasses.replace(QUICK, out=folder, **changes)
-
-
-def read(folder, name):
-    return json.loads((folder / name).read_text())
+    return perform(at(tmp_path_factory.mktemp("runs") / "done"))
 
 
 def copy(done, tmp_path):
@@ -47,6 +34,7 @@ def copy(done, tmp_path):
 
 def test_the_folder_holds_everything(done):
     manifest, history, rows = (read(done, f"{name}.json") for name in ("manifest", "history", "results"))
+    assert manifest["module"] == "experiments.fc_vs_conv"
     assert manifest["status"] == "complete"
     assert manifest["command"] == (
         "python -m experiments.fc_vs_conv --seeds 2 --epochs 2 --limit 200 --source synthetic --arms fc "
@@ -70,18 +58,15 @@ def test_the_folder_holds_everything(done):
 
 
 def test_parameters_are_exactly_the_reports(done):
-    rows = check.read(done / "results.json")[1]
-    fc = next(row for row in rows if (row.arm, row.metric) == ("fc standardised", "test/mse"))
-    assert fc.n_seeds == 2
-    manifest = read(done, "manifest.json")
-    assert manifest["arms"]["fc standardised"]["parameters"] == 468_368
+    assert load_result(done).findings.measures["fc standardised"]["parameters"] == 468_368
+    assert read(done, "manifest.json")["arms"]["fc standardised"]["parameters"] == 468_368
 
 
 def test_arms_of_settings_are_loaded_by_the_names_in_the_table(tmp_path):
-    fc_vs_conv.main(at(tmp_path / "rates", learning_rates=(0.5, 0.1), epochs=1))
+    perform(at(tmp_path / "rates", learning_rates=(0.5, 0.1), epochs=1))
     slow, fast = (checkpoint.variables(tmp_path / "rates", f"fc standardised rate {rate}") for rate in (0.1, 0.5))
     alone = tmp_path / "alone"
-    fc_vs_conv.main(at(alone, learning_rates=(0.1,), epochs=1))
+    perform(at(alone, learning_rates=(0.1,), epochs=1))
     jax.tree.map(np.testing.assert_array_equal, slow, checkpoint.variables(alone, "fc standardised rate 0.1"))
     kernels = [variables["params"]["encoder"]["Dense_0"]["kernel"] for variables in (slow, fast)]
     assert not np.array_equal(*kernels)
@@ -91,75 +76,20 @@ def test_arms_of_settings_are_loaded_by_the_names_in_the_table(tmp_path):
 
 def test_devices_share_batches_where_they_can(done, tmp_path, capsys):
     whole, shared, odd = done, tmp_path / "shared", tmp_path / "odd"
-    fc_vs_conv.main(at(shared, lanes="split"))
+    perform(at(shared, lanes="split"))
     losses = [read(folder, "history.json")["fc standardised"]["train"]["loss"] for folder in (whole, shared)]
     np.testing.assert_allclose(*losses, rtol=1e-4)
     made = read(shared, "manifest.json")
     assert made["arms"]["fc standardised"]["batch_devices"] == 2
-    assert check.same_platform(made, made)
-    assert not check.same_platform(made, read(whole, "manifest.json"))
+    assert same_platform(made, made)
+    assert not same_platform(made, read(whole, "manifest.json"))
     made["arms"]["fc standardised"]["batch_devices"] = 4
     (shared / "manifest.json").write_text(json.dumps(made))
     with pytest.raises(UsageError, match=r"each batch on 4 devices and this would be 2.*give --devices 4, or --force"):
-        fc_vs_conv.main(at(shared, lanes="split", resume=True))
-    fc_vs_conv.main(at(odd, lanes="split", devices=2, batch_size=5, epochs=1, quiet=False))
+        perform(at(shared, lanes="split", resume=True))
+    perform(at(odd, lanes="split", devices=2, batch_size=5, epochs=1, quiet=False))
     assert "fc standardised: by --lanes map, for a batch of 5 doesn't divide among 2 devices" in capsys.readouterr().out
     assert "batch_devices" not in read(odd, "manifest.json")["arms"]["fc standardised"]
-
-
-def test_scores_that_are_not_finite_are_written_and_not_judged(tmp_path):
-    with Run(at(tmp_path / "run"), [Claim("a", "m", 1.0, "Results")]) as run:
-        run.measure("a", "m", [1.0, np.inf])
-        run.measure("a", "shared", 3.0)
-    row, shared = check.read(tmp_path / "run" / "results.json")[1]
-    assert (row.mean, row.verdict, row.reason) == (None, "not comparable", "a value is not finite")
-    assert np.isnan(row.values[1])
-    assert (shared.values, shared.n_seeds) == ((3.0,), 1)
-
-
-def test_saving_overwrites_nothing_but_results(done, tmp_path):
-    note = tmp_path / "note.txt"
-    note.write_text("precious")
-    with pytest.raises(SystemExit):
-        tool.main(["report", str(done), "--save", str(note)])
-    assert note.read_text() == "precious"
-
-
-def test_a_report_is_rendered_again_from_the_saved_arrays_alone(done, tmp_path):
-    folder = copy(done, tmp_path)
-    shutil.rmtree(folder / "checkpoints")
-    for name in ("report.md", "report.html", "figures/loss_curves.png", "figures/reconstructions.png"):
-        (folder / name).unlink()
-    report.write(folder)
-    for name in SAME:
-        assert (folder / name).read_bytes() == (done / name).read_bytes(), name
-
-
-def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp_path, capsys, monkeypatch):
-    saved = tmp_path / "saved.json"
-    tool.main(["report", str(done), "--save", str(saved)])
-    tool.main(["check", str(saved), "--out", str(tmp_path / "again")])
-    assert "compared bitwise: 0 differences" in capsys.readouterr().out
-    monkeypatch.setattr(manifest, "_commit", lambda: "this")
-    content = json.loads(saved.read_text())
-    content["rows"] = [{**row, "values": [value * (1 + 1e-12) for value in row["values"]]} for row in content["rows"]]
-    for commit, words in (("this", r"bitwise: [1-9]"), ("other", r"interval \(other code: [1-9].*: 0 diff")):
-        content["manifest"]["git_commit"] = commit
-        saved.write_text(json.dumps(content))
-        how, problems = check.check(saved, [], tmp_path / commit)
-        assert re.search(words, f"{how}: {len(problems)} differences"), how
-    before, rows = check.read(done / "results.json")
-    measured = [row for row in rows if row.values]
-    forged = [dataclasses.replace(row, values=tuple(value * (1 + 1e-12) for value in row.values)) for row in measured]
-    assert len(check.compare(forged, rows, bitwise=True)) == len(measured)
-    doctored = [dataclasses.replace(row, mean=(row.mean or 0) + 1) for row in measured]
-    assert len(check.compare(doctored, rows, bitwise=True)) == len(measured)
-    moved = [results.measured("", "", [value + 900 for value in row.values]) for row in measured]
-    numbers = [{name: getattr(row, name) for name in ("values", "mean", "ci95", "pi95")} for row in moved]
-    shifted = [dataclasses.replace(row, **changes) for row, changes in zip(measured, numbers, strict=True)]
-    assert len(check.compare(shifted, rows, bitwise=False)) == len(measured)
-    assert check.compare(rows, rows, bitwise=False) == []
-    assert not check.same_platform({**before, "matmul_precision": "tensorfloat32"}, before)
 
 
 @pytest.mark.parametrize(
@@ -172,27 +102,26 @@ def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp
 )
 def test_resuming_with_other_flags_is_refused_and_named(done, changes, words):
     with pytest.raises(UsageError, match=words):
-        fc_vs_conv.main(at(done, resume=True, **changes))
+        perform(at(done, resume=True, **changes))
 
 
 def test_resuming_on_other_data_or_versions_is_refused(done, tmp_path):
     folder = copy(done, tmp_path)
     manifest = read(folder, "manifest.json")
-    del manifest["config"]["precision"]  # as in runs of older versions, which go on
     forged = [{**entry, "sha256": "0" * 64} for entry in manifest["data"]]
     (folder / "manifest.json").write_text(json.dumps({**manifest, "data": forged}))
     for _ in range(2):  # a refusal leaves the fingerprints as they were
         with pytest.raises(UsageError, match=r"SHA-256 000000000000.* and this is synthetic_digits"):
-            fc_vs_conv.main(at(folder, resume=True))
+            perform(at(folder, resume=True))
     versions = {**manifest["versions"], "jax": "0.9.9"}
     (folder / "manifest.json").write_text(json.dumps({**manifest, "versions": versions}))
     with pytest.raises(UsageError, match=r"jax 0\.9\.9 and this is .*--force"):
-        fc_vs_conv.main(at(folder, resume=True))
+        perform(at(folder, resume=True))
 
 
 def test_resuming_what_is_complete_changes_nothing(done, tmp_path):
     folder = copy(done, tmp_path)
-    fc_vs_conv.main(at(folder, resume=True))
+    perform(at(folder, resume=True))
     for name in SAME:
         assert (folder / name).read_bytes() == (done / name).read_bytes(), name
 
@@ -200,7 +129,7 @@ def test_resuming_what_is_complete_changes_nothing(done, tmp_path):
 def test_an_existing_folder_is_never_overwritten(done):
     before = (done / "results.json").read_bytes()
     with pytest.raises(UsageError, match="exists and is not overwritten"):
-        fc_vs_conv.main(at(done))
+        perform(at(done))
     assert (done / "results.json").read_bytes() == before
 
 
@@ -208,7 +137,7 @@ def test_a_loss_that_is_not_finite_stops_with_arm_seed_epoch_and_step(tmp_path):
     with pytest.raises(
         UsageError, match=r"fc standardised rate 1e\+38, seed 0: the loss is nan at step \d+ of epoch 1"
     ):
-        fc_vs_conv.main(at(tmp_path / "hot", learning_rates=(1e38,)))
+        perform(at(tmp_path / "hot", learning_rates=(1e38,)))
     assert not (tmp_path / "hot").exists()  # nothing was trained that could be kept
 
 
@@ -234,7 +163,7 @@ def test_bad_flags_are_refused(changes, words):
 def test_errors_are_one_sentence_and_a_status(capsys, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         words = ["--data-dir", "/no/such/folder", "--quiet", "--out", str(tmp_path / "out")]
-        program.cli(fc_vs_conv.main, fc_vs_conv.Config, words)
+        command_line.cli(EXPERIMENT, words)
     assert stopped.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")
@@ -244,14 +173,15 @@ def test_errors_are_one_sentence_and_a_status(capsys, tmp_path):
 
 def test_the_command_line_gives_its_config_back():
     config = dataclasses.replace(QUICK, learning_rates=(1.0, 0.1), out=Path("a b"))
-    words = shlex.split(flags.command(config, local=("out", "quiet")))
+    words = shlex.split(EXPERIMENT.command(config, local=("out", "quiet")))
     assert words[:3] == ["python", "-m", "experiments.fc_vs_conv"]
-    assert program.parse(fc_vs_conv.Config, words[3:]) == config
+    assert command_line.parsed(EXPERIMENT, words[3:]) == config
+    assert flags.restored(type(config), json.loads(json.dumps(flags.science(config)))) == flags.scientific(config)
 
 
 def test_help_shows_the_card_line_by_line_and_no_default_that_is_none(capsys):
     with pytest.raises(SystemExit):
-        program.parse(fc_vs_conv.Config, ["--help"])
+        command_line.parsed(EXPERIMENT, ["--help"])
     said = capsys.readouterr().out
     for word in ("Source", "Expected", "Run", "Also"):
         assert f"\n  {word:<10}" in said
@@ -264,8 +194,8 @@ def whole(tmp_path_factory):
     """A run that nothing stopped, long enough to be stopped after its first epoch."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     config = dataclasses.replace(QUICK, targets=("unit",), limit=3000, epochs=6, out=folder, quiet=False)
-    fc_vs_conv.main(config)
-    return folder, shlex.split(flags.command(config))[1:]
+    perform(config)
+    return folder, shlex.split(EXPERIMENT.command(config))[1:]
 
 
 def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole, tmp_path):
@@ -282,19 +212,23 @@ def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole,
     subprocess.run([sys.executable, *again], cwd=ROOT, check=True, capture_output=True)
     for name in (*SAME, "figures/reconstructions.png"):
         assert (tmp_path / "stopped" / name).read_bytes() == (folder / name).read_bytes(), name
-    before, after = np.load(folder / "scores.npz"), np.load(tmp_path / "stopped" / "scores.npz")
-    assert all(np.array_equal(before[key], after[key]) for key in before)
+    assert ae.results.same_findings(*(load_result(path).findings for path in (folder, tmp_path / "stopped")))
 
 
-def test_importing_draws_nothing_in_and_starts_no_device():
-    code = (
-        "import sys, jaxae, experiments.fc_vs_conv; from jax._src.xla_bridge import backends_are_initialized; "
-        "print(*(name in sys.modules for name in ('matplotlib', 'tensorflow_datasets')), backends_are_initialized())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False False False\n"
+@pytest.mark.parametrize("later", [False, True])
+def test_flags_that_list_things_are_known_however_the_types_are_written(later, tmp_path):
+    source = "from __future__ import annotations\n" * later + "import dataclasses, jaxae as ae\n"
+    source += "@dataclasses.dataclass(frozen=True, kw_only=True)\nclass Config(ae.Flags):\n"
+    source += "    arms: tuple[str, ...] = ('a',)\n    widths: tuple[int, int] = (8, 8)\n"
+    names: dict = {"__name__": "jaxae"}
+    exec(compile(source, "config", "exec"), names)
+    assert flags.listing(names["Config"]) == ("arms",)
+    with pytest.raises(UsageError, match="--arms a a names one twice"):
+        names["Config"](arms=("a", "a"))
 
 
-def test_the_readme_shows_the_committed_results():
-    for path, text in tables.pages().items():
-        assert path.read_text() == text, "run: python -m experiments.tables"
+def test_data_are_loaded_once(tmp_path):
+    with Run(EXPERIMENT, at(tmp_path / "run")) as run:
+        assert run.data("mnist", "train") is run.data("mnist", "train")
+        assert len(run.data("mnist", "train", whole=True)) > len(run.data("mnist", "train"))
+    assert [entry.get("of") for entry in run.manifest["data"]] == [10_000, None]

@@ -6,15 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxae import results, tables
-from jaxae.study import Claim
+from jaxae import findings as results
+from jaxae.findings import Claim, Difference
+from jaxae.findings.claims import paired, row_from_json, row_to_json
+from jaxae.report.numbers import reproduced
 
 CLAIM = Claim("fc", "loss", 0.5, "Results", reading="the mean")
 SEEDS = [0, 1, 2]
 
 
 def row(values, claim=CLAIM, **options):
-    return results.compare({"fc": {"loss": np.array(values)}}, [claim], seeds=SEEDS[: len(values)], **options)
+    return results.judge({"fc": {"loss": np.array(values)}}, [claim], seeds=SEEDS[: len(values)], **options)
 
 
 def test_intervals_are_students():
@@ -37,14 +39,14 @@ def test_a_number_is_reproduced_inside_the_range_of_a_single_run():
 
 def test_one_seed_other_settings_or_a_missing_arm_decide_nothing():
     assert row([0.5])[0].verdict == "not comparable"
-    assert row([0.49, 0.50, 0.52], deviations=["synthetic data"])[0].reason.endswith("synthetic data")
-    missing = results.compare({}, [CLAIM], seeds=SEEDS)[0]
+    assert row([0.49, 0.50, 0.52], barred=["synthetic data"])[0].reason.endswith("synthetic data")
+    missing = results.judge({}, [CLAIM], seeds=SEEDS)[0]
     assert (missing.verdict, missing.n_seeds, missing.mean) == ("not comparable", 0, None)
 
 
 def test_exact_claims_are_judged_on_any_data():
     claim = Claim("fc", "loss", 468_368, "Results", exact=True)
-    assert row([468_368.0] * 3, claim, deviations=["synthetic data"])[0].verdict == "reproduced"
+    assert row([468_368.0] * 3, claim, barred=["synthetic data"])[0].verdict == "reproduced"
     assert row([468_369.0] * 3, claim)[0].verdict == "differs"
 
 
@@ -52,9 +54,9 @@ def test_an_outcome_is_reproduced_where_most_seeds_have_it():
     nine = replace(CLAIM, reported=9, categorical=True)
     found = row([9.0, 8.0, 9.0], nine)[0]
     assert (found.verdict, found.reason) == ("reproduced", "in 2 of 3 seeds")
-    assert tables.reproduced(found) == "9, 8, 9"
+    assert reproduced(found) == "9, 8, 9"
     assert row([9.0, 8.0, 8.0], nine)[0].verdict == "differs"  # an interval over digits would hold 9
-    assert row([9.0, 9.0, 9.0], nine, deviations=["synthetic data"])[0].verdict == "not comparable"
+    assert row([9.0, 9.0, 9.0], nine, barred=["synthetic data"])[0].verdict == "not comparable"
 
 
 def test_a_dead_seed_is_named_and_never_silently_averaged():
@@ -71,16 +73,16 @@ def test_a_dead_seed_is_named_and_never_silently_averaged():
 def test_another_reading_that_reproduces_explains():
     measures = {"fc": {"loss": np.array([0.2, 0.21, 0.22]), "sum": np.array([0.49, 0.5, 0.51])}}
     claims = [replace(CLAIM, explained_by=(("fc", "sum"),)), replace(CLAIM, metric="sum", reading="the sum")]
-    first, second = results.compare(measures, claims, seeds=SEEDS)
+    first, second = results.judge(measures, claims, seeds=SEEDS)
     assert (first.verdict, second.verdict) == ("explained", "reproduced")
     assert "the sum" in first.reason
 
 
 def test_differences_are_paired_by_seed():
-    measures = {"a": {"m": np.array([1.0, 2.0, 9.0])}, "b": {"m": np.array([0.0, 1.0, 8.0])}}
-    (paired,) = results.difference(measures, "a", "b", "m", seeds=SEEDS, dead={})
-    assert (paired.arm, paired.mean, paired.ci95) == ("a - b", 1.0, (1.0, 1.0))
-    every, alive = results.difference(measures, "a", "b", "m", seeds=SEEDS, dead={"b": [2]})
+    difference = Difference("a", "b", "m", np.array([1.0, 1.0, 1.0]))
+    (whole,) = paired(difference, seeds=SEEDS, dead={})
+    assert (whole.arm, whole.mean, whole.ci95) == ("a - b", 1.0, (1.0, 1.0))
+    every, alive = paired(difference, seeds=SEEDS, dead={"b": [2]})
     assert (every.n_seeds, alive.n_seeds, alive.excluded) == (3, 2, (2,))
 
 
@@ -88,10 +90,16 @@ def test_differences_that_leave_out_0_are_counted_and_named():
     apart, around, one_seed = [1.0, 1.1, 0.9], [1.0, -1.0, 0.5], [1.0]
     found = [results.measured("a - b", name, v) for name, v in (("m", apart), ("o", around), ("p", one_seed))]
     found += [replace(found[0], excluded=(2,)), replace(found[1], metric="q"), replace(found[1], metric="r")]
-    assert results.apart(found).startswith("Of 4 paired differences, 1 has a 95% interval that leaves out 0; if")
-    assert "leaves out 0 (a - b, m); if all were 0 in truth, some 0.2 would" in results.apart(found, named=True)
+    known, outside = results.leaving_out_zero(found)
+    assert ([row.metric for row in known], [row.metric for row in outside]) == (["m", "o", "q", "r"], ["m"])
+
+
+def test_the_side_of_zero_is_that_of_the_interval():
+    sides = [results.side_of_zero(np.array(values)) for values in ([1, 1.1, 0.9], [-1, -1.1, -0.9], [1, -1, 0.5], [1])]
+    assert sides == [1, -1, 0, 0]
+    assert results.side_of_zero(np.array([1, 1.1, 0.9]), least=2) == 0
 
 
 def test_rows_survive_json():
     for kept in [*row([0.49, 0.50, 0.52]), *row([0.5])]:
-        assert results.from_json(json.loads(json.dumps(results.to_json(kept)))) == kept
+        assert row_from_json(json.loads(json.dumps(row_to_json(kept)))) == kept

@@ -1,0 +1,90 @@
+"""What can be measured, and the flags that choose from it."""
+
+import dataclasses
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from jaxae.errors import UsageError
+from jaxae.run.flags import flag
+from jaxae.train.lanes import Mode
+
+BATCHES = {  # the study's own first
+    "fc": (10, 128), "conv": (10, 128), "bottleneck": (2048,), "denoise": (16, 128), "transposed": (128,),
+    "upsampling": (128,), "addition": (128,), "unmix": (128,),
+}  # fmt: skip
+LOCAL = ("torch_python", "data_dir", "out", "save", "check")  # not in the file
+Name = Literal["fc", "conv", "bottleneck", "denoise", "transposed", "upsampling", "addition", "unmix"]
+Part = Literal["steps", "lanes", "startup", "evaluation", "memory"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is measured, and how long."""
+
+    parts: tuple[Part, ...] = ("steps", "lanes", "startup", "evaluation", "memory")
+    """Training steps, many seeds at once, from the start to the first results, evaluation, memory by images."""
+    arms: tuple[Name, ...] = tuple(BATCHES)  # pyright: ignore[reportAssignmentType]
+    """fc and conv of fc_vs_conv, bottleneck, denoise, digit_codes by decoder, the adder of digit_addition, unmix."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where both compute. On a GPU, PyTorch may use CUDA graphs."""
+    threads: int | None = None
+    """Threads of either side; without it as many as there are cores."""
+    repeats: int = 5
+    """Runs of each side, of which the medians are taken; other parts than the steps have at most three."""
+    seconds: float = 2.0
+    """The least that one run measures, after it has started."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What layers compute in; in PyTorch by autocast."""
+    lane_arms: tuple[Name, ...] = ("fc", "conv")
+    """The arms that train many seeds at once."""
+    lanes: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """How many."""
+    modes: tuple[Mode, ...] = get_args(Mode)
+    """How they run, as in every experiment's --lanes."""
+    images: tuple[int, ...] = (1_000, 10_000, 60_000, 240_000)
+    """Training images when memory is measured."""
+    source: Literal["tfds", "synthetic"] = "tfds"
+    """The real sets, prepared by TFDS, or the embedded synthetic ones."""
+    data_dir: Path | None = None
+    """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
+    torch_python: Path | None = None
+    """The Python that has torch; without it this one."""
+    out: Path | None = None
+    """Folder for benchmark.json, its table and its figures; without it a new one under runs/."""
+    save: Path | None = None
+    """Write the JSON to this file too, row by row. One that exists is gone on with: what it holds is not measured
+    again, and what it lacks is added."""
+    check: Path | None = None
+    """Measure the steps of this file's rows again, and exit with 1 where a ratio to PyTorch has fallen."""
+
+    def __post_init__(self):
+        for name in ("parts", "arms", "lane_arms", "lanes", "modes", "images"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise UsageError(f"{flag(name)} {' '.join(map(str, values))}: name at least one, and each once")
+        if min(self.repeats, self.threads or 1, *self.lanes, *self.images) < 1 or self.seconds < 0:
+            raise UsageError("--repeats, --threads, --lanes and --images must be at least 1, and --seconds at least 0")
+        if self.check is not None and self.save is not None:
+            raise UsageError("--check measures all that a file holds, --save what it lacks; give one of them")
+
+
+def work(config: Config) -> Iterator[tuple[str, str, int]]:
+    """What is to be measured: part, arm, batch size."""
+    for part in config.parts:
+        for arm in {"lanes": config.lane_arms, "memory": config.arms[:1]}.get(part, config.arms):
+            for batch in BATCHES[arm] if part == "steps" else BATCHES[arm][:1]:
+                yield part, arm, batch
+
+
+def command(config: Config) -> str:
+    """The command line, but for paths."""
+    words = ["python", "-m", "experiments.benchmark"]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default and field.name not in LOCAL:
+            values = value if isinstance(value, tuple) else (value,)
+            words += [flag(field.name), *map(str, values)]
+    return shlex.join(words)

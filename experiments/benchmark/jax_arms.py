@@ -1,0 +1,136 @@
+"""The studies' trainings as jaxae has them, for `jax_side`: every arm is a study's own Study on that study's own data.
+
+So what is measured is what users get.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+import jaxae as ae
+from experiments.bottleneck import method as bottleneck
+from experiments.denoise import method as denoise
+from experiments.digit_addition import method as digit_addition
+from experiments.digit_addition import reading
+from experiments.digit_codes import method as digit_codes
+from experiments.fc_vs_conv import method as fc_vs_conv
+from experiments.unmix import method as unmix
+
+GPU = 20  # times the images in one compiled call
+
+
+class Question(NamedTuple):
+    """What is asked. `images`: train on so many, the set gone through as often as that takes."""
+
+    ask: str
+    arm: str = "fc"
+    batch: int = 10
+    device: str = "cpu"
+    threads: int = 1
+    seconds: float = 1.0
+    source: str = "tfds"
+    data_dir: str | None = None
+    images: int | None = None
+    lanes: int = 1
+    mode: str = "map"
+    precision: str = "float32"
+    folder: str = ""
+    began: float = 0.0  # when the process was started
+
+    def load(self, name: str) -> ae.data.Dataset:
+        """A training set."""
+        data = ae.data.load(name, "train", source=self.source, data_dir=self.data_dir)
+        if self.images is None:
+            return data
+        parts = {part: getattr(data, part) for part in ("image", "label")}
+        sized = {part: np.resize(array, (self.images, *array.shape[1:])) for part, array in parts.items()}
+        return dataclasses.replace(data, **sized)
+
+    def config(self, method: Any) -> Any:
+        """The study's own settings but for batch size and precision."""
+        return method.Config(batch_size=self.batch, precision=self.precision)
+
+
+class Arm(NamedTuple):
+    """A study's training; `arrays` is what the other side needs of the data, by the names that it knows.
+
+    `scored` holds the study and the data of its scores, where those of its training aren't.
+    """
+
+    study: ae.Study
+    data: Any
+    arrays: dict[str, Any]
+    hparams: Any = None
+    scored: tuple[ae.Study, Any] | None = None
+
+
+def fc(asked: Question) -> Arm:
+    """The fully connected or the convolutional autoencoder of fc_vs_conv, on unit images."""
+    data = asked.load("mnist")
+    study = fc_vs_conv.study(asked.arm, "unit", asked.config(fc_vs_conv))
+    return Arm(study, data, {"image": data.image}, {"learning_rate": 1.0})
+
+
+def mlp(asked: Question) -> Arm:
+    """The bottleneck of eight numbers."""
+    data = asked.load("mnist")
+    (arm,) = bottleneck.arms(asked.config(bottleneck), len(data))
+    return Arm(arm.study, data, {"image": data.image}, arm.settings[""])
+
+
+def denoiser(asked: Question) -> Arm:
+    """The denoiser of noise with standard deviation 0.1, on epochs of the report's size."""
+    image, config, recipe = asked.load("cifar10").image, asked.config(denoise), denoise.REPORTED["deviation"]
+    row = np.arange(len(image), dtype=np.int32)
+    if asked.images is None:
+        row = np.resize(row[len(image) // 10 :], max(denoise.EPOCH, len(image) - len(image) // 10))
+    data = denoise.images(recipe, image, row)
+    return Arm(denoise.study(recipe, config), data, {"image": image, "row": row})
+
+
+def codes(asked: Question) -> Arm:
+    """An autoencoder of digits with a code of two numbers, its decoder named by the arm, on the squared error."""
+    image = digit_codes.split(asked.load("mnist").image)[0]
+    study = digit_codes.study(asked.arm, 2, asked.config(digit_codes))
+    return Arm(study, image, {"image": image}, digit_codes.LOSSES["mse"])
+
+
+def addition(asked: Question) -> Arm:
+    """The adder of part III, which draws nothing in its model, so that both sides can be compared."""
+    data, config = asked.load("mnist"), asked.config(digit_addition)
+    digits = digit_addition.digits(data, digit_addition.class_means(data))._replace(balanced=np.bool_(False))
+    study, weights = digit_addition.study("adder", config), digit_addition.weights("adder", config)[""]
+    judge = ae.models.DigitClassifier().init(ae.keys.root(0), jnp.zeros((1, 28, 28, 1)))  # as fast as a trained one
+    arrays = {"image": data.image, "label": data.label}
+    return Arm(study, digits, arrays, weights, (reading.judged(study), (digits, judge)))
+
+
+def unmixer(asked: Question) -> Arm:
+    """The ResNet-18 and its two decoders, from random weights, on pairs."""
+    digits, photos, config = asked.load("mnist"), asked.load("cifar10"), asked.config(unmix)
+    pairs = ae.data.pairs(digits, photos, count=asked.images or unmix.EPOCH)
+    (arm,) = unmix.arms(config, len(pairs))
+    arrays = {"digit": digits.image, "photo": photos.image, "count": np.array([len(pairs)])}
+    return Arm(arm.study, pairs, arrays, arm.settings[""])
+
+
+# how an arm is built, and about how many images one compiled call takes on a CPU, so that it lasts about a second
+ARMS: dict[str, tuple[Callable[[Question], Arm], int]] = {
+    "fc": (fc, 6_000), "conv": (fc, 1_500), "bottleneck": (mlp, 60_000), "denoise": (denoiser, 3_500),
+    "transposed": (codes, 800), "upsampling": (codes, 800), "addition": (addition, 800), "unmix": (unmixer, 256),
+}  # fmt: skip
+
+
+def chunk(asked: Question, arm: Arm) -> int:
+    """Steps in one compiled call: a divisor of an epoch's steps, so that every call is the same program.
+
+    A multiple of the study's `unroll` where there is one; at least 2, for XLA takes a loop of one step apart.
+    """
+    per_epoch, unroll = arm.study.steps_per_epoch(arm.data), arm.study.unroll
+    images = ARMS[asked.arm][1] * (GPU if asked.device == "gpu" else 1) // asked.lanes
+    divisors = [steps for steps in range(2, per_epoch + 1) if per_epoch % steps == 0] or [1]
+    whole = [steps for steps in divisors if steps % unroll == 0] or divisors
+    return max([steps for steps in whole if steps * asked.batch <= images] or whole[:1])

@@ -1,0 +1,151 @@
+"""Findings: put together, saved and read back equal, concatenated over seeds; departures; what is refused."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny import DATA, HELD_OUT, roots, study
+
+import jaxae as ae
+from jaxae import train
+from jaxae.errors import UsageError
+from jaxae.findings import Claim, Departure, Findings, Origin, collect, same_findings
+from jaxae.findings.departures import departures
+from jaxae.findings.merging import concatenated
+from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
+
+DATASET = {"role": "train", "name": "mnist", "split": "train", "source": "tfds", "n": 60_000}
+
+
+def origin(*seeds: int, **flags: Any) -> Origin:
+    return Origin(ae.Flags(seed=seeds[0], seeds=len(seeds), **flags), seeds, (DATASET,))
+
+
+def made(*seeds: int, dead: tuple[int, ...] = ()) -> Findings:
+    """Findings in which every number says of which seed it is."""
+    by = np.array(seeds, np.float64)
+    return Findings(
+        origin(*seeds),
+        {"a": {"m": by + 0.5, "odd": np.where(by == 1, np.inf, np.nan), "shared": np.array(3.0)}, "b": {"m": 2 * by}},
+        {"a": tuple(seed for seed in seeds if seed in dead), "b": ()},
+        (ae.results.Difference("a", "b", "m", 0.5 - by),),
+        {"n": 7, "words": ["x"]},
+        {"a": {"curve": by[:, None] * np.arange(3.0)}},
+        {"a": {"picture": np.float32([next((seed for seed in seeds if seed not in dead), seeds[0])])}},
+        {"a": {"score": (by[:, None] + np.arange(4)).astype(np.float32)}},
+    )
+
+
+def test_saved_findings_are_read_back_equal(tmp_path):
+    found = made(0, 1, 2, dead=(1,))
+    save_findings(tmp_path, found)
+    assert same_findings(load_findings(tmp_path, found.origin), found)
+    assert not same_findings(found, made(0, 1, 2))
+
+
+@pytest.mark.parametrize("dead", [(), (0,), (0, 1), (0, 1, 2)])
+def test_concatenated_seeds_are_those_of_one_run(dead):
+    parts = [made(0, dead=dead), made(1, 2, dead=dead)]
+    assert same_findings(concatenated(parts, origin(0, 1, 2)), made(0, 1, 2, dead=dead))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"facts": {"n": 8}}, "different facts"),
+        ({"differences": ()}, "different differences"),
+        ({"measures": {"a": {"m": np.zeros(1)}}}, "different measures"),
+        ({"by_seed": {}}, "different arrays"),
+        (
+            {"measures": {**made(1).measures, "a": {**made(1).measures["a"], "shared": np.array(4.0)}}},
+            "a, shared differs",
+        ),
+    ],
+)
+def test_what_seeds_should_share_must_be_the_same(changes, words):
+    with pytest.raises(UsageError, match=words):
+        concatenated([made(0), dataclasses.replace(made(1), **changes)], origin(0, 1))
+
+
+def test_dead_seeds_are_left_out_of_what_is_said_of_the_living():
+    found = made(4, 5, 6, dead=(4,))
+    assert found.living("a").tolist() == [False, True, True]
+    assert found.living("b").all()
+    assert found.values("a", "m").tolist() == [5.5, 6.5]
+    assert found.values("a", "shared").tolist() == [3]
+    assert found.difference("a", "b", "m").tolist() == [-4.5, -5.5]
+    assert (found.shown("a"), found.shown("b")) == (1, 0)
+    assert made(4, 5, dead=(4, 5)).living("a").all()  # where that would leave none
+
+
+def test_rows_hold_claims_then_other_measures_then_differences():
+    rows = made(0, 1, 2, dead=(1,)).rows([Claim("a", "m", 1.5, "Results")])
+    assert [(row.arm, row.metric, row.n_seeds, row.excluded) for row in rows] == [
+        ("a", "m", 3, ()), ("a", "m", 2, (1,)), ("a", "odd", 3, ()), ("a", "odd", 2, (1,)), ("a", "shared", 1, ()),
+        ("b", "m", 3, ()), ("a", "seeds that died", 1, ()), ("a - b", "m", 3, ()), ("a - b", "m", 2, (1,)),
+    ]  # fmt: skip
+
+
+def test_a_claim_on_what_was_not_measured_is_refused_where_its_arm_ran():
+    with pytest.raises(UsageError, match="the claim on 'a' is of 'n', which was not measured; name one of m, odd"):
+        made(0).rows([Claim("a", "n", 1.0, "Results")])
+    (row, *_) = made(0).rows([Claim("c", "n", 1.0, "Results")])
+    assert row.reason == "not part of this run"
+
+
+def test_findings_of_trained_arms_hold_their_curves_scores_and_means():
+    done = train.fit(study(), roots(2), DATA, validation=HELD_OUT)
+    scored = dataclasses.replace(done, scores=done.evaluate(HELD_OUT), alive=np.array([True, False]))
+    more = {"tiny": {"l1": np.ones((2, 7), np.float32)}}
+    found = collect(
+        origin(0, 1), [scored], {"x": {"m": np.ones(2)}}, differences=[("tiny", "x", "m2")][:0], scores=more
+    )
+    np.testing.assert_array_equal(found.measures["tiny"]["train/loss/last"], done.epochs["loss"][:, -1])
+    np.testing.assert_allclose(found.measures["tiny"]["test/mse"], scored.scores["mse"].mean(1), rtol=1e-6)
+    assert found.measures["tiny"]["test/l1"].tolist() == [1, 1]
+    assert found.measures["tiny"]["parameters"].shape == ()
+    assert found.by_seed["tiny"]["validation/loss"].shape == (2, 3)
+    assert found.dead == {"tiny": (1,)}
+
+
+@pytest.mark.parametrize(
+    ("measures", "by_seed", "words"),
+    [
+        ({"a": {"m": np.ones(3)}}, {}, r"a, m: \(3,\) values for 2 seeds; give one for each"),
+        ({}, {"a": {"c": np.ones((3, 2))}}, r"a, c: an array of shape \(3, 2\) for 2 seeds; lead with them"),
+    ],
+)
+def test_what_is_not_one_for_each_seed_is_refused(measures, by_seed, words):
+    with pytest.raises(UsageError, match=words):
+        collect(origin(0, 1), [], measures, by_seed=by_seed)
+
+
+def test_a_measure_has_one_value():
+    with pytest.raises(UsageError, match="a, m is measured twice"):
+        ae.results.combined({"a": {"m": np.ones(1)}}, {"a": {"m": np.ones(1)}})
+
+
+def test_arrays_keep_any_name_but_not_two_that_read_alike(tmp_path):
+    arrays = {"lr 0.1/x": {"a, b: ü": np.arange(3)}, "": {"é": np.float32([1])}}
+    save_arrays(tmp_path / "a.npz", arrays)
+    again = load_arrays(tmp_path / "a.npz")
+    assert {arm: [*of] for arm, of in again.items()} == {arm: [*of] for arm, of in arrays.items()}
+    with pytest.raises(UsageError, match="would have one name"):
+        save_arrays(tmp_path / "b.npz", {"a/b": {"c": np.ones(1)}, "a": {"b/c": np.ones(1)}})
+
+
+def test_a_run_is_judged_where_it_takes_the_reports_steps():
+    """One rule: fewer images at hand are listed, and bar nothing; a limit shortens the epochs, and bars."""
+    photos = {**DATASET, "name": "cifar10", "n": 5_438}
+    there = departures(ae.Flags(), (photos, {**photos, "split": "test", "n": 1_017}))
+    assert [departure.bars for departure in there] == [False, False]
+    assert "trained on 5,438 of cifar10's 50,000 images" in there[0].words
+    cut = {**photos, "split": "train[:5438]", "of": 50_000}
+    assert departures(ae.Flags(limit=5_438), (cut,)) == (Departure("5,438 of 50,000 training images", True),)
+    changed = ae.Flags(source="synthetic", epochs=2, precision="bfloat16")
+    assert [departure.words for departure in departures(changed, ())] == [
+        "synthetic data", "epochs 2 in place of 10", "precision bfloat16 in place of float32",
+    ]  # fmt: skip
+    lossy = {**photos, "source": ae.data.AS_JPEG, "n": 50_000}
+    assert departures(ae.Flags(), (lossy, lossy)) == (Departure("cifar10 re-encoded as JPEG", True),)

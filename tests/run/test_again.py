@@ -1,0 +1,216 @@
+"""The last steps done again: measured and said from checkpoints, said from what was saved, checked, merged."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from quick import EXPERIMENT, SAME, at, perform, read
+
+import jaxae as ae
+from jaxae import __main__ as tool
+from jaxae.errors import UsageError
+from jaxae.run import check, manifest
+from jaxae.run.experiment import find_experiment
+from jaxae.run.merging import merge_runs
+from jaxae.run.saved import load_result
+from jaxae.run.steps import report_again
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return perform(at(tmp_path_factory.mktemp("runs") / "done"))
+
+
+def copy(done, tmp_path):
+    return Path(shutil.copytree(done, tmp_path / "copy"))
+
+
+def same(one, other):
+    return [name for name in SAME if (one / name).read_bytes() != (other / name).read_bytes()] == []
+
+
+@pytest.mark.parametrize("lost", ["nothing", "scores", "checkpoints"])
+def test_a_run_is_measured_and_said_again_without_training(done, tmp_path, lost, capsys):
+    folder = copy(done, tmp_path)
+    if lost != "nothing":
+        shutil.rmtree(folder / lost)
+    for name in ("report.md", "report.html", "results.json", "figures/loss_curves.png"):
+        (folder / name).unlink()
+    report_again(folder)
+    assert same(folder, done)
+    assert read(folder, "manifest.json") == read(done, "manifest.json")
+    assert ("no checkpoint of the trained 'fc standardised'" in capsys.readouterr().out) == (lost == "checkpoints")
+
+
+def test_findings_are_read_back_equal(done):
+    found = load_result(done).findings
+    assert ae.results.same_findings(found, load_result(done).findings)
+    assert found.arrays["fc standardised"]["reconstructions"].dtype == np.float32
+    changed = {**found.measures, "fc standardised": {**found.measures["fc standardised"], "test/mse": np.zeros(2)}}
+    assert not ae.results.same_findings(found, ae.Findings(**{**vars(found), "measures": changed}))
+
+
+def test_a_run_that_has_not_ended_and_a_folder_without_one_are_refused(done, tmp_path):
+    folder = copy(done, tmp_path)
+    (folder / "manifest.json").write_text(json.dumps({**read(done, "manifest.json"), "status": "interrupted"}))
+    with pytest.raises(UsageError, match=r"has not finished .*'interrupted'.*: python -m .*--resume --out .*copy$"):
+        report_again(folder)
+    with pytest.raises(UsageError, match="holds no run"):
+        report_again(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("manifest.json", "{", "is not JSON"),
+        ("manifest.json", '{"format": 1}', "of format 1 and this jaxae reads 2"),
+        ("manifest.json", '{"format": 2}', "lacks module, experiment"),
+        ("findings.json", "[]", "holds a list, not a dict"),
+        ("findings.json", '{"format": 1, "measures": {"a": {"m": ["x"]}}}', "holds no findings"),
+        ("by_seed.npz", "no zip", "can't be read as arrays"),
+        ("scores.npz", "", "can't be read as arrays"),
+    ],
+)
+def test_a_spoilt_folder_is_one_sentence_that_names_the_file(done, tmp_path, name, content, words):
+    folder = copy(done, tmp_path)
+    (folder / name).write_text(content)
+    with pytest.raises(UsageError, match=words) as raised:
+        report_again(folder, saved=True)
+    assert name in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_files_choose_no_code(tmp_path):
+    with pytest.raises(UsageError, match="isn't one of jaxae's own; name its file with --experiment"):
+        find_experiment("os")
+    with pytest.raises(UsageError, match=r"'experiments\.nowhere' can't be imported"):
+        find_experiment("experiments.nowhere")
+    with pytest.raises(UsageError, match=r"'experiments\.tables' has no EXPERIMENT"):
+        find_experiment("experiments.tables")
+    mine = tmp_path / "mine.py"
+    mine.write_text("from experiments.fc_vs_conv import EXPERIMENT\n")
+    assert find_experiment("mine.py", str(mine)) == EXPERIMENT
+
+
+def test_saving_overwrites_nothing_but_results(done, tmp_path):
+    note = tmp_path / "note.txt"
+    note.write_text("precious")
+    with pytest.raises(SystemExit):
+        tool.main(["report", str(done), "--saved", "--save", str(note)])
+    assert note.read_text() == "precious"
+
+
+def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp_path, capsys, monkeypatch):
+    saved = tmp_path / "saved.json"
+    tool.main(["report", str(done), "--saved", "--save", str(saved)])
+    tool.main(["check", str(saved), "--out", str(tmp_path / "again")])
+    assert "compared bitwise: 0 differences" in capsys.readouterr().out
+    monkeypatch.setattr(manifest, "_commit", lambda: "this")
+    content = json.loads(saved.read_text())
+    for values in content["findings"]["measures"]["fc standardised"].values():
+        if isinstance(values, list):
+            values[:] = [value * (1 + 1e-12) for value in values]
+    for commit, words in (("this", r"bitwise: [1-9]"), ("other", r"interval \(other code: [1-9].*: 0 diff")):
+        content["manifest"]["git_commit"] = commit
+        saved.write_text(json.dumps(content))
+        how, problems = check.check(saved, tmp_path / commit)
+        assert re.search(words, f"{how}: {len(problems)} differences"), how
+
+
+def test_rows_are_compared_bitwise_or_by_interval(done):
+    rows = [row for row in load_result(done).findings.rows() if row.n_seeds > 1]
+    near, far = (
+        [ae.results.measured(row.arm, row.metric, change(np.array(row.values))) for row in rows]
+        for change in (lambda values: values * (1 + 1e-12), lambda values: values + 900)
+    )
+    assert len(check.differences(near, rows, bitwise=True)) == len(check.differences(far, rows, bitwise=False)) > 5
+    assert check.differences(near, rows, bitwise=False) == []
+    assert check.differences(rows, rows[:-1], bitwise=True) == [f"{rows[-1].arm}, {rows[-1].metric}: no such row now"]
+    made = read(done, "manifest.json")
+    assert not check.same_platform({**made, "matmul_precision": "tensorfloat32"}, made)
+
+
+def test_nothing_to_check_is_refused(done, tmp_path):
+    saved = tmp_path / "saved.json"
+    tool.main(["report", str(done), "--saved", "--save", str(saved)])
+    content = json.loads(saved.read_text())
+    content["findings"] |= {"measures": {}, "differences": []}
+    saved.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="holds no measures, so there is nothing to check"):
+        check.check(saved, tmp_path / "out")
+
+
+# ---- merging
+
+BOTH = {"targets": ("unit", "standardised"), "limit": 40}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Runs of two seeds together, of each seed, and of the arms one by one."""
+    folder = tmp_path_factory.mktemp("parts")
+    made = {"whole": {}, "first": {"seeds": 1}, "rest": {"seed": 1, "seeds": 1}}
+    made |= {targets: {"targets": (targets,)} for targets in BOTH["targets"]}
+    return {name: perform(at(folder / name, **{**BOTH, **changes})) for name, changes in made.items()}
+
+
+@pytest.mark.parametrize("names", [("rest", "first"), ("unit", "standardised")])
+def test_merged_runs_equal_one_run_of_all(parts, names, tmp_path):
+    out = tmp_path / "merged"
+    merge_runs([parts[name] for name in names], out)
+    assert same(out, parts["whole"])
+    assert ae.results.same_findings(*(load_result(path).findings for path in (out, parts["whole"])))
+    again = ae.checkpoint.variables(out, "fc standardised", lane=1)
+    alone = ae.checkpoint.variables(parts["whole"], "fc standardised", lane=1)
+    np.testing.assert_array_equal(
+        *(np.ravel(found["params"]["encoder"]["Dense_0"]["kernel"]) for found in (again, alone))
+    )
+    report_again(out)
+    assert same(out, parts["whole"])
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "words"),
+    [
+        (("first", "whole"), {}, "both have seed 0 of 'fc unit'; leave one of them out"),
+        (
+            ("first", "rest"),
+            {"seeds": [2], "config": {"seed": 2}},
+            "no run has seed 1; add one, made with",
+        ),
+        (("first", "first"), {}, "name two runs or more, each once"),
+        (("unit", "rest"), {}, "both have seed 1 of 'fc unit'"),
+        (("unit", "standardised"), {"seeds": [0], "config": {"seeds": 1}}, "no run has seed 1 of 'fc standardised'"),
+        (("first", "rest"), {"config": {"epochs": 3}}, "have --epochs 2 and 3; merge runs of equal flags"),
+        (("first", "rest"), {"git_commit": "other"}, r"made by the commits .*other; merge runs of the same code"),
+        (
+            ("first", "rest"),
+            {"versions": {"jax": "0.9.9"}},
+            r"made with jax .* and 0\.9\.9; merge runs of one platform",
+        ),
+        (("first", "rest"), {"data": [{"sha256": "0" * 64}]}, "SHA-256 0000"),
+        (("first", "rest"), {"status": "interrupted"}, "is interrupted; finish it with: python -m"),
+    ],
+)
+def test_what_is_no_part_of_one_run_is_refused(parts, names, changes, words, tmp_path):
+    folders = [Path(shutil.copytree(parts[name], tmp_path / f"{i}-{name}")) for i, name in enumerate(names)]
+    folders = folders if names[0] != names[1] else folders[:1] * 2
+    made = read(folders[-1], "manifest.json")
+    for name, change in changes.items():
+        old = made[name]
+        made[name] = old | change if isinstance(old, dict) else [{**old[0], **change[0]}] if name == "data" else change
+    (folders[-1] / "manifest.json").write_text(json.dumps(made))
+    with pytest.raises(UsageError, match=words):
+        merge_runs(folders, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_parts_without_checkpoints_are_refused_and_leave_nothing(parts, tmp_path):
+    first = Path(shutil.copytree(parts["first"], tmp_path / "first"))
+    shutil.rmtree(first / "checkpoints")
+    with pytest.raises(UsageError, match="holds no checkpoint, so its run can't be merged"):
+        merge_runs([first, parts["rest"]], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
