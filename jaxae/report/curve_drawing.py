@@ -22,35 +22,55 @@ def draw_curves(data: Curves, titled: bool) -> Figure:
     height = 3.9 if rows == 1 else 0.5 + 2.4 * rows
     figure = canvas(8.0 if len(panels) == 1 else 10.0, height, data.title if titled else "")
     axes = figure.subplots(rows, columns, sharey=data.share, squeeze=False).ravel()
-    order = list(dict.fromkeys(line.label for line in data.lines))
-    marks = [Mark(*mark) for mark in data.references]
-    entries: dict[str, Any] = {}
-    floors = {}
-    for i, (panel, ax) in enumerate(zip(panels, axes, strict=False)):
+    named = dict(zip(panels, axes, strict=False))
+    for i, (panel, ax) in enumerate(named.items()):
         set_axes(ax, data, height / rows, bottom=i + columns >= len(panels), left=i % columns == 0)
         ax.set_title(textwrap.fill(panel, int(105 / columns)))
-        here = [line for line in data.lines if line.panel == panel]
-        floors[panel] = log_floor(list(data.lines) if data.share else here, marks) if data.log else (-np.inf, False)
-        least, most = data.within or (-np.inf, np.inf)
-        bounds = max(least, floors[panel][0]), most
-        for line in here:
-            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), bounds))
-    labels = list(dict.fromkeys(mark.label for mark in marks))
-    for panel, ax in zip(panels, axes, strict=False):
-        here = [mark for mark in marks if mark.panel in (None, panel)]
-        for mark in here:
-            entries.setdefault(mark.label, draw_mark(ax, mark, labels.index(mark.label)))
-    for panel, ax in zip(panels, axes, strict=False):
-        floor, cut = floors[panel]
-        ax.set_ylim(bottom=floor if cut else None)
-    for panel, ax in zip(panels, axes, strict=False):
-        write_values(ax, [mark for mark in marks if mark.panel in (None, panel) and mark.x is None], height / rows)
+    floors = {panel: floor_of(data, panel) for panel in panels}
+    entries = draw_lines(named, data, floors) | draw_marks(named, data, floors, height / rows)
     for ax in axes[len(panels) :]:
         ax.remove()
     band = Patch(facecolor="#8c959f", alpha=0.35, linewidth=0)
     floored = any(cut for _, cut in floors.values())
     legend(figure, entries | spread_entry([line.values for line in data.lines], data.within, band, floored))
     return figure
+
+
+def floor_of(data: Curves, panel: str) -> tuple[float, bool]:
+    """Where a panel's axis ends at the bottom, if it is logarithmic, and whether bands reach below it."""
+    lines = [line for line in data.lines if data.share or line.panel == panel]
+    return log_floor(lines, [Mark(*mark) for mark in data.references]) if data.log else (-np.inf, False)
+
+
+def draw_lines(axes: dict[str, Any], data: Curves, floors: dict[str, tuple[float, bool]]) -> dict[str, Any]:
+    """Every panel's lines; the legend's entries."""
+    order = list(dict.fromkeys(line.label for line in data.lines))
+    least, most = data.within or (-np.inf, np.inf)
+    entries: dict[str, Any] = {}
+    for panel, ax in axes.items():
+        bounds = max(least, floors[panel][0]), most
+        for line in [line for line in data.lines if line.panel == panel]:
+            entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), bounds))
+    return entries
+
+
+def draw_marks(
+    axes: dict[str, Any], data: Curves, floors: dict[str, tuple[float, bool]], height: float
+) -> dict[str, Any]:
+    """The numbers from elsewhere, with their values beside the axes, whose ends are set; the legend's entries."""
+    marks = [Mark(*mark) for mark in data.references]
+    labels = list(dict.fromkeys(mark.label for mark in marks))
+    shown = {panel: [mark for mark in marks if mark.panel in (None, panel)] for panel in axes}
+    entries: dict[str, Any] = {}
+    for panel, ax in axes.items():
+        for mark in shown[panel]:
+            entries.setdefault(mark.label, draw_mark(ax, mark, labels.index(mark.label)))
+    for panel, ax in axes.items():  # when all is drawn, since panels may share their scale
+        floor, cut = floors[panel]
+        ax.set_ylim(bottom=floor if cut else None)
+    for panel, ax in axes.items():
+        write_values(ax, [mark for mark in shown[panel] if mark.x is None], height)
+    return entries
 
 
 def set_axes(ax: Any, data: Curves, height: float, *, bottom: bool, left: bool) -> None:

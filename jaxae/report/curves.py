@@ -1,5 +1,7 @@
 """The loss curves of a run, drawn of every study."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from jaxae.findings import Findings
@@ -11,6 +13,8 @@ def loss_curves(found: Findings) -> Curves | None:
 
     A training loss is the mean over an epoch's steps, drawn at its middle. Seeds that died are left out and named.
     """
+    if not found.arrays:
+        return None
     lines = [line for arm, curves in found.by_seed.items() for line in _lines(found, arm, curves)]
     values = np.concatenate([np.ravel(line.values) for line in lines]) if lines else np.zeros(0)
     values = values[np.isfinite(values)]
@@ -24,7 +28,7 @@ def loss_curves(found: Findings) -> Curves | None:
     return Curves(title, "epoch", "loss", lines, log=log, note=(means + _ended_early(found)).strip())
 
 
-def _lines(found: Findings, arm: str, curves) -> list[Line]:
+def _lines(found: Findings, arm: str, curves: Mapping[str, np.ndarray]) -> list[Line]:
     """Training and validation of the seeds that live; the panel's title says which died."""
     dead, panel, lines = found.dead.get(arm, ()), arm, []
     if dead:

@@ -62,8 +62,12 @@ def rounded(values: Any) -> str:
     if row.mean is None or row.ci95 is None or not np.ptp(values) > 1e-6 * np.abs(values).max():
         return _short(row.mean)
     half = (row.ci95[1] - row.ci95[0]) / 2
-    places = max(0, 1 - math.floor(math.log10(half)) - (half / 10 ** math.floor(math.log10(half)) >= 3))
-    return f"{row.mean:,.{places}f} ± {half:,.{places}f}"
+    power = math.floor(math.log10(half))
+    places = (1 if half / 10**power < 3 else 0) - power  # two digits of what begins with 1 or 2, else one
+    if places > 6 or places < -3:
+        return f"{row.mean:.{max(0, math.floor(math.log10(abs(row.mean) or half)) + places)}e} ± {half:.0e}"
+    mean, half = (round(value, places) + 0.0 for value in (row.mean, half))  # no negative zero
+    return f"{mean:,.{max(places, 0)}f} ± {half:,.{max(places, 0)}f}"
 
 
 def percent(values: Any) -> str:

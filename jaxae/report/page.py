@@ -6,6 +6,7 @@ resumed has the same report, byte for byte, as one that wasn't.
 
 import functools
 import json
+import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,8 @@ def section(name: str, manifest: Mapping[str, Any], document: Document, departur
 def markdown_table(table: Table) -> str:
     """A Markdown table whose cells can't break it."""
     kinds = [kind for _, kind in table.columns]
-    lines = [[name for name, _ in table.columns], ["---:" if kind == "number" else "---" for kind in kinds]]
+    heads = [markdown_cell(name, "text") for name, _ in table.columns]
+    lines = [heads, ["---:" if kind == "number" else "---" for kind in kinds]]
     lines += [[markdown_cell(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in table.rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -81,6 +83,14 @@ def markdown_cell(cell: str, kind: str) -> str:
     if kind == "verdict" and text in MARKS:
         return f"{MARKS[text]} {text}"
     return (plain(text) or NONE * (kind != "detail")).replace("|", "\\|")
+
+
+def code_span(text: Any) -> str:
+    """Text as code, whatever backticks it holds."""
+    text = " ".join(str(text).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    space = " " * ("`" in text)
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def plain(text: Any) -> str:
@@ -98,9 +108,10 @@ def _draw(folder: Path, figures: Mapping[str, Any]) -> list[Picture]:
     for number, (name, figure) in enumerate(figures.items(), 1):
         path = figure_files.save(figure, folder, name)
         pictures.append(Picture(number, f"figures/{path.name}", figure.title, figure.note, path.read_bytes()))
-    for path in folder.glob("*") if folder.is_dir() else ():
-        if path.stem not in figures:
-            path.unlink()  # of a figure that is no longer drawn
+    for path in folder.glob("*.npz"):
+        if path.stem not in figures and path.with_suffix(".png").is_file():  # a figure that is no longer drawn
+            path.with_suffix(".png").unlink()
+            path.unlink()
     return pictures
 
 
@@ -137,7 +148,7 @@ def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Seeds", f"{len(seeds)} ({shown})"),
         ("Data", "; ".join(data)),
         ("Device", f"{device['count']} × {device['kind']} ({device['platform']})"),
-        ("Command", f"`{manifest['command']}`"),
+        ("Command", code_span(manifest["command"])),
     ]
 
 
@@ -192,7 +203,8 @@ def _environment() -> Any:
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
-    prose = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # arms, readings and settings are shown too: whatever they hold, the page stays whole without anything from elsewhere
+    prose = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html"]),
@@ -202,6 +214,8 @@ def _environment() -> Any:
         "inline": lambda text: Markup(prose.renderInline(str(text))),
         "table": markdown_table,
         "plain": plain,
+        "code": code_span,
+        "sentence": lambda text: text if str(text).endswith((".", "?", "!")) else f"{text}.",
     }
     made.globals |= {"MARKS": MARKS, "NONE": NONE, "zip": zip, "details_of": _details_of}
     made.globals["style"] = Markup((TEMPLATES / "page.css").read_text("utf-8").strip())

@@ -7,6 +7,7 @@ by the filters of `numbers`: `{{ gain | rounded }} dB`.
 
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,31 +23,69 @@ class Words(NamedTuple):
     notes: str
 
 
+class TemplateError(Exception):
+    """A template asks for a fact that it isn't given, or isn't Jinja2: which template, where and what, in a sentence."""
+
+
 def words(template: Path, **facts: Any) -> Words:
-    """A template's words for these facts. Raises jinja2.UndefinedError, by name, for a fact that it lacks."""
-    text = _environment(template.parent).get_template(template.name).render(**facts)
+    """A template's words for these facts; `<` and `&` of the facts are text. Raises TemplateError."""
+    import jinja2
+
+    try:
+        text = _environment(template.parent).get_template(template.name).render(**facts)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(f"{template}, line {error.lineno}: {error.message}") from error
+    except jinja2.UndefinedError as error:
+        raise TemplateError(f"{template}, line {_line(template, error)}: {error.message}") from error
     first, *rest = DIVIDER.split(text, maxsplit=1)
     return Words(tidy(first), tidy("".join(rest)))
 
 
 def tidy(text: str) -> str:
-    """Bullets one below the other, paragraphs one blank line apart, each on one line."""
-    blocks = re.split(r"\n\s*\n|\n(?=- |\d+\. )", text.strip())
-    lines = [" ".join(block.split()) for block in blocks if block.strip()]
-    joined = ""
-    for before, line in zip(["", *lines], lines, strict=False):
-        close = before.startswith("- ") and line.startswith("- ")
-        joined += ("" if not before else "\n" if close else "\n\n") + line
-    return joined
+    """One blank line between blocks, none between bullets; what belongs to one paragraph or bullet on one line."""
+    blocks = re.split(r"\n\s*\n|\n(?=\s*- )", text.strip())
+    said = ""
+    for block in (block for block in blocks if block.strip()):
+        bullet = block.lstrip().startswith("- ")
+        line = block.rstrip() if "|" in block or "```" in block else " ".join(block.split())
+        close = bullet and said.rpartition("\n")[2].startswith("- ")
+        said += ("\n" if close else "\n\n") * bool(said) + line
+    return said
+
+
+def _line(template: Path, error: Exception) -> int:
+    """The line of the template at which it was rendered last."""
+    found, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(template):
+            found = trace.tb_lineno
+        trace = trace.tb_next
+    return found
 
 
 @functools.cache
 def _environment(folder: Path) -> Any:
     import jinja2
+    from jinja2.sandbox import SandboxedEnvironment
 
-    made = jinja2.Environment(
+    made = SandboxedEnvironment(
         loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        autoescape=False,
+        autoescape=False, finalize=_as_text,
     )  # fmt: skip
-    made.filters |= FILTERS
+    made.filters |= {name: _defined(function) for name, function in FILTERS.items()}
     return made
+
+
+def _as_text(value: Any) -> Any:
+    return value.replace("&", "&amp;").replace("<", "&lt;") if isinstance(value, str) else value
+
+
+def _defined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, which names a fact that isn't there rather than stumbling over it."""
+    import jinja2
+
+    @functools.wraps(function)
+    def filtered(value: Any, *arguments: Any) -> Any:
+        return str(value) if isinstance(value, jinja2.Undefined) else function(value, *arguments)
+
+    return filtered

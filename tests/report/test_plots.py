@@ -9,8 +9,9 @@ import pytest
 from matplotlib.collections import LineCollection
 from PIL import Image
 
-from jaxae import plots, results
+from jaxae import results
 from jaxae.errors import UsageError
+from jaxae.report import plots
 
 EPOCHS = np.arange(1, 6)
 LOSSES = np.stack([1 / EPOCHS, 1.1 / EPOCHS, 1.3 / EPOCHS]).astype(np.float32)
@@ -66,7 +67,7 @@ def test_values_survive(tmp_path):
 
 
 def test_interval_is_the_one_of_the_tables():
-    from jaxae.report.drawing import interval
+    from jaxae.findings.statistics import interval_by_point as interval
 
     values = np.array([[1.0, 1.0, np.nan], [2.0, np.nan, np.nan], [4.0, np.inf, np.nan]])
     mean, low, high = interval(values)
@@ -127,7 +128,7 @@ def test_bands_that_a_log_axis_has_no_room_for_are_cut_at_its_lower_end_and_the_
 
 @pytest.mark.parametrize("kind", ["curves", "bars"])
 def test_intervals_are_cut_at_what_is_possible_and_the_legend_says_so(kind):
-    from jaxae.report.drawing import within
+    from jaxae.report.canvas import within
 
     percent = np.array([[0.0, 50.0, 100.0], [0.0, 51.0, 100.0], [9.0, 52.0, 70.0]])
     _, low, high = within((0, 100), percent)

@@ -1,71 +1,84 @@
-"""The report: complete, self-contained, and the same bytes each time it is written."""
+"""The report: complete, self-contained, nothing of what it shows taken for markup, the same bytes each time."""
 
-import json
 import re
-import shutil
+from dataclasses import replace
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxae import plots, report, results, tables
+import jaxae as ae
 from jaxae.errors import UsageError
-from jaxae.study import Claim
+from jaxae.findings import Claim, Departure, Difference, Findings, Origin, measured
+from jaxae.report import drawing, numbers
+from jaxae.report.console import console
+from jaxae.report.curves import loss_curves
+from jaxae.report.document import Document, Table
+from jaxae.report.page import markdown_table, section, write_report
+from jaxae.report.tables import claims_table, differences_table, measures_table
+from jaxae.report.words import TemplateError, words
 
-FLOOR = 0.4629
 VERDICTS = ("reproduced", "differs", "explained", "not comparable")
+DIGITS = np.linspace(0, 1, 2 * 8 * 8, dtype=np.float32).reshape(2, 8, 8, 1)
 
 
-def run_rows() -> list[dict]:
-    """Rows as a run has them, one with each verdict, made by the code that makes them."""
+def findings() -> Findings:
+    """Of a run with one number of each verdict, a seed that died and one that stopped early."""
     mean, total = "train_mse/mean_over_epochs", "train_mse/sum_over_epochs"
     measures = {
-        "fc": {mean: [0.49871, 0.49884, 0.49892], total: [0.1759, 0.1763, 0.1755], "parameters": [468368.0] * 3},
-        "conv": {mean: [0.47598, 0.47611, 1.00012], "test_mse": [0.4761, 0.4763, 1.0001], "parameters": [74497.0] * 3},
+        "fc": {mean: [0.49871, 0.49884, 0.49892], total: [0.1759, 0.1763, 0.1755], "size": 468368.0},
+        "conv": {mean: [0.47598, 0.47611, 1.00012], "test_mse": [0.4761, 0.4763, 1.0001], "size": 74497.0},
     }
-    measures = {arm: {name: np.asarray(v) for name, v in values.items()} for arm, values in measures.items()}
-    reading = "standardised targets: mean over the ten epochs"
-    claims = (
-        Claim("fc", mean, 0.4988160799741745, "Results, 1", reading),
-        Claim(
-            "fc", total, 0.4988160799741745, "Results, 1", "targets in [0, 1]: a | sum", explained_by=(("fc", mean),)
-        ),
-        Claim("fc", "parameters", 468_368, "Results, 1", exact=True),
-        Claim("conv", mean, 0.47607351556420324, "Results, 2", reading),
-        Claim("conv", "parameters", 74_498, "Results, 2", exact=True, reason="the report counts one bias too many"),
-        Claim("vae", mean, 0.3, "Results, 3"),
+    losses = np.array([[0.49 + 0.09 * 0.6**epoch + 0.0004 * seed for epoch in range(10)] for seed in range(3)])
+    stopped = losses.copy()
+    stopped[1, 8:] = np.nan
+    arrays = {arm: {name: np.asarray(values) for name, values in of.items()} for arm, of in measures.items()}
+    return Findings(
+        Origin(ae.Flags(), (0, 1, 2), ()),
+        arrays,
+        {"fc": (), "conv": (2,)},
+        (Difference("conv", "fc", mean, arrays["conv"][mean] - arrays["fc"][mean]),),
+        by_seed={
+            "fc": {"train/loss": losses, "validation/loss": losses},
+            "conv": {"train/loss": stopped, "validation/loss": losses[:, :4]},
+        },
+        arrays={"fc": {"validation epochs": np.arange(1, 11)}, "conv": {"validation epochs": np.arange(1, 5) * 2.5}},
     )
-    dead = {"conv": (2,)}
-    rows = results.compare(measures, claims, seeds=(0, 1, 2), dead=dead)
-    rows += results.rows(measures, seeds=(0, 1, 2), dead=dead)
-    rows += results.difference(measures, "conv", "fc", mean, (0, 1, 2), dead)
-    return [results.to_json(row) for row in rows]
 
 
-def run_history() -> dict:
-    def losses(low, high) -> list[list]:
-        return [[low + (high - low) * 0.6**epoch + 0.0004 * seed for epoch in range(10)] for seed in range(3)]
-
-    dead, stopped = [1.0001] * 10, losses(0.475, 0.53)
-    stopped[1] = [*stopped[1][:8], None, None]
-    return {
-        "fc": {
-            "seeds": [0, 1, 2], "train": {"loss": losses(0.49, 0.58)}, "validation": {"loss": losses(0.492, 0.56)},
-            "validation_epochs": list(range(1, 11)), "dead": [], "stopped": {},
-        },
-        "conv": {
-            "seeds": [0, 1, 2], "train": {"loss": [*stopped[:2], dead]},
-            "validation": {"loss": [row[:4] for row in losses(0.4765, 0.52)[:2]] + [dead[:4]]},
-            "validation_epochs": [2.5, 5, 7.5, 10], "dead": [2], "stopped": {"1": 8},
-        },
-    }  # fmt: skip
+def claims() -> list[Claim]:
+    mean, total = "train_mse/mean_over_epochs", "train_mse/sum_over_epochs"
+    reading = "standardised targets: mean over the ten epochs"
+    return [
+        Claim("fc", mean, 0.4988160799741745, "Results, 1", reading),
+        Claim("fc", total, 0.4988160799741745, "Results, 1", "in [0, 1]: a | sum", explained_by=(("fc", mean),)),
+        Claim("fc", "size", 468_368, "Results, 1", exact=True),
+        Claim("conv", mean, 0.47607351556420324, "Results, 2", reading),
+        Claim("conv", "size", 74_498, "Results, 2", exact=True, reason="the report counts one bias too many"),
+        Claim("vae", mean, 0.3, "Results, 3"),
+    ]
 
 
-def run_manifest() -> dict:
+ROWS = findings().rows(claims())
+
+
+def document(**changes: Any) -> Document:
+    figures = {
+        "loss_curves": loss_curves(findings()),
+        "reconstructions": ae.plots.Images("Two <digits>", (("original", DIGITS), ("fc", DIGITS**2)), note="A note."),
+    }
+    table = Table("Own table", (("Arm", "text"), ("MSE", "number")), [["fc", "0.5"]], "Below *it*.")
+    whole = {"conclusions": "- One finding.\n- Another.", "rows": ROWS, "tables": (table,), "figures": figures}
+    return Document(**{**whole, "notes": "No model can pass the floor of 0.4629.", **changes})
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
     data = {"name": "mnist", "version": "3.0.1", "source": "tfds"}
     return {
-        "format": 1, "experiment": "fc_vs_conv", "title": "fc_vs_conv: parameters against accuracy on MNIST",
+        "title": "fc_vs_conv: parameters against accuracy on MNIST",
         "summary": "Two autoencoders under plain SGD. The report gives one run each, with no seed; `n` is ours.",
         "command": "python -m experiments.fc_vs_conv --seeds 3 --standardise",
         "config": {"seeds": 3, "learning_rate": 1.0, "standardise": True, "limit": None}, "seeds": [0, 1, 2],
@@ -76,126 +89,180 @@ def run_manifest() -> dict:
             {**data, "role": "train", "split": "train", "n": 60000, "sha256": "9f" * 32},
             {**data, "role": "test", "split": "test", "n": 10000, "sha256": "0c" * 32},
         ],
-        "git_commit": "be25b44", "deviations": [], "notes": [f"No model can pass the floor of {FLOOR}."],
-        "status": "complete", "started": "2031-05-06T07:08:09", "wall_seconds": 77.25,
+        "git_commit": "be25b44", "status": "complete", "started": "2031-05-06T07:08:09", "wall_seconds": 77.25,
         "arms": {"fc": {"parameters": 468368, "wall_seconds": 31.5, "images_per_second": 91234.5}},
+        **changes,
     }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The folder of a finished run, with its report."""
-    folder = tmp_path_factory.mktemp("run")
-    contents = {"manifest": run_manifest(), "results": run_rows(), "history": run_history()}
-    for name, content in contents.items():
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    digits = np.linspace(0, 1, 2 * 8 * 8, dtype=np.float32).reshape(2, 8, 8, 1)
-    figure = plots.Images("Two <digits>, and what is made of them.", (("original", digits), ("fc", digits**2)))
-    plots.save(figure, folder / "figures", "reconstructions")
-    assert report.write(folder) == folder / "report.html"
-    return folder
+    """The folder of a report, and how many figures were drawn for it."""
+    folder, drawn = tmp_path_factory.mktemp("run"), []
+    with pytest.MonkeyPatch.context() as patch:
+        whole = drawing.draw
+        patch.setattr(drawing, "draw", lambda *given, **more: drawn.append(given) or whole(*given, **more))
+        assert write_report(folder, manifest(), document(), ()) == folder / "report.html"
+    return folder, len(drawn)
 
 
-@pytest.fixture
-def folder(finished, tmp_path):
-    """A copy that a test may spoil."""
-    return shutil.copytree(finished, tmp_path / "run")
+def text_of(folder: Path, name: str) -> str:
+    return re.sub(r"base64,[^\"]*", "", (folder / name).read_text())
 
 
-def change(path, **values):
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+def test_every_figure_is_drawn_once_and_lies_beside_the_pages(finished):
+    folder, drawn = finished
+    assert drawn == 2
+    names = {path.name for path in (folder / "figures").iterdir()}
+    assert names == {f"{name}.{kind}" for name in ("loss_curves", "reconstructions") for kind in ("npz", "png")}
+    assert re.findall(r"figures/(\w+)\.png", text_of(folder, "report.md")) == ["loss_curves", "reconstructions"]
 
 
-def contents(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_rewriting_after_another_timing_gives_the_same_bytes(finished, folder):
-    change(folder / "manifest.json", started="2040-01-01T00:00:00", wall_seconds=1.0, arms=run_manifest()["arms"])
-    for path in folder.rglob("*.png"):
-        path.unlink()
-    report.write(folder)
-    before, after = contents(finished), contents(folder)
-    assert before.keys() == after.keys()
-    assert {path.name for path in before if before[path] != after[path]} == {"manifest.json"}
+def test_another_timing_gives_the_same_bytes_and_figures_that_went_are_removed(finished, tmp_path):
+    ae.plots.save(document().figures["reconstructions"], tmp_path / "figures", "old")
+    for name in ("figures/mine.txt", "figures/mine.png"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "figures/folder").mkdir()
+    later = manifest(started="2040-01-01T00:00:00", wall_seconds=1.0)
+    write_report(tmp_path, later, document(), ())
+    for name in ("report.md", "report.html", "figures/loss_curves.png", "figures/reconstructions.npz"):
+        assert (tmp_path / name).read_bytes() == (finished[0] / name).read_bytes(), name
+    kept = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"mine.txt", "mine.png", "folder"} <= kept
+    assert not {"old.png", "old.npz"} & kept
 
 
 def test_the_report_says_nothing_about_time_or_place(finished):
     for name in ("report.md", "report.html"):
-        text = re.sub(r"base64,[^\"]*", "", (finished / name).read_text())
-        assert not [word for word in ("2031", "77.25", "31.5", "91234", str(finished)) if word in text]
+        text = text_of(finished[0], name)
+        assert not [word for word in ("2031", "77.25", "31.5", "91234", str(finished[0])) if word in text]
 
 
 def test_the_page_needs_nothing_else(finished):
-    html = (finished / "report.html").read_text()
+    html = (finished[0] / "report.html").read_text()
     assert html.count("data:image/png;base64,") == html.count("<img") == 2
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:)|<script|<link|@import|url\(|https?://", html)
-    assert "Two &lt;digits&gt;, and what is made of them." in html
+    assert "Two &lt;digits>. A note." in text_of(finished[0], "report.md")
 
 
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
-def test_everything_is_in_it(finished, name):
-    text = (finished / name).read_text()
+def test_everything_is_in_it_conclusions_first(finished, name):
+    text = text_of(finished[0], name)
     expected = (
-        *VERDICTS, "0.498816", "468,368", "74,497", "without dead seed 2", "conv - fc", "Results, 2",
+        *VERDICTS, "0.498816", "468,368", "74,498", "without dead seed 2", "conv - fc", "Results, 2",
         "python -m experiments.fc_vs_conv --seeds 3 --standardise", "9f" * 32, "60,000", "be25b44", "threefry2x32",
-        "No model can pass the floor", "conv: seed 2 died", "conv: seed 1 stopped at epoch 8", "0.4988 ±",
+        "No model can pass the floor", "conv: seed 2 died", "conv: seed 1 stopped at epoch 8", "0.4988 ±", "Own table",
     )  # fmt: skip
-    assert [words for words in expected if words not in text] == []
+    assert [word for word in expected if word not in text] == []
     assert "SYNTHETIC" not in text
     assert "departs" not in text
+    places = [text.index(word) for word in ("One finding.", "0.498816", "Own table", "Figure 1.", "No model can")]
+    assert places == sorted(places)
 
 
-def test_banners(folder):
-    data = [{**entry, "source": "synthetic"} for entry in run_manifest()["data"]]
-    change(folder / "manifest.json", data=data, deviations=["2,000 of 60,000 training images"], status="running")
-    report.write(folder)
-    expected = (
-        "SYNTHETIC DATA",
-        "status is 'running'",
-        "departs from the report's settings",
-        "2,000 of 60,000 training",
-    )
+def test_banners_and_what_is_judged_all_the_same(tmp_path):
+    data = [{**entry, "source": "synthetic"} for entry in manifest()["data"]]
+    barred = (Departure("2,000 of 60,000 training images", True),)
+    write_report(tmp_path, manifest(data=data, status="running"), document(figures={}), barred)
+    expected = ("SYNTHETIC DATA", "status is 'running'", "departs from the report's settings", "2,000 of 60,000")
     for name in ("report.md", "report.html"):
-        text = (folder / name).read_text().replace("&#x27;", "'")
-        assert [words for words in expected if words not in text] == []
+        text = text_of(tmp_path, name).replace("&#39;", "'")
+        assert [word for word in expected if word not in text] == []
+    listed = (Departure("trained on 5,438 of 50,000 images", False),)
+    assert "Judged although it is trained on 5,438 of 50,000" in section("x", manifest(), document(), listed)
 
 
-def test_figures_are_in_the_order_of_the_run(folder):
-    digits = np.zeros((1, 8, 8, 1))
-    for name in ("alpha", "zeta", "forgotten"):
-        plots.save(plots.Images(f"Figure {name}.", [("", digits)]), folder / "figures", name)
-    change(folder / "manifest.json", figures=["zeta", "reconstructions", "alpha"])
-    report.write(folder)
-    shown = re.findall(r"figures/(\w+)\.png", (folder / "report.md").read_text())
-    assert shown == ["loss_curves", "zeta", "reconstructions", "alpha", "forgotten"]
+EVIL = "<script>alert(1)</script> ![x](http://a.b/c.png) [y](http://a.b) | `z`"
 
 
-def test_losses_stand_where_they_were_measured(folder):
-    history = run_history()
-    history["one epoch"] = {**history["fc"], "train": {"loss": [[0.5]] * 3}, "validation": {"loss": [[0.5, 0.4]] * 3}}
-    history["one epoch"]["validation_epochs"] = [0.5, 1]
-    (folder / "history.json").write_text(json.dumps(history))
-    report.write(folder)
-    curves = plots.load(folder / "figures" / "loss_curves.npz")
-    places = {(line.panel, line.label): list(line.x) for line in curves.lines}
-    assert places["fc", "train"] == [epoch + 0.5 for epoch in range(10)]  # a mean over the epoch
-    assert places["fc", "validation"] == list(range(1, 11))
-    assert places["one epoch", "validation"] == [0.5, 1]
-    assert places["one epoch", "train"] == [0.5]
+def test_nothing_that_is_shown_is_taken_for_markup(tmp_path):
+    template = tmp_path / "words.md"
+    template.write_text("- Of {{ arm }}.\n---\n{{ arm }}\n")
+    said = words(template, arm=EVIL)
+    row = measured(EVIL, EVIL, [1.0, 2.0], reported=1.0, reading=EVIL, source=EVIL, verdict="differs", reason=EVIL)
+    table = Table(EVIL, ((EVIL, "text"),), [[EVIL]], said.notes)
+    shown = Document(said.conclusions, (row, replace(row, reported=None)), (table,), {}, said.notes)
+    made = manifest(title=EVIL, summary=EVIL, command=EVIL, config={"x": EVIL}, arms={EVIL: {"parameters": 1}})
+    write_report(tmp_path, made, shown, (Departure(EVIL, True),))
+    html, text = text_of(tmp_path, "report.html"), text_of(tmp_path, "report.md") + section(EVIL, made, shown, ())
+    assert "<script" not in html
+    assert not re.search(r"<(img|a)\b", html)
+    assert "<script" not in re.sub(r"(`+) .*? \1", "", text)  # but as code
+    cells = {
+        len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`|]*`", "", line))) for line in markdown_table(table).splitlines()
+    }
+    assert cells == {2}
 
 
-def test_markdown_table():
-    rows = run_rows()
-    lines = report.table(rows).splitlines()
+def test_columns_are_of_known_kinds_and_rows_as_long():
+    with pytest.raises(UsageError, match="'Arm' of 'T' is of kind 'x\"y'; take one of text, code"):
+        Table("T", (("Arm", 'x"y'),), [])
+    with pytest.raises(UsageError, match="'T' has 1 columns and a row of 2 cells"):
+        Table("T", (("Arm", "text"),), [["a", "b"]])
+
+
+def test_tables_of_rows():
+    lines = markdown_table(claims_table(ROWS)).splitlines()
     assert lines[0] == "| Arm | Measure | Reported | Reproduced | n | Verdict | Why | Reading | Source |"
     assert lines[1] == "| --- | --- | ---: | ---: | ---: | --- | --- | --- | --- |"
-    assert len(lines) == 2 + sum(row["reported"] is not None for row in rows)
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {10}
-    assert r"targets in [0, 1]: a \| sum | Results, 1 |" in lines[3]
-    assert lines == report.table([results.from_json(row) for row in rows]).splitlines()
-    row = {**rows[0], "arm": "fc|`<b>`", "metric": "two\nlines"}
-    assert report.table([row]).splitlines()[2].startswith(r"| fc\|`&lt;b>` | `two lines` |")
+    assert len(lines) == 2 + sum(row.reported is not None for row in ROWS)
+    assert r"in [0, 1]: a \| sum | Results, 1 |" in lines[3]
+    assert [row[0] for row in differences_table(ROWS).rows] == ["conv - fc", "conv - fc (without dead seed 2)"]
+    assert not [row for row in measures_table(ROWS).rows if " - " in row[0]]
+    alike = [replace(row, verdict="not comparable", reason="synthetic data") for row in ROWS]
+    shared = claims_table(alike)
+    assert shared.note == "All 7 reported numbers: not comparable, synthetic data."
+    assert {row[6] for row in shared.rows} == {""}
+
+
+# ---- words
+
+
+def test_a_template_has_conclusions_and_notes_in_whole_paragraphs(tmp_path):
+    template = tmp_path / "words.md"
+    template.write_text(
+        "- One\n  sentence.\n\n{% if gone %}\n- Gone.\n{% endif %}\n\n- Two {{ x | rounded }}.\n---\n\nA\nnote.\n\n\n\nB.\n"
+    )
+    assert words(template, gone=False, x=[1.0, 2.0, 3.0]) == ("- One sentence.\n- Two 2.0 ± 2.5.", "A note.\n\nB.")
+    template.write_text("Alone.")
+    assert words(template) == ("Alone.", "")
+
+
+@pytest.mark.parametrize("fact", ["gain", "gain | rounded", "gain | percent", "gain | by_seed", "gain | signed(1)"])
+def test_a_fact_that_is_missing_is_named_with_template_and_line(tmp_path, fact):
+    template = tmp_path / "words.md"
+    template.write_text("- One.\n- Two {{ " + fact + " }}.\n")
+    with pytest.raises(TemplateError, match=r"words\.md, line 2: 'gain' is undefined"):
+        words(template)
+    template.write_text("{% if %}")
+    with pytest.raises(TemplateError, match=r"words\.md, line 1: "):
+        words(template)
+
+
+def test_a_template_reaches_nothing_but_its_facts(tmp_path):
+    template = tmp_path / "words.md"
+    template.write_text("{{ ''.__class__.__mro__ }}")
+    with pytest.raises(Exception, match="unsafe"):
+        words(template)
+
+
+# ---- curves
+
+
+def test_losses_stand_where_they_were_measured_and_the_dead_are_left_out():
+    curves = loss_curves(findings())
+    assert curves is not None
+    lines = {(line.panel, line.label): line for line in curves.lines}
+    assert [*lines["fc", "train"].x] == [epoch + 0.5 for epoch in range(10)]  # a mean over the epoch
+    assert [*lines["conv (seed 2 died)", "validation"].x] == [2.5, 5, 7.5, 10]
+    assert lines["conv (seed 2 died)", "train"].values.shape == (2, 10)
+    assert curves.note.endswith("conv: seed 2 died and is left out of the mean; conv: seed 1 stopped at epoch 8.")
+    assert loss_curves(replace(findings(), arrays={}, by_seed={})) is None
+    point = {"fc": {"train/loss": np.ones((3, 1))}}
+    assert loss_curves(replace(findings(), by_seed=point)) is None  # points alone are no curves
+
+
+# ---- numbers
 
 
 def test_numbers():
@@ -204,71 +271,72 @@ def test_numbers():
         468368.2: "468,368", -0.01234567: "-0.01235", 1.2345e-6: "1.234e-06", 0.0: "0", 2.5e12: "2.500e+12",
         float("nan"): "—", float("inf"): "∞",
     }  # fmt: skip
-    assert {value: tables.number(value) for value in expected} == expected
-    assert tables.number(None) == "—"
-    one, three = results.measured("a", "m", [0.5]), results.measured("a", "m", [1.0, 2.0, 3.0])
-    assert tables.reproduced(one) == "0.5000 (n = 1, no interval)"
-    assert tables.reproduced(three) == "2.000 ± 2.5"  # t = 4.303, deviation 1, root of 3
-    assert tables.reproduced(results.measured("a", "m", [])) == "—"
-    assert tables.reproduced(results.measured("a", "m", [7.0, 7.0])) == "7.000 ± 0"
-    assert tables.reproduced(results.measured("a", "m", [74497.0] * 2, exact=True)) == "74,497"
-    for reported, exact, words in ((24.48, False, "24.48"), (0.49881608, False, "0.498816"), (74497.0, True, "74,497")):
-        assert tables.printed(results.measured("a", "m", [], reported=reported, exact=exact)) == words
+    assert {value: numbers.number(value) for value in expected} == expected
+    assert numbers.number(None) == "—"
+    one, three = measured("a", "m", [0.5]), measured("a", "m", [1.0, 2.0, 3.0])
+    assert numbers.reproduced(one) == "0.5000 (n = 1, no interval)"
+    assert numbers.reproduced(three) == "2.000 ± 2.5"  # t = 4.303, deviation 1, root of 3
+    assert numbers.reproduced(measured("a", "m", [])) == "—"
+    assert numbers.reproduced(measured("a", "m", [7.0, 7.0])) == "7.000 ± 0"
+    assert numbers.reproduced(measured("a", "m", [74497.0] * 2, exact=True)) == "74,497"
+    for reported, exact, shown in ((24.48, False, "24.48"), (0.49881608, False, "0.498816"), (74497.0, True, "74,497")):
+        assert numbers.printed(measured("a", "m", [], reported=reported, exact=exact)) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([1.0, 2.0, 3.0], "2.0 ± 2.5"),
+        ([62.1, 80.3, 46.2], "60 ± 40"),
+        ([0.49871, 0.49884, 0.49892], "0.49882 ± 0.00026"),
+        ([12_100.0, 12_900.0, 12_400.0], "12,500 ± 1,000"),
+        ([-0.001, 0.001, 0.0005], "0.0002 ± 0.0026"),
+        ([2e-7, 2.1e-7, 2.3e-7], "2.1e-07 ± 4e-08"),
+        ([5.0, 5.0], "5"),
+        ([19.02], "19"),
+        ([np.nan, 1.0], "—"),
+        ([np.inf, 1.0], "—"),
+    ],
+)
+def test_numbers_are_rounded_to_their_uncertainty(values, shown):
+    assert numbers.rounded(values) == shown
+
+
+def test_percents_lists_and_signs():
+    assert numbers.percent([3.1, 9.6, 1.2]) == "(5 ± 11)%"
+    assert numbers.percent(19.0) == "19%"
+    assert numbers.by_seed([70.81, 63.04, 54.69]) == "70.8, 63 and 54.7"
+    assert [numbers.listed(words) for words in ((), ("a",), ("a", "b"), ("a", "b", "c"))] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert (numbers.signed(-0.04, 1), numbers.plural(1, "seed"), numbers.plural(2, "seed")) == (
+        "-0.0",
+        "1 seed",
+        "2 seeds",
+    )
+
+
+# ---- the terminal
 
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_terminal(width):
-    manifest = {**run_manifest(), "deviations": ["2,000 of 60,000 training images"]}
-    console = Console(file=StringIO(), width=width)
-    console.print(report.console(run_rows(), manifest))
-    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    out = Console(file=StringIO(), width=width)
+    barred = (Departure("2,000 of 60,000 training images", True),)
+    out.print(console(document(rows=(*ROWS, measured("[red]", "[bold]x", [1.0]))), manifest(), barred))
+    text = out.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert max(map(len, text.splitlines())) <= width
     assert "\x1b" not in text
-    expected = (*VERDICTS, "2,000 of 60,000 training images", "468,368", "0.4988 ±", "one bias too many")
-    assert [words for words in expected if words not in text] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("manifest.json", None, "can't be read"),
-        ("history.json", "{", "is not JSON"),
-        ("results.json", "{}", "holds a dict, not a list"),
-        ("results.json", '[{"arm": "fc"}]', "has a row that is none"),
-        ("history.json", '{"fc": {"seeds": [0], "train": {"loss": [[1], [2]]}}}', "is not the history of a run"),
-        ("manifest.json", '{"format": 2}', "has format 2"),
-        ("manifest.json", '{"format": 1}', "lacks title, summary"),
-        ("figures/reconstructions.npz", "no zip", "holds no figure"),
-    ],
-)
-def test_a_spoilt_folder(folder, name, content, words):
-    if content is None:
-        (folder / name).unlink()
-    else:
-        (folder / name).write_text(content)
-    with pytest.raises(UsageError, match=words) as raised:
-        report.write(folder)
-    assert name in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_an_unfinished_run_is_named_with_the_command_that_goes_on(folder):
-    change(folder / "manifest.json", status="interrupted")
-    (folder / "results.json").unlink()
-    with pytest.raises(UsageError, match=r"has not finished .*'interrupted'.*: python -m .*--resume --out .*run$"):
-        report.write(folder)
-
-
-def test_a_manifest_with_a_part_missing(folder):
-    shutil.rmtree(folder / "figures")
-    (folder / "history.json").write_text("{}")
-    change(folder / "manifest.json", data=[{"role": "train"}])
-    with pytest.raises(UsageError, match=r"manifest\.json isn't what a run writes"):
-        report.write(folder)
-
-
-def test_a_run_without_training(folder):
-    (folder / "history.json").write_text("{}")
-    shutil.rmtree(folder / "figures")
-    report.write(folder)
-    assert "Figure" not in (folder / "report.md").read_text()
+    expected = (
+        *VERDICTS,
+        "2,000 of 60,000 training images",
+        "468,368",
+        "0.4988 ±",
+        "one bias too many",
+        "[red]",
+        "[/]",
+    )
+    assert [word for word in expected if word not in text] == []
