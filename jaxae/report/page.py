@@ -203,7 +203,7 @@ def _environment() -> Any:
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
-    # arms, readings and settings are shown too: whatever they hold, the page stays whole without anything from elsewhere
+    # arms, readings and settings are shown too: whatever they hold, the page takes nothing from elsewhere
     prose = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,

@@ -24,7 +24,7 @@ class Words(NamedTuple):
 
 
 class TemplateError(Exception):
-    """A template asks for a fact that it isn't given, or isn't Jinja2: which template, where and what, in a sentence."""
+    """A template asks for a fact that it isn't given, or isn't Jinja2: which template, where and what."""
 
 
 def words(template: Path, **facts: Any) -> Words:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments import bottleneck
-from experiments.digit_paths import DIFFERENT, SAME, pairs, read
+from experiments.bottleneck.method import Config
+from experiments.bottleneck.paths import DIFFERENT, SAME, pairs, reading_of
 from jaxae import keys
 from jaxae.errors import UsageError
 
@@ -23,7 +23,7 @@ def test_read():
         "1111477774": (1, 7),  # a detour, and an end that failed: left out
         "2222222222": (2, 2),
     }
-    found = read(seen(*paths), np.array(list(paths.values())))
+    found = reading_of(seen(*paths), np.array(list(paths.values())))
     assert found.ends == pytest.approx(10)
     assert found.detours == pytest.approx(50)
     expected = np.full((3, 10), 30.0)  # the 0 is another digit everywhere
@@ -34,7 +34,7 @@ def test_read():
 
 
 def test_without_a_path_whose_ends_are_right_there_is_nothing_to_read():
-    found = read(seen("1111177777", "1111177777"), np.array([(1, 3), (4, 7)]))
+    found = reading_of(seen("1111177777", "1111177777"), np.array([(1, 3), (4, 7)]))
     assert found.ends == 50
     assert np.isnan(found.detours)
     assert np.isnan(found.probability).all()
@@ -54,4 +54,4 @@ def test_pairs():
 @pytest.mark.parametrize("flags", [{"pairs": 0}, {"pairs": 10_001}, {"noise": 0.0}, {"code_sizes": (8, 785)}])
 def test_flags_that_are_refused(flags):
     with pytest.raises(UsageError, match="give "):
-        bottleneck.Config(**flags)
+        Config(**flags)

@@ -1,15 +1,13 @@
 """What the study `denoise` computes itself: logged means, fixed copies of noise, its penalty and its verdict."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxae as ae
-from experiments import denoise, denoise_report
+from experiments.denoise import measures, words
+from experiments.denoise import method as denoise
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 
@@ -21,7 +19,7 @@ def inputs(key: int, copies: int | None) -> np.ndarray:
 
 def test_logged_losses_are_means_that_begin_anew_in_every_epoch():
     losses = np.array([[1, 3, 5, 7, 100, 2, 4, 6, 8, 100]])  # two epochs of five steps; the fifth is never logged
-    np.testing.assert_array_equal(denoise.running(losses, per_epoch=5, log=2), [[2, 6, 3, 7]])
+    np.testing.assert_array_equal(measures.running(losses, per_epoch=5, log=2), [[2, 6, 3, 7]])
 
 
 def test_an_image_has_as_many_noisy_copies_as_asked_and_no_more():
@@ -43,23 +41,22 @@ def test_the_l1_penalty_adds_the_sign_of_the_parameters_to_the_gradient():
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "words"),
+    ("code", "text", "expected"),
     [
-        ("yyy", "ynn", "reproduces 3 and variance 0.1 1; the report's noise had standard deviation 0.1."),
-        ("nyn", "yyn", "reproduces 1 and variance 0.1 2; the report's noise had variance 0.1."),
-        ("yyn", "nyy", "reproduces 2 and variance 0.1 2; the numbers do not decide between them."),
+        ("yyy", "ynn", (3, 1, "standard deviation")),
+        ("nyn", "yyn", (1, 2, "variance")),
+        ("yyn", "nyy", (2, 2, "")),
     ],
 )
-def test_the_verdict_on_the_noise_takes_the_reading_that_reproduces_all_of_the_other(code, text, words):
+def test_the_verdict_on_the_noise_takes_the_reading_that_reproduces_all_of_the_other(code, text, expected):
     verdicts = {"y": ae.results.REPRODUCED, "n": ae.results.DIFFERS}
     rows = [
         ae.results.measured(denoise.REPORTED[name].name, str(i), [1.0], reported=1.0, verdict=verdicts[letter])
         for name, letters in (("deviation", code), ("variance", text))
         for i, letter in enumerate(letters)
     ]
-    stub: Any = SimpleNamespace(rows=lambda: rows)
-    (said,) = denoise_report.verdict(stub)
-    assert words in said
+    noise = words.which_noise(rows)
+    assert (noise["judged"], (noise["code"], noise["text"], noise["favoured"])) == (3, expected)
 
 
 def test_what_nothing_would_be_improved_by_is_refused():

@@ -1,21 +1,28 @@
 """The contract of every experiment: it runs from end to end, fills the rows of its claims, and its card is right."""
 
+import dataclasses
 import functools
-import importlib
-import inspect
 import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
-from experiments import benchmark_jax, digit_classifier, fc_vs_conv
-from jaxae import Run, data, flags, keys, models, program, train
+import jaxae as ae
+from experiments import tables
+from experiments.benchmark import jax_arms
+from experiments.fc_vs_conv import method as fc_vs_conv
+from jaxae import data, keys, models, train
+from jaxae.run import command_line, flags, run, steps, training
+from jaxae.run.experiment import find_experiment
+from jaxae.run.saved import load_result
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+RESULTS = sorted(path for path in (EXPERIMENTS / "results").glob("*.json") if path.stem != "benchmark")
 TINY = {  # flags that make each study small; the digits' studies with some of their arms, each a program to compile
     "bottleneck": {"limit": 40, "code_sizes": (8, 2), "pairs": 3},
     "denoise": {"limit": 36},
@@ -35,6 +42,7 @@ TINY = {  # flags that make each study small; the digits' studies with some of t
     "fc_vs_conv": {"limit": 20},
     "unmix": {"limit": 16, "batch_size": 8, "consistency": (0.0, 1.0)},
 }
+CLASSIFIERS = ("digit_classifier", "photo_classifier")
 FEW = 100  # images of every set
 SMALL = {  # the studies' own ResNet takes minutes to compile
     "jaxae.models.resnet.WIDTHS": (4,),
@@ -42,111 +50,147 @@ SMALL = {  # the studies' own ResNet takes minutes to compile
 }
 
 
+def experiment(name: str) -> ae.Experiment:
+    return find_experiment(f"experiments.{name}")
+
+
+def config(name: str, **given: Any) -> Any:
+    shared = {"source": "synthetic", "epochs": 1, "seeds": 2, "quiet": True}
+    return experiment(name).config(**{**shared, **TINY.get(name, {}), **given})
+
+
 @pytest.fixture(scope="module", params=sorted(TINY))
 def done(request, tmp_path_factory):
-    """The module of a study, its config, and the run directory that it left."""
-    module = importlib.import_module(f"experiments.{request.param}")
-    folder = tmp_path_factory.mktemp("runs") / request.param
-    shared = {"source": "synthetic", "epochs": 1, "seeds": 2, "quiet": True, "out": folder}
-    config = module.Config(**{**shared, **TINY[request.param]})
-    whole = data.load
+    """The experiment, its config, and the run directory that it left."""
+    name, folder = request.param, tmp_path_factory.mktemp("runs") / request.param
 
     def few(name, split, **where):
-        return whole(name, split, **where).head(FEW)
+        return data.load(name, split, **where).head(FEW)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setattr(data, "load", few)
-        for name, value in SMALL.items():
-            patch.setattr(name, value)
-        module.main(config)
-    return module, config, folder
+        patch.setattr(run, "load", few)
+        for place, value in SMALL.items():
+            patch.setattr(place, value)
+        made = config(name, out=folder)
+        steps.perform(experiment(name), made)
+        yield experiment(name), made, folder
+
+
+def test_every_claim_has_its_values(done):
+    study, made, folder = done
+    found = [row for row in study.document(load_result(folder).findings).rows if not row.excluded]
+    rows = {(row.arm, row.metric, row.reported): row for row in found}
+    for claim in study.claims(made):
+        row = rows[claim.arm, claim.metric, claim.reported]
+        assert row.n_seeds == (1 if claim.exact else 2), (claim, row)  # a parameter count is one for all seeds
+        assert np.isfinite(row.values).all(), row
+        assert row.verdict == ("reproduced" if claim.exact else "not comparable"), row
+        assert {*claim.explained_by} <= {pair[:2] for pair in rows}, claim
+
+
+def test_the_report_shows_every_arm_and_figure(done):
+    study, made, folder = done
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["status"] == "complete"
+    page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    names = [name for arm in study.arms(made) for name in arm.names]
+    assert names
+    assert all(name in page for name in names)
+    pictures = sorted(path.stem for path in (folder / "figures").glob("*.npz"))
+    assert len(pictures) > 1
+    assert all(f"figures/{name}.png" in text and (folder / "figures" / f"{name}.png").is_file() for name in pictures)
+    assert text.index("\n- ") < text.index("## ")  # conclusions first
+
+
+def test_measured_again_without_training_it_is_the_same_to_the_bit(done, monkeypatch):
+    study, _, folder = done
+    before = {name: (folder / name).read_bytes() for name in ("findings.json", "results.json", "report.md")}
+    found = load_result(folder).findings
+    monkeypatch.setattr(training, "_keep", None)  # nothing is trained
+    again = steps.measured_again(study, folder, load_result(folder).manifest, None)
+    assert again is not None
+    assert ae.results.same_findings(again, found)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_committed_findings_are_said_by_todays_code(path):
+    saved = load_result(path)
+    said = saved.experiment.document(saved.findings)
+    assert said.conclusions.startswith("- ")
+    assert not said.figures  # they hold no arrays
+    assert {row.arm for row in said.rows}
+    names = {name for arm in saved.experiment.arms(saved.findings.config) for name in arm.names}
+    assert names <= saved.findings.measures.keys()
+
+
+def test_the_readme_shows_the_committed_results():
+    for path, text in tables.pages().items():
+        assert path.read_text() == text, "run: python -m experiments.tables"
+
+
+@pytest.mark.parametrize("name", sorted([*TINY, *CLASSIFIERS]))
+def test_studies_built_twice_are_equal_and_compile_once(name):
+    made = config(name)
+    assert experiment(name).arms(made) == experiment(name).arms(dataclasses.replace(made))
 
 
 class Seen(Exception):  # noqa: N818  not an error
     """A study that is about to be trained."""
 
 
-@pytest.mark.parametrize("name", sorted([*TINY, "digit_classifier", "photo_classifier"]))
+@pytest.mark.parametrize("name", sorted([*TINY, *CLASSIFIERS]))
 def test_precision_reaches_the_model(name, tmp_path, monkeypatch):
-    def seen(run, study, *rest):
+    def seen(run, study, *rest, **options):
         raise Seen(study.model.dtype)
 
-    monkeypatch.setattr(Run, "_fit", seen)
-    monkeypatch.setattr(digit_classifier, "judge", lambda *given: {})  # it reads in float32
-    module = importlib.import_module(f"experiments.{name}")
-    folder = tmp_path / "run"
+    monkeypatch.setattr(run, "train_or_restore", seen)
     with pytest.raises(Seen, match="bfloat16"):
-        module.main(module.Config(source="synthetic", limit=200, precision="bfloat16", quiet=True, out=folder))
+        steps.perform(experiment(name), config(name, limit=200, precision="bfloat16", out=tmp_path / "run"))
 
 
 def test_bfloat16_is_close_to_float32_and_not_the_reports_setting():
     images = data.load("mnist", "train", source="synthetic").head(60)
     losses = {}
     for precision in ("float32", "bfloat16"):
-        config = fc_vs_conv.Config(precision=precision, epochs=1)
-        study = fc_vs_conv.study("fc", "standardised", config)
-        done = train.fit(study, keys.root(0)[None], images, hparams={"learning_rate": np.ones(1, np.float32)})
-        assert {leaf.dtype for leaf in jax.tree.leaves(done.state.params)} == {np.dtype(np.float32)}
-        losses[precision] = done.train["loss"]
+        made = fc_vs_conv.Config(precision=precision, epochs=1)
+        study = fc_vs_conv.study("fc", "standardised", made)
+        trained = train.fit(study, keys.root(0)[None], images, hparams={"learning_rate": np.ones(1, np.float32)})
+        assert {leaf.dtype for leaf in jax.tree.leaves(trained.state.params)} == {np.dtype(np.float32)}
+        losses[precision] = trained.train["loss"]
+        assert ("--precision bfloat16" in flags.words_of(made)) == (precision == "bfloat16")
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.02)
     assert (losses["bfloat16"] != losses["float32"]).any()
-    assert "--precision bfloat16" in flags.command(config)
-    assert "precision bfloat16 in place of float32" in flags.deviations(config, {})
-
-
-def read(folder, name):
-    return json.loads((folder / name).read_text())
 
 
 def test_every_study_is_here():
-    studies = {path.stem for path in EXPERIMENTS.glob("*.py") if "\ndef claims(" in path.read_text()}
-    assert studies == set(TINY)
+    studies = {path.name for path in EXPERIMENTS.iterdir() if "def claims(" in text_of(path / "method.py")}
+    assert studies == {*TINY}
 
 
-def test_every_claim_has_its_values(done):
-    module, config, folder = done
-    found = [row for row in read(folder, "results.json") if not row["excluded"]]
-    rows = {(row["arm"], row["metric"], row["reported"]): row for row in found}
-    for claim in module.claims(config):
-        row = rows[claim.arm, claim.metric, claim.reported]
-        assert row["n_seeds"] == (1 if claim.exact else 2), (claim, row)  # a parameter count is one for all seeds
-        assert np.isfinite(row["values"]).all(), row
-        assert row["verdict"] == ("reproduced" if claim.exact else "not comparable"), row
-        named = {pair[:2] for pair in rows}
-        assert set(claim.explained_by) <= named, claim
-
-
-def test_the_report_shows_every_arm_and_figure(done):
-    module, config, folder = done
-    manifest = read(folder, "manifest.json")
-    assert manifest["status"] == "complete"
-    page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
-    assert all(arm in page for arm in manifest["arms"])
-    assert {claim.arm for claim in module.claims(config)} <= {row["arm"] for row in read(folder, "results.json")}
-    pictures = sorted(path.stem for path in (folder / "figures").glob("*.npz"))
-    assert len(pictures) > 1
-    assert all(f"figures/{name}.png" in text and (folder / "figures" / f"{name}.png").is_file() for name in pictures)
+def text_of(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
 def test_the_card_says_source_expected_and_how_to_run(name):
-    module = importlib.import_module(f"experiments.{name}")
-    card = dict(re.findall(r"^(Source|Expected|Run) +(.*)$", inspect.getdoc(module) or "", re.MULTILINE))
+    study = experiment(name)
+    card = dict(re.findall(r"^(Source|Expected|Run) +(.*)$", study.card or "", re.MULTILINE))
     assert re.match(r"\d{3}_[0-9a-f]{16}\.txt: ", card["Source"])
     assert card["Expected"].startswith(f"experiments/results/{name}.json ")
     words = shlex.split(card["Run"])
-    assert words[:3] == ["python", "-m", f"experiments.{name}"]
-    assert isinstance(program.parse(module.Config, words[3:]), module.Config)
+    assert tuple(words[:3]) == study.program
+    assert isinstance(command_line.parsed(study, words[3:]), study.config)
 
 
-@pytest.mark.parametrize("name", sorted(benchmark_jax.ARMS))
+@pytest.mark.parametrize("name", sorted(jax_arms.ARMS))
 def test_devices_can_share_batches_where_the_loss_of_an_example_is_its_own(name, monkeypatch):
     """What `indivisible` can't see, of every study: no example of a batch bears on another's loss."""
     for place, small in SMALL.items():
         monkeypatch.setattr(place, small)
-    asked = benchmark_jax.Question("exchange", name, batch=4, source="synthetic", images=100)
-    arm, key = benchmark_jax.ARMS[name][0](asked), keys.root(0)
+    asked = jax_arms.Question("exchange", name, batch=4, source="synthetic", images=100)
+    arm, key = jax_arms.ARMS[name][0](asked), keys.root(0)
     assert bool(train.indivisible(arm.study, key, arm.data, 2, arm.hparams)) == (name == "unmix")
     if name == "unmix":
         return

@@ -220,9 +220,8 @@ def test_tables_of_rows():
 
 def test_a_template_has_conclusions_and_notes_in_whole_paragraphs(tmp_path):
     template = tmp_path / "words.md"
-    template.write_text(
-        "- One\n  sentence.\n\n{% if gone %}\n- Gone.\n{% endif %}\n\n- Two {{ x | rounded }}.\n---\n\nA\nnote.\n\n\n\nB.\n"
-    )
+    conclusions = "- One\n  sentence.\n\n{% if gone %}\n- Gone.\n{% endif %}\n\n- Two {{ x | rounded }}.\n"
+    template.write_text(f"{conclusions}---\n\nA\nnote.\n\n\n\nB.\n")
     assert words(template, gone=False, x=[1.0, 2.0, 3.0]) == ("- One sentence.\n- Two 2.0 ± 2.5.", "A note.\n\nB.")
     template.write_text("Alone.")
     assert words(template) == ("Alone.", "")
@@ -337,6 +336,6 @@ def test_terminal(width):
         "0.4988 ±",
         "one bias too many",
         "[red]",
-        "[/]",
+        "[bold]x",
     )
     assert [word for word in expected if word not in text] == []
