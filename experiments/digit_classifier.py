@@ -66,7 +66,7 @@ def arms(config: Config, images: int | None = None) -> list[ae.Arm]:
     return [ae.Arm(made)]
 
 
-def plain(key, data: ae.data.Dataset, index) -> ae.Batch:
+def plain(key, data: Any, index) -> ae.Batch:
     """Digits as they are, their labels one-hot."""
     label = data.label[index]
     return ae.Batch(to_unit(data.image[index]), jax.nn.one_hot(label, 10), label)
@@ -76,7 +76,7 @@ def plain(key, data: ae.data.Dataset, index) -> ae.Batch:
 def shifted(pixels: int) -> Callable[..., ae.Batch]:
     """Digits moved by up to so many pixels."""
 
-    def batch(key, data: ae.data.Dataset, index) -> ae.Batch:
+    def batch(key, data: Any, index) -> ae.Batch:
         whole = plain(key, data, index)
         return whole._replace(inputs=random_shift(ae.keys.stream(key, "shift"), whole.inputs, pixels))
 

@@ -57,13 +57,13 @@ def arms(config: Config, photos: int | None = None) -> list[ae.Arm]:
     return [ae.Arm(made)]
 
 
-def plain(key, data: ae.data.Dataset, index) -> ae.Batch:
+def plain(key, data: Any, index) -> ae.Batch:
     """Photos as they are, signed, their labels one-hot."""
     label = data.label[index]
     return ae.Batch(to_signed(data.image[index]), jax.nn.one_hot(label, CLASSES), label)
 
 
-def mirrored(key, data: ae.data.Dataset, index) -> ae.Batch:
+def mirrored(key, data: Any, index) -> ae.Batch:
     """Photos of which half are mirrored, drawn anew at every visit."""
     batch = plain(key, data, index)
     turn = jax.random.bernoulli(ae.keys.stream(key, "mirror"), shape=(len(index), 1, 1, 1))

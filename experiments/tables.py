@@ -40,7 +40,7 @@ def pages() -> dict[Path, str]:
             continue
         saved = load_result(path)
         document = saved.experiment.document(saved.findings)
-        parts.append(section(path.stem, saved.manifest, document, saved.findings.departures))
+        parts.append(section(path.stem, saved.manifest, document, saved.experiment.departures(saved.findings)))
         if claimed(document.rows):
             lines.append(summary(path.stem, saved.manifest, document.rows))
     head = ("study", "data", "device", "seeds", *VERDICTS)

@@ -1,10 +1,7 @@
 """Whether there is a server at the other end, asked before a download that would take minutes to find out."""
 
-import http.client
 import queue
 import threading
-import urllib.error
-import urllib.request
 
 PATIENCE = 1.5  # seconds for a server to answer
 
@@ -20,6 +17,10 @@ def answers(url: str) -> bool:
 
 
 def _knock(url: str) -> bool:
+    import http.client  # here, for most who import jaxae never ask
+    import urllib.error
+    import urllib.request
+
     try:
         request = urllib.request.Request(url, method="HEAD")
         urllib.request.build_opener().open(request, timeout=PATIENCE).close()  # an opener heeds the proxies set by now

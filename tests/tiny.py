@@ -67,3 +67,22 @@ def assert_same_bits(left, right) -> None:
 
 def lane(tree, number: int):
     return jax.tree.map(lambda leaf: leaf[number], tree)
+
+
+RESULT = ("state", "best", "train", "validation")
+
+
+def noiseless(key, data, index):
+    return Batch(inputs=data[index], target=data[index])
+
+
+def result(progress):
+    return [getattr(progress, name) for name in RESULT]
+
+
+class Wide(nn.Module):
+    """Another model than Tiny, which draws no dropout."""
+
+    @nn.compact
+    def __call__(self, x, *, train: bool = False):
+        return Output(image=nn.Dense(3)(nn.relu(nn.Dense(7)(x))))

@@ -71,7 +71,7 @@ def study(size: int, batch_size: int, config: Config) -> ae.Study:
     return ae.Study(arm_name(size, config), model, batch, loss, adam, batch_size, config.epochs)
 
 
-def batch(key, data: ae.data.Dataset, index) -> ae.Batch:
+def batch(key, data: Any, index) -> ae.Batch:
     """Images in [0, 1], their own targets."""
     image = to_unit(data.image[index])
     return ae.Batch(inputs=image, target=image)

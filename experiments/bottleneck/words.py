@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+import experiments.bottleneck.pictures as pictures
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.bottleneck import pictures
 from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, score_name, share_name, size_of
 from experiments.bottleneck.method import claims
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, SAME

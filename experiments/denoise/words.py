@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import experiments.denoise.pictures as pictures
 import jaxae as ae
-from experiments.denoise import pictures
 from experiments.denoise.measures import GAP, changed
 from experiments.denoise.method import ARMS, claims
 from jaxae.report import numbers

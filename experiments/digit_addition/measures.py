@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+import experiments.digit_addition.reading as reading
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.digit_addition import reading
 from experiments.digit_addition.method import FINAL, FRACTIONS, class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
 from jaxae.train.curves import rise

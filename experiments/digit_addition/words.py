@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import experiments.digit_addition.pictures as pictures
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.digit_addition import pictures
 from experiments.digit_addition.measures import RISE, SHARE, UNITS
 from experiments.digit_addition.method import FRACTIONS, VALIDATION, all_settings, claims
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import experiments.digit_codes.pictures as pictures
 import jaxae as ae
-from experiments.digit_codes import pictures
 from experiments.digit_codes.measures import GAP, RISE, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
 
@@ -115,10 +115,10 @@ def tables(found: ae.Findings, ranks: Sequence[Rank]) -> tuple[ae.Table, ...]:
 def overfitting(found: ae.Findings) -> Mapping[str, Any]:
     """The arms that were judged, those whose validation loss turns up, and by how much validation lies above training.
 
-    Nothing where an arm has but one epoch.
+    None where an arm has but one epoch.
     """
     if found.config.epochs < 2:
-        return {}
+        return {"judged": 0, "risen": [], "gaps": None}
     rises = {arm: ae.results.interval(found.values(arm, RISE)) for arm in found.measures}
     judged = {arm: interval for arm, interval in rises.items() if interval is not None}
     gaps = [round(float(found.values(arm, GAP).mean()), 1) + 0.0 for arm in found.measures]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+import experiments.unmix.pictures as pictures
 import jaxae as ae
 from experiments import photo_classifier
-from experiments.unmix import pictures
 from experiments.unmix.measures import BELOW, GAINED, GUESSES
 from experiments.unmix.method import EPOCH_MEAN, FIRST, FORMULA, IMAGES, LAST, SAMPLE, SCORES, claims
 from jaxae.report import numbers

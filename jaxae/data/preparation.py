@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from jaxae import online
 from jaxae.data.folders import PREPARABLE, PathLike, describe, location, versions
@@ -130,7 +129,7 @@ def mnist_examples(files: Files, split: str) -> Examples:
     images = read_idx(files[f"{prefix}-images-idx3-ubyte.gz"])
     labels = read_idx(files[f"{prefix}-labels-idx1-ubyte.gz"])
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-        yield i, {"image": Image.fromarray(image), "label": int(label)}
+        yield i, {"image": _picture(image), "label": int(label)}
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -147,7 +146,14 @@ def cifar_examples(files: Files, split: str) -> Examples:
     rows = np.concatenate([np.frombuffer(_cifar_member(files, name), np.uint8).reshape(-1, 3073) for name in batches])
     images = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     for i, (image, label) in enumerate(zip(images, rows[:, 0], strict=True)):
-        yield i, {"id": f"{split}_{i:05}", "image": Image.fromarray(np.ascontiguousarray(image)), "label": int(label)}
+        yield i, {"id": f"{split}_{i:05}", "image": _picture(image), "label": int(label)}
+
+
+def _picture(image: np.ndarray) -> Any:
+    """Pillow's, which TFDS writes without TensorFlow."""
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(image))
 
 
 def cifar_classes(files: Files) -> list[str]:

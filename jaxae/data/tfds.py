@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 import jaxae.data.tfrecord as tfrecord
 from jaxae.data.dataset import AS_JPEG, Dataset, create
@@ -78,6 +77,7 @@ def _examples(found: Prepared, split: Any, read: Callable[[Path], list[bytes]], 
 
 def _parsed(records: list[bytes], length: int, mode: str) -> Iterator[tuple[np.ndarray, int]]:
     """The image, uint8[h, w, c], and the label of each record."""
+    from PIL import Image
     from tensorflow_datasets.proto import tf_example_pb2
 
     parse = tf_example_pb2.Example.FromString  # pyright: ignore[reportAttributeAccessIssue] (made at run time)

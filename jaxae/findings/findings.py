@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import jaxae.findings.claims as claimed
 from jaxae.errors import UsageError
-from jaxae.findings import claims as claimed
 from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured
 from jaxae.findings.departures import Departure, departures
 from jaxae.findings.measures import combined, of_training
 from jaxae.train.trained import Trained
 
-Arrays = Mapping[str, Mapping[str, np.ndarray]]  # by arm and name
+Arrays = Mapping[str, Mapping[str, Any]]  # by arm and name
 
 UNLISTED = ("/first", "/best", " over epochs", "parameters")  # measures that are rows only where a claim names them
 

@@ -29,7 +29,7 @@ def as_measure(values: Any) -> np.ndarray:
     return np.asarray(values, np.float64)
 
 
-def combined(*parts: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
+def combined(*parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, np.ndarray]]:
     """{arm: {name: array}} of all parts, in their order.
 
     Raises UsageError where two parts have the same name of the same arm.

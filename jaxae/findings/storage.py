@@ -59,7 +59,10 @@ def from_json(value: Mapping[str, Any], origin: Origin, path: Path) -> Findings:
             for arm, of in value["measures"].items()
         }
         dead = {str(arm): tuple(int(seed) for seed in seeds) for arm, seeds in value["dead"].items()}
-        differences = tuple(Difference(*map(str, names), _numbers(words)) for *names, words in value["differences"])
+        differences = tuple(
+            Difference(str(first), str(second), str(metric), _numbers(words))
+            for first, second, metric, words in value["differences"]
+        )
         facts = dict(value["facts"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} holds no findings ({error!r}); {MEND}") from None
@@ -73,7 +76,7 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
         raise UsageError(f"two arrays of {path.name} would have one name; leave out the slashes of arms' names")
     names = json.dumps({arm: list(of) for arm, of in arrays.items()})
     out = BytesIO()
-    np.savez_compressed(out, **flat, **{HEADER: np.asarray(names)})
+    np.savez_compressed(out, **flat | {HEADER: np.asarray(names)})
     write_whole(path, out.getvalue())
 
 

@@ -13,13 +13,9 @@ from jax import lax
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here spread computes all the taps in one matrix product and adds them up
 _FEW_CHANNELS = 8  # up to here correlate computes neighbouring columns at once
-_MANY_CHANNELS = (
-    64  # from here on a product over the other side's patches is faster than a convolution in kernel_gradient
-)
+_MANY_CHANNELS = 64  # from here on kernel_gradient is faster as a product over the other side's patches
 _WIDE = 256  # from here on a stride is one matrix product of blocks, in correlate and in kernel_gradient
-_CACHED = (
-    2**18
-)  # about as many bytes of `small` as kernel_gradient sums over at once; up to twice that isn't worth a loop
+_CACHED = 2**18  # bytes of `small`, about, that kernel_gradient sums over at once; up to twice that needs no loop
 
 
 def correlate(x, kernel, stride, low, size):

@@ -1,7 +1,7 @@
 """Dense and convolutional Linen layers: PyTorch's geometry and initialisation, fast on every backend.
 
 Parameters are float32 and named `kernel` and `bias`; images are NHWC. `dtype` is what a layer computes in.
-The functions that do the work, without parameters, are in `convolution`.
+The functions that do the work, without parameters, are in `ops`.
 """
 
 import math

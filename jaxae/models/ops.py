@@ -2,13 +2,9 @@
 
 Images are NHWC, kernels HWIO, the geometry is PyTorch's. On GPU and TPU these are the plain XLA operations. On CPU,
 XLA brings convolutions into its fast form only at the top level of a program: those that autodiff leaves in the body
-of a `scan` run up to 25 times slower. So there each operation has its gradients written down, in terms of the three
-functions of `cpu_forms`, which need nothing but convolutions of the fast form (stride, but no reversal and no holes in
-the image):
-
-    correlate        y[i] = sum over k of x[s i + k - low] w[k]             a convolution
-    spread           y[s i + k - low] = sum over i, k of x[i] w[k]          its adjoint, a transposed convolution
-    kernel_gradient  w[k] = sum over i of large[s i + k - low] small[i]     the gradient of either for its kernel
+of a `scan` run up to 25 times slower. So there each operation has its gradients written down, in terms of `correlate`,
+`spread` and `kernel_gradient` of `cpu_forms`, which need nothing but convolutions of the fast form (stride, but no
+reversal and no holes in the image); `pooling` does the same for maxima.
 
 Differentiable once and in reverse there (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine.
 """

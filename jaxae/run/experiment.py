@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxae.errors import UsageError
-from jaxae.findings import Claim, Findings, collect
+from jaxae.findings import Claim, Departure, Findings, collect
 from jaxae.report import Document
 from jaxae.report.curves import loss_curves
 from jaxae.run import flags
@@ -95,6 +95,10 @@ class Experiment:
         curves = loss_curves(found)
         figures: Mapping[str, Any] = {} if curves is None else {"loss_curves": curves}
         return replace(said, figures={**figures, **said.figures})
+
+    def departures(self, found: Findings) -> tuple[Departure, ...]:
+        """How a run departs from what the report did; a study without claims has no report to depart from."""
+        return () if self.claims is no_claims else found.departures
 
     @property
     def _text(self) -> str:

@@ -36,7 +36,8 @@ class Run:
     """
 
     def __init__(self, experiment: Experiment, config: flags.Flags, *, training: bool = True):
-        self.experiment, self.config, self.training = experiment, config, training
+        self.experiment, self.training = experiment, training
+        self.config: Any = config  # of the experiment's own type
         self.manifest = manifest.new_manifest(experiment, config)
         self.seeds: tuple[int, ...] = tuple(self.manifest["seeds"])
         self.folder = config.out or _new_folder(experiment.name)

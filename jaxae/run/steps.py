@@ -70,10 +70,10 @@ def publish(
     folder: Path, experiment: Experiment, made: Mapping[str, Any], found: Findings, terminal: Any = None
 ) -> Path:
     """Write results.json, the figures and the pages of findings, and print the table; the page."""
-    document = experiment.document(found)
+    document, departures = experiment.document(found), experiment.departures(found)
     write_json(folder / "results.json", [row_to_json(row) for row in document.rows])
-    page = write_report(folder, made, document, found.departures)
+    page = write_report(folder, made, document, departures)
     if terminal is not None:
-        terminal.print(console(document, made, found.departures))
+        terminal.print(console(document, made, departures))
         terminal.print(f"report: {page}", soft_wrap=True, highlight=False, markup=False)
     return page

@@ -158,7 +158,7 @@ def _load(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
     """Items of the latest step; those with a pattern are checked against it."""
     try:
         with _manager(folder) as manager:
-            step = manager.latest_step()
+            step = manager.latest_step() or 0
             for name, pattern in like.items():
                 if pattern is not None:
                     _refuse_misfit(folder, name, manager.item_metadata(step)[name].tree, pattern)

@@ -146,10 +146,12 @@ def progress(
 
 def _refuse_lanes(keys: jax.Array, hparams: Any) -> None:
     """Raise UsageError unless there is a key, and a row of every hparam, for each lane."""
-    if not jax.dtypes.issubdtype(jax.numpy.asarray(keys).dtype, jax.dtypes.prng_key) or keys.ndim != 1:
+    typed = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
+    if not typed or keys.ndim != 1 or not keys.size:
+        kind = getattr(keys, "dtype", type(keys).__name__)
         raise UsageError(
-            f"keys of type {keys.dtype} and shape {keys.shape} aren't one typed key for each lane; stack those of "
-            "jaxae.keys.root, as in jnp.stack([ae.keys.root(0)])"
+            f"keys of type {kind} and shape {getattr(keys, 'shape', 'none')} aren't one typed key for each lane; stack "
+            "those of jaxae.keys.root, as in jnp.stack([ae.keys.root(0)])"
         )
     for path, leaf in jax.tree_util.tree_leaves_with_path(hparams):
         if np.shape(leaf)[:1] != keys.shape:

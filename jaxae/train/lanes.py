@@ -31,8 +31,8 @@ class Lanes:
     With `split` the devices share the batches of training; all else spreads by lanes, as with `map`.
 
     Several devices of a CPU wait for each other at the end of a chunk of steps (with `split`, in every step), and XLA
-    ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give `program.XLA_FLAGS` to the
-    variable XLA_FLAGS first.
+    ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give the variable XLA_FLAGS what
+    `jaxae.run.command_line` gives it first.
 
     Raises UsageError for a mode that isn't map, vmap or split, or more devices than there are.
     """
@@ -136,7 +136,7 @@ def _kept(array: np.ndarray, place: NamedSharding) -> jax.Array:
     """The one copy of an array that can't be written; forgotten with the array."""
     name = id(array), place
     if name not in _COPIES:
-        _COPIES[name] = jax.device_put(array, place)
+        _COPIES[name] = jax.device_put(array.copy(), place)  # on CPU, what is put may be kept as it is, and so alive
         weakref.finalize(array, _COPIES.pop, name, None)
     return _COPIES[name]
 

@@ -1,128 +1,21 @@
-import contextlib
-import gzip
-import http.server
-import io
+"""Sets read as TFDS would, cached, cut and fingerprinted; damage and absence in one sentence."""
+
+import dataclasses
 import itertools
-import json
 import os
-import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import tarfile
-import threading
 
 import jax
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from PIL import Image
+from prepared import CLASSES, SIZES, official_files, refused, served_from, set_format, without, write_tfrecord
 from tensorboardX.record_writer import RecordWriter
-from tensorflow_datasets.proto import tf_example_pb2
 
-from jaxae import data, online
-from jaxae.data import cache, folders, preparation, splits, tfrecord
-from jaxae.errors import UsageError
-
-SIZES = {"train": 23, "test": 7}
-CLASSES = [f"class{i}" for i in range(10)]
-
-
-def official_files(folder, seed=0):
-    """A few random images in the official formats of MNIST and CIFAR-10; gives what they hold."""
-    rng, made = np.random.default_rng(seed), {}
-    with tarfile.open(folder / "cifar-10-binary.tar.gz", "w:gz") as archive:
-        for split, prefix in (("train", "train"), ("test", "t10k")):
-            label = rng.integers(10, size=SIZES[split], dtype=np.uint8)
-            image = rng.integers(256, size=(len(label), 28, 28), dtype=np.uint8)
-            made["mnist", split] = image[..., None], label
-            for kind, array in (("images-idx3", image), ("labels-idx1", label)):
-                header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
-                (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
-            colour = rng.integers(256, size=(len(label), 3, 32, 32), dtype=np.uint8)
-            made["cifar10", split] = colour.transpose(0, 2, 3, 1), label
-            rows = np.concatenate([label[:, None], colour.reshape(len(label), -1)], axis=1)
-            names = ["test_batch"] if split == "test" else [f"data_batch_{i}" for i in range(1, 6)]
-            for name, part in zip(names, np.array_split(rows, len(names)), strict=True):
-                add(archive, f"{name}.bin", part.tobytes())
-        add(archive, "batches.meta.txt", "\n".join([*CLASSES, ""]).encode())
-    return made
-
-
-def add(archive, name, content):
-    member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
-
-
-@contextlib.contextmanager
-def served_from(folder):
-    """Downloads find their files in `folder`, past the checksums, which these files can't have."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(online, "answers", lambda url: True)
-        patch.setattr(
-            tfds.download.DownloadManager, "download", lambda self, urls: {name: folder / name for name in urls}
-        )
-        yield patch
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A data folder with tiny MNIST and CIFAR-10, and what was put in."""
-    official = tmp_path_factory.mktemp("official")
-    made = official_files(official)
-    root = tmp_path_factory.mktemp("tfds")
-    with served_from(official):
-        for name in ("mnist", "cifar10"):
-            data.prepare(name, data_dir=root)
-    return root, made
-
-
-@pytest.fixture
-def root(prepared, tmp_path):
-    """A copy of the data folder, to be damaged."""
-    return shutil.copytree(prepared[0], tmp_path / "tfds")
-
-
-def edit(path, change):
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-
-
-def without(folder, feature):
-    edit(folder / "features.json", lambda description: description["featuresDict"]["features"].pop(feature))
-
-
-def set_format(folder, name):
-    edit(folder / "dataset_info.json", lambda info: info.update(fileFormat=name))
-
-
-def png(image):
-    buffer = io.BytesIO()
-    Image.fromarray(image.squeeze()).save(buffer, "png")
-    return buffer.getvalue()
-
-
-def write_tfrecord(folder, images, labels, split="test"):
-    """Turn a prepared set into TFRecord, by the writer of another library."""
-    set_format(folder, "tfrecord")
-    writer = RecordWriter(str(folder / f"{folder.parent.name}-{split}.tfrecord-00000-of-00001"))
-    for image, label in zip(images, labels, strict=True):
-        example = tf_example_pb2.Example()  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
-        example.features.feature["image"].bytes_list.value.append(png(image))
-        example.features.feature["label"].int64_list.value.append(int(label))
-        writer.write(example.SerializeToString())
-    writer.close()
-    return pathlib.Path(writer.path)
-
-
-def refused(match, call, *args, **kwargs):
-    """The call is refused in one line that matches."""
-    with pytest.raises(UsageError, match=match) as raised:
-        call(*args, **kwargs)
-    assert "\n" not in str(raised.value)
+from jaxae import data
+from jaxae.data import cache, folders, splits, tfrecord
 
 
 def test_split_syntax_is_that_of_tfds():
@@ -203,6 +96,8 @@ def test_dataset_is_a_pytree(prepared):
     np.testing.assert_array_equal(moved.image, dataset.image + np.uint8(1))
     assert moved.classes == dataset.classes
     assert moved.fingerprint == data.fingerprint(moved.image, moved.label) != dataset.fingerprint
+    replaced = dataclasses.replace(dataset, image=moved.image, label=moved.label)
+    assert replaced.fingerprint == moved.fingerprint
     shapes = jax.eval_shape(lambda d: d, dataset)
     assert shapes.image.shape == dataset.image.shape and len(shapes) == 7
 
@@ -353,90 +248,3 @@ def test_versions_and_configurations(root):
         ("mnist", "3.0.9", {}, "damaged"),
         ("mnist", "3.0.10", SIZES, "array_record"),
     ]
-
-
-def test_prepare_refuses(prepared, tmp_path):
-    root = tmp_path / "tfds"
-    refused("knows mnist, .*, not 'svhn_cropped'.*`tfds build svhn_cropped`", data.prepare, "svhn_cropped")
-    official_files(tmp_path)
-    for name in folders.PREPARABLE:
-        refused("not the official file, by its SHA-256", data.prepare, name, data_dir=root, manual_dir=tmp_path)
-    refused("no folder .*none", data.prepare, "mnist", data_dir=root, manual_dir=tmp_path / "none")
-    (tmp_path / "file").touch()
-    with served_from(tmp_path):
-        refused("can't be written", data.prepare, "mnist", data_dir=tmp_path / "file" / "tfds")
-    assert not root.exists()
-
-
-def test_prepare_leaves_nothing_half_made(tmp_path):
-    official_files(tmp_path)
-    root = tmp_path / "tfds"
-
-    def interrupted(files, split):
-        yield from itertools.islice(read(files, split), 5)
-        raise KeyboardInterrupt
-
-    read = preparation.mnist_examples
-    with served_from(tmp_path) as patch:
-        patch.setattr(preparation, "mnist_examples", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            data.prepare("mnist", data_dir=root)
-        assert not list(root.iterdir())
-        patch.setattr(tfds.download.DownloadManager, "download", lambda self, urls: 1 / 0)
-        refused("downloading mnist failed .*train-images-idx3-ubyte.gz", data.prepare, "mnist", data_dir=root)
-        assert not list(root.iterdir())
-
-
-def test_prepared_set_is_kept(prepared):
-    assert data.prepare("mnist", data_dir=prepared[0]) == prepared[0] / "mnist/3.0.1"
-
-
-class Proxy(http.server.BaseHTTPRequestHandler):
-    def do_HEAD(self):
-        self.send_response(200 if "kmnist" in self.path else 502)
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
-def test_offline_is_told_at_once(tmp_path, monkeypatch):
-    def through(port):
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.setattr(online, "PATIENCE", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
-        through(silent.getsockname()[1])
-        refused("no server answers for kmnist .*http://codh.*--manual-dir", data.prepare, "kmnist", data_dir=tmp_path)
-    refused("no server answers", data.prepare, "kmnist", data_dir=tmp_path)  # the port is closed now
-    monkeypatch.setattr(online, "PATIENCE", 10)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        through(server.server_port)
-        assert online.answers("http://example.org/kmnist")
-        assert not online.answers("http://example.org/other")
-        server.shutdown()
-
-
-@pytest.mark.real
-def test_prepare_gives_the_real_mnist(real_data, tmp_path):
-    path = data.prepare("mnist", data_dir=tmp_path, manual_dir=real_data / "downloads")
-    assert path == tmp_path / "mnist/3.0.1"
-    for split, n in (("train", 60_000), ("test", 10_000)):
-        ours, theirs = (data.load("mnist", split, data_dir=folder) for folder in (tmp_path, real_data / "tfds"))
-        assert len(ours) == n
-        assert ours.fingerprint == theirs.fingerprint
-
-
-@pytest.mark.parametrize(
-    ("name", "split", "n", "source", "words"),
-    [
-        ("cifar10", "train", 5_438, "tfds", "5,438 of 50,000"), ("cifar10", "train", 50_000, "tfds", "50,000"),
-        ("cifar10", "train[:100]", 100, "tfds", "100"), ("mine", "train", 7, "tfds", "7"),
-        ("mnist", "test", 2_000, "synthetic", "2,000"),
-    ],
-)  # fmt: skip
-def test_sets_of_which_images_are_missing_are_called_so(name, split, n, source, words):
-    assert data.count(name, split, n, source) == words

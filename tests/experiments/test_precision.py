@@ -117,12 +117,11 @@ def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refuse
     assert said.startswith("- fc_vs_conv in float32 can't be trained: seed 0: a loss that is not finite.")
 
 
-def test_its_arms_are_those_of_the_studies_in_both_precisions():
-    arms = precision.arms(precision.Config(studies=("fc_vs_conv", "unmix"), batch_size=4))
-    assert [arm.study.name for arm in arms] == ["fc unit", "conv unit"] * 2 + ["plain"] * 2
-    precisions = [np.dtype(arm.study.model.dtype).name for arm in arms]
-    assert precisions == ["float32"] * 2 + ["bfloat16"] * 2 + ["float32", "bfloat16"]
-    assert {arm.study.batch_size for arm in arms} == {4}
+def test_studies_are_trained_in_either_precision_and_in_the_batches_asked_for():
+    config = precision.Config(studies=("fc_vs_conv", "unmix"), batch_size=4)
+    for name in config.studies:
+        given = [method.config_of(config, name, kind) for kind in config.both]
+        assert [(each.precision, each.batch_size) for each in given] == [("float32", 4), ("bfloat16", 4)]
 
 
 @pytest.mark.parametrize("name", method.STUDIES)

@@ -32,7 +32,7 @@ def made(*seeds: int, dead: tuple[int, ...] = ()) -> Findings:
         (ae.results.Difference("a", "b", "m", 0.5 - by),),
         {"n": 7, "words": ["x"]},
         {"a": {"curve": by[:, None] * np.arange(3.0)}},
-        {"a": {"picture": np.float32([next((seed for seed in seeds if seed not in dead), seeds[0])])}},
+        {"a": {"picture": np.array([next((seed for seed in seeds if seed not in dead), seeds[0])], np.float32)}},
         {"a": {"score": (by[:, None] + np.arange(4)).astype(np.float32)}},
     )
 
@@ -127,7 +127,7 @@ def test_a_measure_has_one_value():
 
 
 def test_arrays_keep_any_name_but_not_two_that_read_alike(tmp_path):
-    arrays = {"lr 0.1/x": {"a, b: ü": np.arange(3)}, "": {"é": np.float32([1])}}
+    arrays = {"lr 0.1/x": {"a, b: ü": np.arange(3)}, "": {"é": np.ones(1, np.float32)}}
     save_arrays(tmp_path / "a.npz", arrays)
     again = load_arrays(tmp_path / "a.npz")
     assert {arm: [*of] for arm, of in again.items()} == {arm: [*of] for arm, of in arrays.items()}

@@ -35,9 +35,9 @@ def wave(shape, start=0.0):
 
 
 @functools.cache
-def made_up():
+def made_up(model=MODEL):
     """Variables of a sensible size, none of them what a layer begins with."""
-    variables = jax.eval_shape(MODEL.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 
     def leaf(path, shape):
         name, values = path[-1].key, wave(shape.shape, len(path) + shape.size % 7)
@@ -79,7 +79,7 @@ def numbers(name):
     return [float(number) for number in FROM_TORCH[name].split()]
 
 
-@pytest.mark.parametrize("side", [32, 224])
+@pytest.mark.parametrize("side", [32, pytest.param(224, marks=pytest.mark.slow)])
 def test_logits_are_those_computed_by_torch(side):
     ours = np.asarray(logits(side))
     np.testing.assert_allclose(ours[0, [0, 4, 9]], numbers(str(side)), rtol=0, atol=1e-5 * np.abs(ours).max())
@@ -113,7 +113,7 @@ def test_parameters_and_features():
 def test_unmixer_decodes_what_it_encodes_into_two_images(skip, monkeypatch):
     monkeypatch.setattr(resnet, "WIDTHS", (4, 8))
     model, image = Unmixer(skip=skip, widths=(5, 6, 7)), jnp.asarray(wave((3, 32, 32, 3)))
-    variables = jax.jit(model.init)(jax.random.key(0), image)
+    variables = made_up(model)
 
     @jax.jit
     def run(variables):

@@ -78,6 +78,11 @@ def test_without_validation_there_is_no_best_state_to_save_and_none_to_read(save
     assert again is not None
     assert again.best is None
     assert_same_bits(again.state, done.state)
+    assert size(tmp_path) < size(saved[0])
+
+
+def size(run):
+    return sum(path.stat().st_size for path in (run / "checkpoints").rglob("*") if path.is_file())
 
 
 def test_gathered_lanes_go_on_as_they_would_have_alone(tmp_path):
