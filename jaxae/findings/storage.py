@@ -76,7 +76,8 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
         raise UsageError(f"two arrays of {path.name} would have one name; leave out the slashes of arms' names")
     names = json.dumps({arm: list(of) for arm, of in arrays.items()})
     out = BytesIO()
-    np.savez_compressed(out, **flat | {HEADER: np.asarray(names)})
+    flat[HEADER] = np.asarray(names)
+    np.savez_compressed(out, **flat)
     write_whole(path, out.getvalue())
 
 

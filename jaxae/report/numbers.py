@@ -82,8 +82,11 @@ def share(fraction: float) -> str:
 
 
 def by_seed(values: Any) -> str:
-    """One number after another, with 3 digits: "70.8, 63 and 54.7"."""
-    return listed([f"{value:.3g}" for value in np.atleast_1d(values)])
+    """One number after another, with 3 digits: "70.8, 63 and 54.7"; of more than five the least and the most."""
+    values = np.atleast_1d(values)
+    if len(values) > 5:
+        return f"{values.min():.3g} to {values.max():.3g}"
+    return listed([f"{value:.3g}" for value in values])
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -48,6 +48,7 @@ def test_percents_lists_and_signs():
     assert numbers.percent([3.1, 9.6, 1.2]) == "(5 ± 11)%"
     assert numbers.percent(19.0) == "19%"
     assert numbers.by_seed([70.81, 63.04, 54.69]) == "70.8, 63 and 54.7"
+    assert numbers.by_seed([3.0, 1.0, 2.0, 5.0, 4.0, 6.0]) == "1 to 6"
     assert [numbers.listed(words) for words in ((), ("a",), ("a", "b"), ("a", "b", "c"))] == [
         "",
         "a",
