@@ -32,6 +32,11 @@ def draw(key, pairs):
     return pairs.draw(key)
 
 
+def drawn(seed, pairs):
+    """The pairs of a pass."""
+    return np.asarray(jax.jit(draw)(keys.root(seed), pairs))
+
+
 def label(outputs, batch):
     return {"first": batch.label[:, 0], "second": batch.label[:, 1]}
 
@@ -40,18 +45,18 @@ STUDY = Study("pairs", Tiny(), batch, loss, ADAM, 3, 3, scores=scores, index=dra
 
 
 def test_a_pass_runs_through_both_sets_before_any_image_comes_again():
-    first, again, other = (np.asarray(data.pairs(DIGITS, PHOTOS).draw(keys.root(seed))) for seed in (0, 0, 1))
+    first, again, other = (drawn(seed, data.pairs(DIGITS, PHOTOS)) for seed in (0, 0, 1))
     assert first.shape == (7, 2)
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-    many = np.asarray(data.pairs(DIGITS, PHOTOS, count=20).draw(keys.root(0)))
+    many = drawn(0, data.pairs(DIGITS, PHOTOS, count=20))
     assert sorted(many[:9, 0]) == sorted(many[9:18, 0]) == list(range(9))
     assert sorted(many[:7, 1]) == sorted(many[7:14, 1]) == list(range(7))
     assert (many[:7, 1] != many[7:14, 1]).any()
 
 
 def test_aligned_pairs_have_the_same_number():
-    index = np.asarray(data.pairs(DIGITS, PHOTOS, count=10, aligned=True).draw(keys.root(0)))
+    index = drawn(0, data.pairs(DIGITS, PHOTOS, count=10, aligned=True))
     assert index.tolist() == [[i % 9, i % 7] for i in range(10)]
 
 
@@ -62,7 +67,8 @@ def test_no_pairs_are_refused():
 
 def test_epochs_have_other_pairs_and_evaluation_always_the_same():
     pairs, key = data.pairs(DIGITS, PHOTOS), keys.root(0)
-    epochs = [np.asarray(train.order(STUDY, key, pairs, epoch)) for epoch in (0, 1)]
+    order = jax.jit(train.order, static_argnums=0)
+    epochs = [np.asarray(order(STUDY, key, pairs, epoch)) for epoch in (0, 1)]
     assert [epoch.shape for epoch in epochs] == [(2, 3, 2), (2, 3, 2)]
     assert len(set(map(tuple, np.concatenate(epochs).reshape(-1, 2)))) > 8  # of 12; the same pairs would make 7
     state = jax.jit(train.init, static_argnums=0)(STUDY, key, pairs)
@@ -79,7 +85,7 @@ def test_no_chunk_length_changes_a_number():
 
 def test_given_variables_replace_the_drawn_ones():
     pairs, key = data.pairs(DIGITS, PHOTOS), keys.root(0)
-    drawn = train.init(STUDY, key, pairs)
+    alone = jax.jit(train.init, static_argnums=0)(STUDY, key, pairs)
     kernel = np.full((3, 4), 0.5, np.float32)
     given = {
         "params": {"Dense_0": {"kernel": kernel}},
@@ -89,7 +95,7 @@ def test_given_variables_replace_the_drawn_ones():
     for place in range(2):
         np.testing.assert_array_equal(began.state.params["Dense_0"]["kernel"][place], kernel)
         np.testing.assert_array_equal(began.state.batch_stats["BatchNorm_0"]["mean"][place], np.ones(4))
-    assert_same_bits(lane(began.state.params, 0)["Dense_1"], drawn.params["Dense_1"])
+    assert_same_bits(lane(began.state.params, 0)["Dense_1"], alone.params["Dense_1"])
     for wrong in ({"Dense_0": {"kernel": np.zeros((4, 3))}}, {"Dense_9": {"kernel": kernel}}):
         with pytest.raises(
             UsageError, match=r"initial variables hold params/Dense_\d/kernel of shape .* the model has"

@@ -35,14 +35,19 @@ def wave(shape, start=0.0):
 
 
 @functools.cache
-def made_up(model=MODEL):
+def made_up():
+    """The ResNet's."""
+    return made_up_for(MODEL)
+
+
+def made_up_for(model):
     """Variables of a sensible size, none of them what a layer begins with."""
     variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 
     def leaf(path, shape):
         name, values = path[-1].key, wave(shape.shape, len(path) + shape.size % 7)
         size = {"kernel": (4 / np.prod(shape.shape[:-1])) ** 0.5}.get(name, 0.2)
-        return jnp.asarray(size * values + (1 if name in ("scale", "var") else 0), jnp.float32)
+        return np.asarray(size * values + (1 if name in ("scale", "var") else 0), np.float32)
 
     return jax.tree_util.tree_map_with_path(leaf, variables)
 
@@ -113,34 +118,33 @@ def test_parameters_and_features():
 def test_unmixer_decodes_what_it_encodes_into_two_images(skip, monkeypatch):
     monkeypatch.setattr(resnet, "WIDTHS", (4, 8))
     model, image = Unmixer(skip=skip, widths=(5, 6, 7)), jnp.asarray(wave((3, 32, 32, 3)))
-    variables = made_up(model)
+    rng = np.random.default_rng(0)  # else both decoders would be the same
+    variables = jax.tree.map(lambda leaf: leaf * rng.uniform(0.5, 1, leaf.shape).astype(np.float32), made_up_for(model))
 
     @jax.jit
     def run(variables):
-        code = model.apply(variables, image, method="encode")
-        return model.apply(variables, image), code, model.apply(variables, code, method="decode")
+        def size(params):
+            output: Any = model.apply({**variables, "params": params}, image)
+            return jnp.square(output.image).sum(), output
 
-    output, code, decoded = run(variables)
+        slopes, output = jax.grad(size, has_aux=True)(variables["params"])
+        code = model.apply(variables, image, method="encode")
+        half: Any = model.clone(dtype=jnp.bfloat16).apply(variables, image)
+        return output, code, model.apply(variables, code, method="decode"), half.image, slopes
+
+    output, code, decoded, half, slopes = run(variables)
     parts = code if skip else (code,)
     assert [part.shape[1:] for part in parts] == [(8, 8, 2), (8, 8, 4), (16, 16, 4), (32, 32, 3)][: len(parts)]
     assert output.image.shape == (3, 2, 32, 32, 3)
     np.testing.assert_allclose(output.image, decoded.image, rtol=0, atol=1e-6)
     assert np.abs(output.image[:, 0] - output.image[:, 1]).max() > 1e-3  # two decoders, not one twice
 
-    lanes = jax.tree.map(lambda leaf: jnp.stack([0.5 * leaf, leaf]), variables)
+    lanes = jax.tree.map(lambda leaf: np.stack([0.5 * leaf, leaf]), variables)
     side_by_side = jax.jit(jax.vmap(model.apply, (0, None)))(lanes, image).image[1]
     np.testing.assert_allclose(side_by_side, output.image, rtol=0, atol=1e-5)
-    half = jax.jit(model.clone(dtype=jnp.bfloat16).apply)(variables, image).image
     assert half.dtype == jnp.float32
     np.testing.assert_allclose(half, output.image, rtol=0, atol=0.05)
-
-    @jax.jit
-    @jax.grad
-    def slopes(params):
-        output: Any = model.apply({**variables, "params": params}, image)
-        return jnp.square(output.image).sum()
-
-    assert all(0 < np.abs(slope).max() < np.inf for slope in jax.tree.leaves(slopes(variables["params"])))
+    assert all(0 < np.abs(slope).max() < np.inf for slope in jax.tree.leaves(slopes))
 
 
 def test_what_does_not_fit_is_refused():
