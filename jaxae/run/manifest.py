@@ -54,12 +54,13 @@ def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
     }
 
 
-def load_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of the run in `folder`. Raises UsageError where there is none, or none that can be used."""
+def load_manifest(folder: Path, mend: str = "name the folder of one") -> dict[str, Any]:
+    """The manifest of the run in `folder`. Raises UsageError, which ends with `mend`, where there is none, or none that
+    can be used."""
     path = folder / "manifest.json"
     if not path.exists():
-        raise UsageError(f"{folder} holds no run; to start one, leave out --resume and name a new --out")
-    return known_manifest(load_json(path, dict, "start again with another --out"), path)
+        raise UsageError(f"{folder} holds no run; {mend}")
+    return known_manifest(load_json(path, dict, mend), path)
 
 
 def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Run:
 
     def __enter__(self) -> "Run":
         if self.config.resume or not self.training:
-            self.before = manifest.load_manifest(self.folder)
+            self.before = manifest.load_manifest(self.folder, "to start one, leave out --resume and name a new --out")
         if self.config.resume:
             resuming.refuse_other_run(self.before or {}, self.manifest, self.folder, self.config)
         elif self.training and self.folder.exists():
