@@ -18,7 +18,7 @@ SHOWN = 10  # test images in the report's figures
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
     """All of it; each improvement against its denoiser, the denoisers against the autoencoder, in pairs."""
     photos, test = run.data("cifar10", "train"), run.data("cifar10", "test")
-    epoch, once, _ = split(photos, run.config)
+    epoch, once, _ = split(photos, run.limited)
     used = {recipe.name: recipe for recipe in recipes(run.config)}
     logs = {name: logged(done) for name, done in trained.items()}
     return ae.results.collect(

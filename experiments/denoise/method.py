@@ -215,7 +215,7 @@ def quality(image, target) -> dict[str, Any]:
     }
 
 
-def split(data: ae.data.Dataset, config: Config) -> tuple[Any, Any, Any]:
+def split(data: ae.data.Dataset, limited: bool) -> tuple[Any, Any, Any]:
     """Rows to train on, as often as an epoch shows them; the same, each once; and the 10% held out for validation.
 
     The split is the same for every seed of every run, so that it is no part of what varies between seeds.
@@ -224,7 +224,7 @@ def split(data: ae.data.Dataset, config: Config) -> tuple[Any, Any, Any]:
     shuffled = np.asarray(jax.random.permutation(key, len(data)), np.int32)
     held_out = round(0.1 * len(data))
     train, validation = shuffled[held_out:], shuffled[:held_out]
-    return train if config.limit else np.resize(train, max(EPOCH, len(train))), train, validation
+    return train if limited else np.resize(train, max(EPOCH, len(train))), train, validation
 
 
 def images(recipe: Recipe, image: Any, row: Any = None) -> Images:
@@ -236,7 +236,7 @@ def images(recipe: Recipe, image: Any, row: Any = None) -> Images:
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, validated at every log, scored on the test images."""
     photos, test = run.data("cifar10", "train"), run.data("cifar10", "test")
-    epoch, _, held_out = split(photos, run.config)
+    epoch, _, held_out = split(photos, run.limited)
     trained = {}
     for recipe in recipes(run.config):
         shown, validation = (images(recipe, photos.image, row) for row in (epoch, held_out))

@@ -42,6 +42,7 @@ def _refuse_others(first: Findings, part: Findings) -> None:
         ("differences", *([difference[:3] for difference in found.differences] for found in (first, part))),
         ("measures", *({arm: {*of} for arm, of in found.measures.items()} for found in (first, part))),
         ("arrays", *({arm: {*of} for arm, of in found.by_seed.items()} for found in (first, part))),
+        ("scores", *({arm: {*of} for arm, of in found.scores.items()} for found in (first, part))),
     ):
         if one != other:
             raise UsageError(

@@ -133,5 +133,7 @@ def _file_module(path: Path) -> Any:
     if spec is None or spec.loader is None or not path.is_file():
         raise ImportError(f"no file {path}")
     loaded = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = loaded  # where its dataclasses look their annotations up
+    sys.path.insert(0, str(path.resolve().parent))  # as `python FILE` has it
     spec.loader.exec_module(loaded)
     return loaded

@@ -121,6 +121,11 @@ def _places(experiment: Experiment, config: Any, parts: Sequence[Part]) -> Place
             if (name, seed) in found:
                 other = found[name, seed][0]
                 raise UsageError(f"{other} and {part.folder} both have seed {seed} of {name!r}; leave one of them out")
+            if name not in part.made["arms"]:
+                raise UsageError(
+                    f"{part.folder} has not trained {name!r}, an arm of its flags; name all, and only, what "
+                    "is trained in the experiment's arms"
+                )
             entry = part.made["arms"][name]
             found[name, seed] = part.folder, entry["trained_as"], entry["lanes"][0] + place
     seeds = range(config.seed, config.seed + config.seeds)

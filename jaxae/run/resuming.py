@@ -58,13 +58,15 @@ def continued(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
 
 
 def with_the_rest(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest `now` with the data and arms of the run `before` that a resumed run has not come to yet.
+    """The manifest `now` with the data, files and arms of the run `before` that a resumed run has not come to yet.
 
-    They stay known, the data above all: other data must go on being refused.
+    They stay known, data and files above all: others must go on being refused.
     """
-    seen = {entry["role"] for entry in now["data"]}
-    data = [*now["data"], *(entry for entry in before.get("data", []) if entry["role"] not in seen)]
-    return {**now, "data": data, "arms": {**before.get("arms", {}), **now["arms"]}}
+    sources = {}
+    for kind in ("data", "files"):
+        seen = {entry["role"] for entry in now[kind]}
+        sources[kind] = [*now[kind], *(entry for entry in before.get(kind, []) if entry["role"] not in seen)]
+    return {**now, **sources, "arms": {**before.get("arms", {}), **now["arms"]}}
 
 
 def _data_words(entry: Mapping[str, Any]) -> str:

@@ -67,19 +67,25 @@ class Run:
             self.manifest = resuming.continued(self.before, self.manifest)
         verb = "into" if self.training else "measuring again in"
         self.say(f"{self.manifest['title']}\n{self.manifest['command']}\n{verb} {self.folder}")
-        self.stop.__enter__()
+        if self.training:  # measuring again has nothing to save, so a signal may end it at once
+            self.stop.__enter__()
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
         self.stop.__exit__()
         if kind is None:
             self.stop.hand_on()  # too late to stop this run, not to stop the one that it is a part of
-        elif self.training:
+        elif self.training and not self._untouched:
             self.write_manifest("interrupted" if issubclass(kind, Interrupted | KeyboardInterrupt) else "failed")
             if issubclass(kind, KeyboardInterrupt):
                 self.say(f"stopped; go on from the last checkpoint, or from the start, with: {self.again()}")
             if kind is UsageError and self.before is None and not any(self.folder.rglob("checkpoints")):
                 shutil.rmtree(self.folder)  # nothing was trained: the corrected command can have the folder
+
+    @property
+    def _untouched(self) -> bool:
+        """Whether this run was complete, and nothing of it has been taken up again."""
+        return self.before is not None and self.before["status"] == "complete" and not self.history
 
     # ---- what an experiment calls
 

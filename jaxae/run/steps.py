@@ -43,9 +43,9 @@ def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None,
             f"go on with: {made['command']} --resume --out {folder}"
         )
     experiment = find_experiment(made["module"], given)
-    found = load_findings(folder, manifest.origin(made, experiment))
-    if not saved:
-        found = measured_again(experiment, folder, made, data_dir) or found
+    found = None if saved else measured_again(experiment, folder, made, data_dir)
+    if found is None:
+        found = load_findings(folder, manifest.origin(made, experiment))
     return publish(folder, experiment, made, found)
 
 
