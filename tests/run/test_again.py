@@ -1,5 +1,6 @@
 """The last steps done again: measured and said from checkpoints, said from what was saved, checked, merged."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from jaxae.errors import UsageError
 from jaxae.run import check, manifest
 from jaxae.run.experiment import find_experiment
 from jaxae.run.merging import merge_runs
+from jaxae.run.run import Run
 from jaxae.run.saved import load_result
 from jaxae.run.steps import report_again
 
@@ -32,10 +34,12 @@ def same(one, other):
     return [name for name in SAME if (one / name).read_bytes() != (other / name).read_bytes()] == []
 
 
-@pytest.mark.parametrize("lost", ["nothing", "scores", "checkpoints"])
+@pytest.mark.parametrize("lost", ["nothing", "scores", "checkpoints", "findings.json"])
 def test_a_run_is_measured_and_said_again_without_training(done, tmp_path, lost, capsys):
     folder = copy(done, tmp_path)
-    if lost != "nothing":
+    if lost.endswith(".json"):
+        (folder / lost).write_text("{")
+    elif lost != "nothing":
         shutil.rmtree(folder / lost)
     for name in ("report.md", "report.html", "results.json", "figures/loss_curves.png"):
         (folder / name).unlink()
@@ -43,6 +47,15 @@ def test_a_run_is_measured_and_said_again_without_training(done, tmp_path, lost,
     assert same(folder, done)
     assert read(folder, "manifest.json") == read(done, "manifest.json")
     assert ("no checkpoint of the trained 'fc standardised'" in capsys.readouterr().out) == (lost == "checkpoints")
+
+
+def test_a_complete_run_stays_complete_when_going_on_is_refused(done, tmp_path):
+    folder = copy(done, tmp_path)
+    made = read(folder, "manifest.json")
+    config = dataclasses.replace(at(folder), resume=True)
+    with pytest.raises(UsageError, match="no such data"), Run(EXPERIMENT, config):
+        raise UsageError("no such data")
+    assert read(folder, "manifest.json") == made
 
 
 def test_findings_are_read_back_equal(done):
