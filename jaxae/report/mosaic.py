@@ -19,28 +19,28 @@ HAIRLINE = 204  # the gray around each image
 def draw_images(data: Images, titled: bool) -> Figure:
     """All images in one array of pixels, each enlarged a whole number of times: nothing is interpolated."""
     rows = [(label, to_rgb(images, data.low, data.high)) for label, images in data.rows]
-    plan = lay_out(data, rows, titled)
-    picture = np.full((plan.height, plan.width, 3), 255, np.uint8)
-    figure = Figure(((plan.width + 1e-3) / DPI, (plan.height + 1e-3) / DPI), dpi=DPI)
+    layout = lay_out(data, rows, titled)
+    picture = np.full((layout.height, layout.width, 3), 255, np.uint8)
+    figure = Figure(((layout.width + 1e-3) / DPI, (layout.height + 1e-3) / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.axis("off")
-    ax.text(MARGIN, MARGIN, plan.title, va="top", fontsize=12, fontweight="bold", linespacing=1.3)
+    ax.text(MARGIN, MARGIN, layout.title, va="top", fontsize=12, fontweight="bold", linespacing=1.3)
     for row, (label, images) in enumerate(rows):
         for i, image in enumerate(images):
-            x, y = plan.corner(row, i)
+            x, y = layout.corner(row, i)
             tile = np.pad(
-                image.repeat(plan.zoom, 0).repeat(plan.zoom, 1), ((1, 1), (1, 1), (0, 0)), constant_values=HAIRLINE
+                image.repeat(layout.zoom, 0).repeat(layout.zoom, 1), ((1, 1), (1, 1), (0, 0)), constant_values=HAIRLINE
             )
             picture[y - 1 : y - 1 + tile.shape[0], x - 1 : x - 1 + tile.shape[1]] = tile
-            write_around(ax, data, plan, row, i)
-            if i % plan.columns == 0:
-                ax.text(MARGIN, y + plan.tile[0] / 2, label, va="center", fontsize=10, linespacing=1.25)
-    ax.imshow(picture, interpolation="nearest", extent=(0, plan.width, plan.height, 0), aspect="auto")
+            write_around(ax, data, layout, row, i)
+            if i % layout.columns == 0:
+                ax.text(MARGIN, y + layout.tile[0] / 2, label, va="center", fontsize=10, linespacing=1.25)
+    ax.imshow(picture, interpolation="nearest", extent=(0, layout.width, layout.height, 0), aspect="auto")
     return figure
 
 
-class Plan(NamedTuple):
+class Layout(NamedTuple):
     """Where the images of a grid lie, in pixels."""
 
     title: str
@@ -60,8 +60,8 @@ class Plan(NamedTuple):
         return self.left + column * (self.tile[1] + self.gap), self.tops[row] + block * self.block
 
 
-def lay_out(data: Images, rows: list[tuple[str, np.ndarray]], titled: bool) -> Plan:
-    """The plan of a grid at most 1,500 pixels wide (unless its images are larger)."""
+def lay_out(data: Images, rows: list[tuple[str, np.ndarray]], titled: bool) -> Layout:
+    """The layout of a grid at most 1,500 pixels wide (unless its images are larger)."""
     count, h, w = rows[0][1].shape[:3]
     blocks = -(-count // (data.columns or 12))
     columns = -(-count // blocks)
@@ -77,26 +77,26 @@ def lay_out(data: Images, rows: list[tuple[str, np.ndarray]], titled: bool) -> P
     tops = [top + above + sum(below[:row]) + row * (tile[0] + gap) for row in range(len(rows))]
     inside = tops[-1] + tile[0] + below[-1] - top
     height = top + blocks * (inside + BLOCK_GAP) - BLOCK_GAP + MARGIN
-    return Plan(title, width, height, columns, zoom, tile, gap, left, tuple(tops), inside + BLOCK_GAP)
+    return Layout(title, width, height, columns, zoom, tile, gap, left, tuple(tops), inside + BLOCK_GAP)
 
 
-def write_around(ax: Any, data: Images, plan: Plan, row: int, i: int) -> None:
+def write_around(ax: Any, data: Images, layout: Layout, row: int, i: int) -> None:
     """The column's label above the first row, and the image's own caption below it."""
-    x, y = plan.corner(row, i)
-    middle = x + plan.tile[1] / 2
+    x, y = layout.corner(row, i)
+    middle = x + layout.tile[1] / 2
     if data.column_labels and row == 0:
-        look = {"ha": "center", "va": "bottom", "fontsize": size(plan, tuple(data.column_labels)), "color": INK}
+        look = {"ha": "center", "va": "bottom", "fontsize": size(layout, tuple(data.column_labels)), "color": INK}
         ax.text(middle, y - 8, data.column_labels[i], **look)
     if data.captions and len(data.captions[row]):
-        look = {"ha": "center", "va": "top", "fontsize": size(plan, tuple(data.captions[row])), "color": MUTED}
-        ax.text(middle, y + plan.tile[0] + 5, data.captions[row][i], **look)
+        look = {"ha": "center", "va": "top", "fontsize": size(layout, tuple(data.captions[row])), "color": MUTED}
+        ax.text(middle, y + layout.tile[0] + 5, data.captions[row][i], **look)
 
 
 @functools.lru_cache(maxsize=64)
-def size(plan: Plan, texts: tuple[str, ...]) -> float:
+def size(layout: Layout, texts: tuple[str, ...]) -> float:
     """The one size of a row's texts at which each stays within its column, a letter's width from the next."""
     widest = max(text_width(text, 9) for text in texts) + text_width("n", 9)
-    return max(4.5, min(9.0, 9.0 * (plan.tile[1] + plan.gap) / widest))
+    return max(4.5, min(9.0, 9.0 * (layout.tile[1] + layout.gap) / widest))
 
 
 def to_rgb(images: Any, low: float, high: float) -> np.ndarray:

@@ -19,7 +19,7 @@ from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.run import flags, manifest, resuming
 from jaxae.run.experiment import Experiment, find_experiment
-from jaxae.run.steps import measured_again, publish
+from jaxae.run.steps import measured_again, write_pages
 from jaxae.train import checkpoint
 
 ELSEWHERE = ("command", "config", "seeds", "started", "wall_seconds")  # what parts may differ in, noted of each
@@ -55,7 +55,7 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     except BaseException:
         shutil.rmtree(out)
         raise
-    return publish(out, experiment, made, load_findings(out, manifest.origin(made, experiment)))
+    return write_pages(out, experiment, made, load_findings(out, manifest.origin(made, experiment)))
 
 
 def _loaded(folders: Sequence[Path], given: str) -> list[Part]:

@@ -25,7 +25,7 @@ def perform(experiment: Experiment, config: flags.Flags) -> Path:
         found = experiment.measure(run, experiment.train(run))
         save_findings(run.folder, found)
         run.write_manifest("complete")
-    publish(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
+    write_pages(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
     return run.folder
 
 
@@ -46,7 +46,7 @@ def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None,
     found = None if saved else measured_again(experiment, folder, made, data_dir)
     if found is None:
         found = load_findings(folder, manifest.origin(made, experiment))
-    return publish(folder, experiment, made, found)
+    return write_pages(folder, experiment, made, found)
 
 
 def measured_again(
@@ -66,7 +66,7 @@ def measured_again(
     return found
 
 
-def publish(
+def write_pages(
     folder: Path, experiment: Experiment, made: Mapping[str, Any], found: Findings, terminal: Any = None
 ) -> Path:
     """Write results.json, the figures and the pages of findings, and print the table; the page."""
