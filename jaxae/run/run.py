@@ -46,6 +46,7 @@ class Run:
         self.writer: Any = None
         self.before: dict[str, Any] | None = None
         self.history: dict[str, Any] = {}
+        self._folders: set[str] = set()  # of the studies' checkpoints
         self._sets: dict[tuple[str, str, bool], Dataset] = {}
         self._began = time.perf_counter()
 
@@ -137,10 +138,13 @@ class Run:
         validation loss for the arm's, in place of the last one. The other options are those of `train.fit`.
 
         What was trained already, in a run that is resumed or measured again, is taken from its checkpoint.
-        Raises UsageError for an arm whose name is taken and for a loss that is not finite.
+        Raises UsageError for an arm or study whose name is taken, for `best` without validation and for a loss that is
+        not finite.
         """
         arm = Arm(arm) if isinstance(arm, Study) else arm
-        self._refuse_taken(arm.names)
+        self._refuse_taken(arm)
+        if best and validation is None:
+            raise UsageError(f"the best state of {arm.study.name!r} takes validation data; give validation=")
         roots = jnp.stack([keys.root(seed) for seed in self.seeds] * len(arm.settings))
         table = [hparams for hparams in arm.settings.values() for _ in self.seeds]
         hparams = None if all(row is None for row in table) else lanes.stack(table)
@@ -231,9 +235,13 @@ class Run:
             self.manifest["data"].append(entry)
         return loaded
 
-    def _refuse_taken(self, names: list[str]) -> None:
-        if taken := [name for name in names if name in self.history]:
+    def _refuse_taken(self, arm: Arm) -> None:
+        if taken := [name for name in arm.names if name in self.history]:
             raise UsageError(f"this run has an arm called {taken[0]!r} already; give every arm a name of its own")
+        folder = checkpoint.file_name(arm.study.name)
+        if folder in self._folders:
+            raise UsageError(f"this run has checkpoints called {folder!r} already; give every study a name of its own")
+        self._folders.add(folder)
 
     def _arms(self, arm: Arm, whole: Trained, test: Any, best: bool) -> dict[str, Trained]:
         """The arms that were trained together, each with its lanes, scored, noted, written down."""

@@ -161,7 +161,9 @@ def _load(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
             step = manager.latest_step() or 0
             for name, pattern in like.items():
                 if pattern is not None:
-                    _refuse_misfit(folder, name, manager.item_metadata(step)[name].tree, pattern)
+                    there = name in _saved_items(folder)
+                    saved = manager.item_metadata(step)[name].tree if there else {}
+                    _refuse_misfit(folder, name, saved, pattern)
             args = {name: ocp.args.StandardRestore(_on_host(pattern)) for name, pattern in like.items()}
             return dict(manager.restore(step, args=ocp.args.Composite(**args)).items())
     except UsageError:

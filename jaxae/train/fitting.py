@@ -18,7 +18,7 @@ from jaxae.study import Study
 from jaxae.train.early_stopping import keep_best, model_of
 from jaxae.train.finite import refuse_non_finite
 from jaxae.train.lanes import Lanes, Mode
-from jaxae.train.plan import CARRIED, Plan, Progress
+from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
 from jaxae.train.trained import Trained, of_progress
 
 
@@ -115,10 +115,12 @@ def progress(
     `plan` and `how`, which hold the rest of its.
 
     Raises NonFiniteLossError at the first loss that is not finite, and UsageError for `split` where the study's batches
-    are `indivisible`, and for keys or hparams that aren't one for each lane.
+    are `indivisible`, for keys or hparams that aren't one for each lane, for validations asked for without data for
+    them, and for a `start` that began otherwise.
     """
     _refuse_lanes(keys, hparams)
     per_epoch = study.steps_per_epoch(data)
+    _refuse_plan(plan, validation, start, len(keys), per_epoch)
     stops = plan.stops(per_epoch)
     if how.axis and (reason := loop.indivisible(study, keys[0], data, how.devices, _first(hparams))):
         raise UsageError(f"{study.name} can't be trained with lanes 'split': {reason}; use 'map'")
@@ -158,6 +160,24 @@ def _refuse_lanes(keys: jax.Array, hparams: Any) -> None:
             raise UsageError(
                 f"hparams{jax.tree_util.keystr(path)} has shape {np.shape(leaf)} and there are {len(keys)} lanes; lead "
                 "with the lanes, as jaxae.lanes.stack does"
+            )
+
+
+def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int, per_epoch: int) -> None:
+    """Raise UsageError unless there is validation data where the plan needs it, and `start` began with this plan."""
+    asked = [f"{name}={value}" for name in VALIDATING if (value := getattr(plan, name)) is not None]
+    if validation is None and asked:
+        raise UsageError(f"{' and '.join(asked)} without validation data; give validation=, or leave that out")
+    if start is None:
+        return
+    points = len(plan.points(per_epoch)) if validation is not None else 0
+    have = [{np.shape(losses) for losses in split.values()} for split in (start.train, start.validation)]
+    need = [{(count, plan.epochs * per_epoch)}, {(count, points)} if points else set()]
+    for name, old, new in zip(("training", "validation"), have, need, strict=True):
+        if old != new:
+            raise UsageError(
+                f"start has {name} losses of shapes {sorted(old)} and this training has {sorted(new)} (lanes, steps); "
+                "go on with the keys, epochs and validations that it began with"
             )
 
 

@@ -1,6 +1,7 @@
 """What training carries from chunk to chunk: the plan, the progress."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from jaxae.errors import UsageError
@@ -33,6 +34,7 @@ class Progress(NamedTuple):
 
 
 CARRIED = ("state", "best", "best_loss", "stale", "active")  # from one compiled program to the next
+VALIDATING = ("validate_every", "patience")  # what of a Plan takes validation data
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Plan:
     patience         validations without improvement after which a lane stops; None: never
     chunk            steps in one compiled call; None: about a tenth of an epoch. No result depends on it
 
-    Raises UsageError for one below 1.
+    Raises UsageError for one that isn't a whole number from 1 up.
     """
 
     epochs: int
@@ -55,8 +57,8 @@ class Plan:
     def __post_init__(self):
         for name in ("epochs", "validate_every", "patience", "chunk"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{name} is {value}; it must be at least 1")
+            if value is not None and not (isinstance(value, Integral) and value >= 1):
+                raise UsageError(f"{name} is {value!r}; give a whole number, at least 1")
 
     def stops(self, per_epoch: int) -> tuple[int, ...]:
         """The steps of an epoch after which validation happens. Raises UsageError where there would be none."""

@@ -210,12 +210,24 @@ def test_validation_happens_where_it_is_asked_for():
     assert np.isfinite(done.validation["l1"]).all()
 
 
+def begun(epochs):
+    return train.begin(study(), roots(1), DATA, train.Plan(epochs))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: train.fit(study(batch_size=23), roots(1), DATA), "batch of 23.*22 examples"),
         (lambda: train.Plan(0), "epochs is 0"),
         (lambda: train.Plan(1, patience=0), "patience is 0"),
+        (lambda: train.Plan(1.5), r"epochs is 1\.5; give a whole number"),  # type: ignore[arg-type]
+        (lambda: train.fit(study(), roots(1), DATA, patience=2), "patience=2 without validation data"),
+        (lambda: train.fit(study(), roots(1), DATA, validate_every=2), "validate_every=2 without validation data"),
+        (lambda: train.fit(study(), roots(1), DATA, start=begun(2)), r"losses of shapes \[\(1, 8\)\] .* \[\(1, 12\)\]"),
+        (
+            lambda: train.fit(study(), roots(1), DATA, validation=HELD_OUT, start=begun(3)),
+            r"start has validation losses of shapes \[\] and this training has \[\(1, 3\)\]",
+        ),
         (lambda: Lanes("pmap"), "map, vmap or split, not 'pmap'"),  # type: ignore[arg-type]
         (lambda: Lanes("map", 99), "99 devices"),
         (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
