@@ -47,7 +47,7 @@ def test_another_shape_or_dtype_is_refused_and_named(saved):
 
 def test_a_checkpoint_without_a_best_model_can_not_give_one(tmp_path):
     checkpoint.save(tmp_path / "tiny", train.begin(study(), roots(2), DATA, train.Plan(3)))
-    with pytest.raises(UsageError, match="has nothing at .*and this run needs"):
+    with pytest.raises(UsageError, match=r"has nothing at .*and this run needs"):
         checkpoint.restore(tmp_path / "tiny", begin())
 
 
