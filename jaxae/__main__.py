@@ -63,10 +63,12 @@ def prepare_data(flags: argparse.Namespace) -> None:
 
 def report_run(flags: argparse.Namespace) -> None:
     """Measure a run again, and write its figures and pages."""
-    from jaxae.run.saved import save_result
+    from jaxae.run.saved import refuse_precious, save_result
     from jaxae.run.steps import report_again
 
     set_up()
+    if flags.save is not None:
+        refuse_precious(flags.save, flags.experiment)
     print(report_again(flags.run, given=flags.experiment, data_dir=flags.data_dir, saved=flags.saved))
     if flags.save is not None:
         save_result(flags.run, flags.save, flags.experiment)

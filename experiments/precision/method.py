@@ -101,6 +101,9 @@ def train(run: ae.Run) -> Runs:
     done = Runs({}, {})
     for name in run.config.studies:
         for precision in run.config.both:
+            if reason := left_out(run, name, precision):
+                done.untrained[name, precision] = reason
+                continue
             try:
                 done.found[name, precision] = result(run, name, precision)
             except ae.UsageError as error:
@@ -110,20 +113,36 @@ def train(run: ae.Run) -> Runs:
     return done
 
 
+def folder_of(run: ae.Run, name: str, precision: str) -> Path:
+    """Where a study is trained in a precision."""
+    return run.folder / "runs" / f"{name}-{precision}"
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether it holds a run that has ended well."""
+    return folder.exists() and manifest.load_manifest(folder)["status"] == "complete"
+
+
+def left_out(run: ae.Run, name: str, precision: str) -> str:
+    """Why a run that is measured again has left a study out; nothing where it hasn't."""
+    if run.training or is_complete(folder_of(run, name, precision)):
+        return ""
+    return load_result(run.folder).findings.facts["untrained"].get(f"{name} in {precision}", "")
+
+
 def result(run: ae.Run, name: str, precision: str) -> ae.Findings:
     """What a study finds in a precision: trained, gone on with, or read where it is complete.
 
     Raises UsageError where the study refuses its flags or its data, and where it isn't complete and nothing may be
     trained.
     """
-    folder = run.folder / "runs" / f"{name}-{precision}"
-    if not (folder.exists() and manifest.load_manifest(folder)["status"] == "complete"):
+    folder = folder_of(run, name, precision)
+    if not is_complete(folder):
         if not run.training:
             raise ae.UsageError(
                 f"{folder} holds no complete run, so it can't be measured; train it with: {run.again()}"
             )
-        if run.stop.number:
-            raise Interrupted(run.stop.number, run.again())
+        run.stop_if_asked()
         train_study(run, name, precision, folder)
     return load_result(folder).findings
 

@@ -173,6 +173,7 @@ def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     ]
     software = [
         ("commit", f"`{manifest['git_commit']}`" if manifest["git_commit"] else ""),
+        ("measured again by", _measurer(manifest)),
         ("random keys", str(manifest["key_implementation"])),
         ("matmul precision", str(manifest["matmul_precision"])),
         ("XLA flags", f"`{manifest['xla_flags']}`" if manifest["xla_flags"] else ""),
@@ -181,6 +182,14 @@ def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     settings = [(name, f"`{_flag(value)}`") for name, value in manifest["config"].items()]
     parts = {"Parameters": sizes, "Data": data, "Files": files, "Settings": settings, "Software": software}
     return {name: pairs for name, pairs in parts.items() if pairs}
+
+
+def _measurer(manifest: Mapping[str, Any]) -> str:
+    """By what the findings were measured, where it isn't what trained; else nothing."""
+    if "measured" not in manifest:
+        return ""
+    made = manifest["measured"]
+    return f"commit `{made['git_commit'] or 'unknown'}`, jax {made['versions']['jax']}, {made['device']['kind']}"
 
 
 def _details_of(table: Table, row: Sequence[str]) -> list[tuple[str, str]]:

@@ -20,12 +20,11 @@ def check(path: Path, out: Path, *, given: str = "", **local: Any) -> tuple[str,
     """
     before = load_result(path, given)
     config = flags.restored(before.experiment.config, before.manifest["config"], out=out, **local)
-    now = load_result(perform(before.experiment, config), given)
-    for entry in now.manifest["data"]:
-        resuming.refuse_other_data(before.manifest["data"], entry, path)
-    rows, rows_now = (_said(saved) for saved in (before, now))
+    rows = _said(before)
     if not any(row.values for row in rows):
         raise UsageError(f"{path} holds no measures, so there is nothing to check; {MEND}")
+    now = load_result(perform(before.experiment, config, like=(path, before.manifest)), given)
+    rows_now = _said(now)
     how = "by interval (another platform)"
     if same_platform(before.manifest, now.manifest):
         how, differing = "bitwise", differences(rows, rows_now, bitwise=True)
@@ -37,14 +36,17 @@ def check(path: Path, out: Path, *, given: str = "", **local: Any) -> tuple[str,
 
 def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether equal bits are to be expected."""
+    measured = {**before, **before.get("measured", {})}
     cores = before["device"].get("cores") == now["device"].get("cores")
-    return cores and not resuming.differing_platform(before, now) and _batch_devices(before) == _batch_devices(now)
+    alike = not any(resuming.differing_platform(made, now) for made in (before, measured))
+    return cores and alike and resuming.batch_devices(before) == resuming.batch_devices(now)
 
 
 def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether both were made by the same commit, without changes; False where that isn't known."""
+    """Whether both were trained and measured by the same commit, without changes; False where that isn't known."""
     commit = now["git_commit"]
-    return commit != "" and "+changes" not in commit and before.get("git_commit") == commit
+    known = commit != "" and "+changes" not in commit
+    return known and all(made.get("git_commit") == commit for made in (before, before.get("measured", before)))
 
 
 def differences(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list[str]:
@@ -67,11 +69,6 @@ def differences(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> 
 
 def _said(saved: Saved) -> Sequence[Row]:
     return saved.experiment.document(saved.findings).rows
-
-
-def _batch_devices(made: Mapping[str, Any]) -> dict[str, int]:
-    """By arm, how many devices shared each batch, where several did: their sums have roundings of their own."""
-    return {name: arm["batch_devices"] for name, arm in made.get("arms", {}).items() if "batch_devices" in arm}
 
 
 def _key(row: Row) -> tuple[Any, ...]:

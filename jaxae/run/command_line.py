@@ -30,8 +30,8 @@ XLA_FLAGS = {
 def cli(experiment: Experiment, args: list[str] | None = None) -> None:
     """Run an experiment as the command line says: the last line of its file.
 
-    Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 after Ctrl-C or SIGTERM, with the
-    command that resumes.
+    Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 where Ctrl-C or SIGTERM stopped it,
+    with the command that resumes.
     """
     with_errors(lambda: perform(experiment, parsed(experiment, args)))
 

@@ -21,7 +21,7 @@ from jaxae.run import flags
 from jaxae.run.experiment import Experiment
 
 FORMAT = 2
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
 NEEDED = (
     "module", "experiment", "title", "summary", "command", "config", "seeds", "key_implementation", "versions",
     "device", "xla_flags", "matmul_precision", "data", "git_commit", "status", "arms",
@@ -29,7 +29,7 @@ NEEDED = (
 
 
 def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
-    """The manifest of a run that starts now. Keys as in the run directory's documentation."""
+    """The manifest of a run that starts now."""
     return {
         "format": FORMAT,
         "module": experiment.program[-1],
@@ -104,16 +104,19 @@ def describe_file(role: str, path: Path) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The commit of the code that runs, marked where it has changes; empty outside a git checkout."""
+    """The commit of the code that runs, and a digest of its changes where it has some; empty outside a git checkout."""
     here = Path(__file__).parent
 
     def git(*arguments):
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, text=True, errors="replace", timeout=10, check=False
+        )
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
         commit = git("rev-parse", "HEAD")
-        return commit + ("+changes" if commit and git("status", "--porcelain", "-uno") else "")
+        changes = git("diff", "HEAD") if commit else ""
+        return commit + (f"+changes.{hashlib.sha256(changes.encode()).hexdigest()[:12]}" if changes else "")
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

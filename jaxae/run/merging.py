@@ -83,17 +83,33 @@ def _refuse_other(first: Part, part: Part) -> None:
         old, new = one["config"].get(name), other["config"].get(name)
         if name not in free and old != new:
             raise UsageError(f"{where} have {flags.flag(name)} {old} and {new}; merge runs of equal flags")
-    for name, old, new in resuming.differing_platform(one, other):
+    for name, old, new in (*resuming.differing_platform(one, other), *_differing_batches(one, other)):
         raise UsageError(f"{where} were made with {name} {old} and {new}; merge runs of one platform")
-    if one["git_commit"] != other["git_commit"]:
+    for name, old, new in (
+        ("commits", one["git_commit"], other["git_commit"]),
+        ("versions of jaxae", one["versions"].get("jaxae"), other["versions"].get("jaxae")),
+    ):
+        if old != new:
+            raise UsageError(
+                f"{where} were made by the {name} {old or 'unknown'} and {new or 'unknown'}; merge runs of the same "
+                "code"
+            )
+    if one.get("measured") != other.get("measured"):
         raise UsageError(
-            f"{where} were made by the commits {one['git_commit'] or 'unknown'} and "
-            f"{other['git_commit'] or 'unknown'}; merge runs of the same code"
+            f"{where} were measured again by different code or devices; measure both again here: report RUN"
         )
     for entry in [*other["data"], *other["files"]]:
         resuming.refuse_other_data([*one["data"], *one["files"]], entry, first.folder)
-    if one.get("pretrained") != other.get("pretrained"):
-        raise UsageError(f"{where} used other pretrained models; merge runs of the same")
+    for name, kept in one.get("pretrained", {}).items():
+        if kept != other.get("pretrained", {}).get(name, kept):
+            raise UsageError(f"{where} used another pretrained {name!r} each; merge runs of the same")
+
+
+def _differing_batches(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """The studies of both whose batches lay on other numbers of devices."""
+    on, on_other = resuming.batch_devices(one), resuming.batch_devices(other)
+    both = {name: (on.get(name, 1), on_other.get(name, 1)) for name in one["arms"].keys() & other["arms"].keys()}
+    return [(f"devices for each batch of {name}:", *pair) for name, pair in both.items() if pair[0] != pair[1]]
 
 
 def _whole(parts: Sequence[Part]) -> Any:
@@ -114,6 +130,8 @@ Places = dict[str, list[tuple[Path, str, int]]]  # of every lane of a study: run
 
 def _places(experiment: Experiment, config: Any, parts: Sequence[Part]) -> Places:
     """Where each lane of the merged run is. Raises UsageError where one is nowhere, or in two places."""
+    if not experiment.arms(config):
+        raise UsageError(f"{experiment.name} has no arms of its own, so its runs can't be merged")
     found: dict[tuple[str, int], tuple[Path, str, int]] = {}
     for part in parts:
         names = [name for arm in experiment.arms(part.config) for name in arm.names]
@@ -150,9 +168,13 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
             key: round(sum(entry.get(key, 0.0) for entry in spent.values()), 1)
             for key in ("wall_seconds", "compile_seconds")
         }
-        arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds
+        shared = {key: entry[key] for entry in spent.values() for key in ("batch_devices",) if key in entry}
+        arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds | shared
+    pretrained = {name: kept for part in parts for name, kept in part.made.get("pretrained", {}).items()}
     return {
         **parts[0].made,
+        **resuming.sources([part.made for part in parts]),
+        **({"pretrained": pretrained} if pretrained else {}),
         "command": experiment.command(config),
         "config": flags.science(config),
         "seeds": seeds,
@@ -219,7 +241,8 @@ def _measure(out, experiment, config, parts: Sequence[Part], made, data_dir) -> 
     if len({*lists}) == 1:
         found = [load_findings(part.folder, manifest.origin(part.made, experiment)) for part in parts]
         save_findings(out, concatenated(found, manifest.origin(made, experiment)))
-    elif measured_again(experiment, out, made, data_dir) is None:
-        raise UsageError(
-            "runs of different arms are merged only where they can be measured again: give their --data-dir"
-        )
+        return
+    try:
+        measured_again(experiment, out, made, data_dir)
+    except UsageError as error:
+        raise UsageError(f"runs of different arms are merged by measuring them again, and {error}") from error

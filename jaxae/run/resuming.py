@@ -62,11 +62,23 @@ def with_the_rest(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str
 
     They stay known, data and files above all: others must go on being refused.
     """
-    sources = {}
+    return {**now, **sources([now, before]), "arms": {**before.get("arms", {}), **now["arms"]}}
+
+
+def sources(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The data and files of all runs, by their manifests; of each role the first."""
+    found = {}
     for kind in ("data", "files"):
-        seen = {entry["role"] for entry in now[kind]}
-        sources[kind] = [*now[kind], *(entry for entry in before.get(kind, []) if entry["role"] not in seen)]
-    return {**now, **sources, "arms": {**before.get("arms", {}), **now["arms"]}}
+        by_role: dict[str, Mapping[str, Any]] = {}
+        for entry in (entry for run in runs for entry in run.get(kind, [])):
+            by_role.setdefault(entry["role"], entry)
+        found[kind] = [*by_role.values()]
+    return found
+
+
+def batch_devices(made: Mapping[str, Any]) -> dict[str, int]:
+    """By study, how many devices shared each batch, where several did: their sums have roundings of their own."""
+    return {name: arm["batch_devices"] for name, arm in made.get("arms", {}).items() if "batch_devices" in arm}
 
 
 def _data_words(entry: Mapping[str, Any]) -> str:

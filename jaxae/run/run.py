@@ -20,12 +20,14 @@ from jaxae.run import flags, manifest, pretrained, resuming
 from jaxae.run.experiment import Experiment
 from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.tensorboard import tensorboard_writer
-from jaxae.run.training import choose_lanes, non_finite, train_or_restore
+from jaxae.run.training import choose_lanes, non_finite, scores_file, train_or_restore
 from jaxae.study import Arm, Study
 from jaxae.train import checkpoint, lanes
 from jaxae.train.curves import parameters
 from jaxae.train.plan import Plan
 from jaxae.train.trained import Trained, alive, history, of_progress
+
+Like = tuple[Path, Mapping[str, Any]] | None  # a run, or saved result, whose data another must have; its manifest
 
 
 class Run:
@@ -35,7 +37,7 @@ class Run:
     models that runs use and don't study, `origin` for its findings.
     """
 
-    def __init__(self, experiment: Experiment, config: flags.Flags, *, training: bool = True):
+    def __init__(self, experiment: Experiment, config: flags.Flags, *, training: bool = True, like: Like = None):
         self.experiment, self.training = experiment, training
         self.config: Any = config  # of the experiment's own type
         self.manifest = manifest.new_manifest(experiment, config)
@@ -45,6 +47,7 @@ class Run:
         self.stop = Stop(self.say)
         self.writer: Any = None
         self.before: dict[str, Any] | None = None
+        self.like = like
         self.history: dict[str, Any] = {}
         self._folders: set[str] = set()  # of the studies' checkpoints
         self._sets: dict[tuple[str, str, bool], Dataset] = {}
@@ -112,10 +115,7 @@ class Run:
 
     def file(self, role: str, path: Path) -> Path:
         """Note a file that the run depends on, such as pretrained weights, with its SHA-256; the same path."""
-        entry = manifest.describe_file(role, path)
-        resuming.refuse_other_data((self.before or {}).get("files", []), entry, self.folder)
-        if entry not in self.manifest["files"]:
-            self.manifest["files"].append(entry)
+        self._note_source("files", manifest.describe_file(role, path))
         return path
 
     def train(
@@ -190,6 +190,11 @@ class Run:
         if not self.config.quiet:
             self.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
+    def stop_if_asked(self) -> None:
+        """Raise Interrupted where a signal has come: called where everything is saved."""
+        if self.stop.number:
+            raise Interrupted(self.stop.number, self.again())
+
     def again(self) -> str:
         """The command that goes on with this run."""
         config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
@@ -229,11 +234,15 @@ class Run:
             role += ", whole" * whole
             if not whole:
                 more, loaded = {"of": len(loaded)}, loaded.head(limit)
-        entry = manifest.describe_data(role, loaded) | more
-        resuming.refuse_other_data((self.before or {}).get("data", []), entry, self.folder)
-        if entry not in self.manifest["data"]:
-            self.manifest["data"].append(entry)
+        self._note_source("data", manifest.describe_data(role, loaded) | more)
         return loaded
+
+    def _note_source(self, kind: str, entry: Mapping[str, Any]) -> None:
+        """Note a data set or file; refuse one that isn't what the run, or the one that it is to be like, had."""
+        for folder, made in ((self.folder, self.before or {}), self.like or (self.folder, {})):
+            resuming.refuse_other_data(made.get(kind, []), entry, folder)
+        if entry not in self.manifest[kind]:
+            self.manifest[kind].append(entry)
 
     def _refuse_taken(self, arm: Arm) -> None:
         if taken := [name for name in arm.names if name in self.history]:
@@ -263,15 +272,14 @@ class Run:
         return found
 
     def _scores(self, whole: Trained, test: Any) -> dict[str, Any]:
-        """The scores of all lanes on the test images, kept beside the checkpoints for whoever measures again."""
-        path = self.folder / "scores" / f"{checkpoint.file_name(whole.name)}.npz"
-        if self.before and path.exists():
+        """The scores of all lanes on the test images, kept for a resumed run; measuring again makes them anew."""
+        path = scores_file(self.folder, whole.study)
+        if self.training and path.exists():
             return load_arrays(path)[""]
         self.say(f"{whole.name}: scoring the test images")
         scored = whole.evaluate(test)
-        if self.training:
-            path.parent.mkdir(exist_ok=True)
-            save_arrays(path, {"": scored})
+        path.parent.mkdir(exist_ok=True)
+        save_arrays(path, {"": scored})
         return scored
 
 

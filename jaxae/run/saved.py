@@ -39,13 +39,18 @@ def load_result(path: Path, given: str = "") -> Saved:
     return Saved(made, experiment, from_json(content["findings"], manifest.origin(made, experiment), path))
 
 
-def save_result(folder: Path, path: Path, given: str = "") -> None:
-    """Write the result of a run's folder into one file, in the place of an older one and of nothing else."""
+def refuse_precious(path: Path, given: str = "") -> None:
+    """Raise UsageError where there is something in the place of a results file that isn't one."""
     if path.exists():
         try:
             load_result(path, given)
         except UsageError:
             raise UsageError(f"{path} exists and is no results file; choose another name for --save") from None
+
+
+def save_result(folder: Path, path: Path, given: str = "") -> None:
+    """Write the result of a run's folder into one file, in the place of an older one and of nothing else."""
+    refuse_precious(path, given)
     saved = load_result(folder, given)
     try:
         write_json(path, {"manifest": saved.manifest, "findings": to_json(saved.findings)})

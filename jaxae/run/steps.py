@@ -13,16 +13,20 @@ from jaxae.report.console import console
 from jaxae.report.page import write_report
 from jaxae.run import flags, manifest
 from jaxae.run.experiment import Experiment, find_experiment
-from jaxae.run.run import Run
+from jaxae.run.run import Like, Run
+
+MEASURED_BY = ("git_commit", "versions", "device")  # of the manifest
 
 
-def perform(experiment: Experiment, config: flags.Flags) -> Path:
-    """Train, measure and say: the run's folder, complete.
+def perform(experiment: Experiment, config: flags.Flags, *, like: Like = None) -> Path:
+    """Train, measure and say: the run's folder, complete. `like` is a run whose data this must have, and where it is.
 
     Raises UsageError for what can't be done, and Interrupted, once all is saved, after Ctrl-C or SIGTERM.
     """
-    with Run(experiment, config) as run:
-        found = experiment.measure(run, experiment.train(run))
+    with Run(experiment, config, like=like) as run:
+        trained = experiment.train(run)
+        run.stop_if_asked()
+        found = experiment.measure(run, trained)
         save_findings(run.folder, found)
         run.write_manifest("complete")
     write_pages(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
@@ -43,26 +47,28 @@ def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None,
             f"go on with: {made['command']} --resume --out {folder}"
         )
     experiment = find_experiment(made["module"], given)
-    found = None if saved else measured_again(experiment, folder, made, data_dir)
+    try:
+        found = None if saved else measured_again(experiment, folder, made, data_dir)
+    except UsageError as error:
+        found = None
+        print(f"not measured again, but said again from what was measured before: {error}")
     if found is None:
         found = load_findings(folder, manifest.origin(made, experiment))
-    return write_pages(folder, experiment, made, found)
+    return write_pages(folder, experiment, manifest.load_manifest(folder), found)
 
 
-def measured_again(
-    experiment: Experiment, folder: Path, made: Mapping[str, Any], data_dir: Path | None
-) -> Findings | None:
-    """The findings of a complete run's checkpoints, written down; None, and why on the terminal, where they or the
-    data aren't at hand."""
+def measured_again(experiment: Experiment, folder: Path, made: Mapping[str, Any], data_dir: Path | None) -> Findings:
+    """The findings of a complete run's checkpoints, written down, and in the manifest by what they were measured where
+    that isn't what trained. Raises UsageError where checkpoints or data aren't at hand."""
     config = flags.restored(experiment.config, made["config"], out=folder, data_dir=data_dir)
-    run = Run(experiment, config, training=False)
-    try:
-        with run:
-            found = experiment.measure(run, experiment.train(run))
-    except UsageError as error:
-        run.say(f"not measured again, but said again from what was measured before: {error}")
-        return None
+    with Run(experiment, config, training=False) as run:
+        found = experiment.measure(run, experiment.train(run))
     save_findings(folder, found)
+    now = manifest.new_manifest(experiment, config)
+    measured = {name: now[name] for name in MEASURED_BY}
+    trained = {name: value for name, value in made.items() if name != "measured"}
+    alike = all(made[name] == value for name, value in measured.items())
+    write_json(folder / "manifest.json", trained if alike else {**trained, "measured": measured})
     return found
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from jaxae import train
 from jaxae.errors import UsageError
 from jaxae.run import terminal
-from jaxae.run.signals import Interrupted
 from jaxae.run.tensorboard import write_events
 from jaxae.study import Study
 from jaxae.train import checkpoint, lanes
@@ -31,8 +30,7 @@ def train_or_restore(
     `options` are those of `train.progress`. Raises UsageError where the run may not train and the end isn't there, and
     Interrupted, once all is saved, after a signal.
     """
-    if run.stop.number:  # it came while an earlier arm was scored
-        raise Interrupted(run.stop.number, run.again())
+    run.stop_if_asked()  # while an earlier arm was scored
     per_epoch, folder = study.steps_per_epoch(data), checkpoints(run.folder, study)
     start = _start(run, study, roots, data, plan, how, folder, options)
     if not run.training:
@@ -44,6 +42,8 @@ def train_or_restore(
     look = {"console": run.console, "quiet": run.config.quiet}
     options = {name: value for name, value in options.items() if name != "initial"}
     now = start
+    if not _is_ended(start, plan, per_epoch):
+        scores_file(run.folder, study).unlink(missing_ok=True)  # of a checkpoint that is there no more
     with terminal.Bar(study.name, plan.epochs, per_epoch, int(start.done), **look) as bar:
         for now in train.progress(study, roots, data, plan, how=how, start=start, **options):
             clock.tick(now)
@@ -57,6 +57,11 @@ def train_or_restore(
 def checkpoints(folder: Path, study: Study) -> Path:
     """Where a run keeps the checkpoints of a study."""
     return folder / "checkpoints" / checkpoint.file_name(study.name)
+
+
+def scores_file(folder: Path, study: Study) -> Path:
+    """Where a run keeps the scores of a study's lanes."""
+    return folder / "scores" / f"{checkpoint.file_name(study.name)}.npz"
 
 
 def choose_lanes(run: "Run", study: Study, roots: jax.Array, data: Any, hparams: Any) -> Lanes:
@@ -93,8 +98,12 @@ def _start(run, study, roots, data, plan, how, folder, options) -> Progress:
     return (checkpoint.restore(folder, begun) if run.before else None) or begun
 
 
+def _is_ended(now: Progress, plan: Plan, per_epoch: int) -> bool:
+    return int(now.done) >= plan.epochs * per_epoch or not np.any(now.active)
+
+
 def _ended(now: Progress, plan: Plan, per_epoch: int, study: Study, run: "Run") -> Progress:
-    if int(now.done) < plan.epochs * per_epoch and np.any(now.active):
+    if not _is_ended(now, plan, per_epoch):
         raise UsageError(f"{run.folder} holds no checkpoint of the trained {study.name!r}, so it can't be measured")
     return now
 
@@ -106,8 +115,7 @@ def _keep(run, folder, now, clock, per_epoch, epochs) -> None:
     if due or run.stop.number or not np.any(now.active):
         checkpoint.save(folder, now)
         clock.saved = time.perf_counter()
-    if run.stop.number:
-        raise Interrupted(run.stop.number, run.again())
+    run.stop_if_asked()
 
 
 def _note_batch_devices(run, study, devices: int) -> None:

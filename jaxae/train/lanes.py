@@ -122,7 +122,8 @@ def dividing(batch_size: int, devices: int) -> int:
 def resident(tree: Any, how: Lanes) -> Any:
     """The arrays of `tree` on every device of `how`.
 
-    An array of numpy's that can't be written, as those of a Dataset, is moved once and stays there while it lives.
+    An array of numpy's that can't be written, as those of a Dataset, is moved once and stays there while it lives: who
+    has such a view of an array doesn't write that one either.
     """
     place = NamedSharding(how.mesh, P())
     return jax.tree.map(lambda leaf: _kept(leaf, place) if _is_fixed(leaf) else jax.device_put(leaf, place), tree)

@@ -1,8 +1,9 @@
 """What training carries from chunk to chunk: the plan, the progress."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from jaxae.errors import UsageError
 from jaxae.study import State
@@ -57,7 +58,7 @@ class Plan:
     def __post_init__(self):
         for name in ("epochs", "validate_every", "patience", "chunk"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, Integral) and value >= 1):
+            if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise UsageError(f"{name} is {value!r}; give a whole number, at least 1")
 
     def stops(self, per_epoch: int) -> tuple[int, ...]:

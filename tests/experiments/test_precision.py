@@ -11,6 +11,7 @@ import jaxae as ae
 from experiments import fc_vs_conv, precision
 from experiments.precision import method
 from jaxae.findings.storage import load_findings
+from jaxae.run.merging import merge_runs
 from jaxae.run.run import Run
 from jaxae.run.saved import load_result
 from jaxae.run.signals import Interrupted
@@ -101,7 +102,7 @@ def test_a_signal_in_the_last_moments_of_a_study_stops_the_whole(study, tmp_path
     assert not (tmp_path / "run/runs/fc_vs_conv-bfloat16").exists()
 
 
-def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refused_otherwise(study, tmp_path):
+def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refused_otherwise(study, tmp_path, capsys):
     def refuse(run):
         raise ae.UsageError("seed 0: a loss that is not finite") from cause
 
@@ -115,6 +116,13 @@ def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refuse
     assert found.facts["untrained"].keys() == {"fc_vs_conv in float32", "fc_vs_conv in bfloat16"}
     said = precision.say(found).conclusions
     assert said.startswith("- fc_vs_conv in float32 can't be trained: seed 0: a loss that is not finite.")
+    before = (folder / "findings.json").read_bytes()
+    report_again(folder)
+    assert (folder / "findings.json").read_bytes() == before
+    assert "not measured again" not in capsys.readouterr().out
+    other = perform_in(tmp_path / "other", seed=2)
+    with pytest.raises(ae.UsageError, match="precision has no arms of its own, so its runs can't be merged"):
+        merge_runs([folder, other], tmp_path / "merged")
 
 
 def test_studies_are_trained_in_either_precision_and_in_the_batches_asked_for():

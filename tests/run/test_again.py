@@ -13,6 +13,7 @@ from quick import EXPERIMENT, SAME, at, perform, read
 import jaxae as ae
 from jaxae import __main__ as tool
 from jaxae.errors import UsageError
+from jaxae.findings.storage import load_arrays, save_arrays
 from jaxae.run import check, manifest
 from jaxae.run.experiment import find_experiment
 from jaxae.run.merging import merge_runs
@@ -47,6 +48,26 @@ def test_a_run_is_measured_and_said_again_without_training(done, tmp_path, lost,
     assert same(folder, done)
     assert read(folder, "manifest.json") == read(done, "manifest.json")
     assert ("no checkpoint of the trained 'fc standardised'" in capsys.readouterr().out) == (lost == "checkpoints")
+
+
+def test_scores_are_measured_again_and_by_what_is_written_down(done, tmp_path, monkeypatch):
+    folder = copy(done, tmp_path)
+    (path,) = (folder / "scores").iterdir()
+    scores = load_arrays(path)[""]
+    save_arrays(path, {"": {name: values + 1 for name, values in scores.items()}})
+    made = read(folder, "manifest.json")
+    monkeypatch.setattr(manifest, "_commit", lambda: "another")
+    report_again(folder)
+    assert same(folder, done) is False  # the page names the commit
+    assert (folder / "findings.json").read_bytes() == (done / "findings.json").read_bytes()
+    np.testing.assert_array_equal(load_arrays(path)[""]["mse"], scores["mse"])
+    now = read(folder, "manifest.json")
+    assert (now["git_commit"], now["measured"]["git_commit"]) == (made["git_commit"], "another")
+    assert "commit `another`" in (folder / "report.md").read_text()
+    assert not check.same_code(now, {**now, "git_commit": "another"})
+    monkeypatch.undo()
+    report_again(folder)
+    assert read(folder, "manifest.json") == made
 
 
 def test_a_complete_run_stays_complete_when_going_on_is_refused(done, tmp_path):
@@ -156,6 +177,17 @@ def test_nothing_to_check_is_refused(done, tmp_path):
         check.check(saved, tmp_path / "out")
 
 
+def test_other_data_is_refused_before_it_is_trained_on(done, tmp_path):
+    saved = tmp_path / "saved.json"
+    tool.main(["report", str(done), "--saved", "--save", str(saved)])
+    content = json.loads(saved.read_text())
+    content["manifest"]["data"][0]["sha256"] = "0" * 64
+    saved.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=r"saved\.json had .* SHA-256 0000"):
+        check.check(saved, tmp_path / "out")
+    assert not (tmp_path / "out").exists()  # nothing was trained
+
+
 # ---- merging
 
 BOTH = {"targets": ("unit", "standardised"), "limit": 40}
@@ -203,6 +235,13 @@ def test_merged_runs_equal_one_run_of_all(parts, names, tmp_path):
             {"versions": {"jax": "0.9.9"}},
             r"made with jax .* and 0\.9\.9; merge runs of one platform",
         ),
+        (("first", "rest"), {"versions": {"jaxae": "9"}}, r"by the versions of jaxae .* and 9; merge runs of the same"),
+        (("first", "rest"), {"measured": {"git_commit": "x"}}, "were measured again by different code"),
+        (
+            ("first", "rest"),
+            {"arms": {"fc unit": {"batch_devices": 2}}},
+            "each batch of fc unit: 1 and 2; merge runs of",
+        ),
         (("first", "rest"), {"data": [{"sha256": "0" * 64}]}, "SHA-256 0000"),
         (("first", "rest"), {"status": "interrupted"}, "is interrupted; finish it with: python -m"),
     ],
@@ -212,12 +251,30 @@ def test_what_is_no_part_of_one_run_is_refused(parts, names, changes, words, tmp
     folders = folders if names[0] != names[1] else folders[:1] * 2
     made = read(folders[-1], "manifest.json")
     for name, change in changes.items():
-        old = made[name]
+        old = made.get(name)
         made[name] = old | change if isinstance(old, dict) else [{**old[0], **change[0]}] if name == "data" else change
     (folders[-1] / "manifest.json").write_text(json.dumps(made))
     with pytest.raises(UsageError, match=words):
         merge_runs(folders, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_merged_run_has_the_sources_of_all_its_parts(parts, tmp_path):
+    own = {"unit": {"a": "1", "b": "2"}, "standardised": {"b": "2", "c": "3"}}
+    for name, pretrained in own.items():
+        folder = Path(shutil.copytree(parts[name], tmp_path / name))
+        file = {"role": f"weights of {name}", "name": "w", "bytes": 1, "sha256": "0"}
+        made = read(folder, "manifest.json") | {"pretrained": pretrained, "files": [file]}
+        (folder / "manifest.json").write_text(json.dumps(made))
+    merge_runs([tmp_path / name for name in own], tmp_path / "out")
+    made = read(tmp_path / "out", "manifest.json")
+    assert made["pretrained"] == {"a": "1", "b": "2", "c": "3"}
+    assert {file["role"] for file in made["files"]} == {f"weights of {name}" for name in own}
+    (tmp_path / "unit" / "manifest.json").write_text(
+        json.dumps(read(tmp_path / "unit", "manifest.json") | {"pretrained": {"b": "other"}})
+    )
+    with pytest.raises(UsageError, match="used another pretrained 'b' each"):
+        merge_runs([tmp_path / name for name in own], tmp_path / "again")
 
 
 def test_parts_without_checkpoints_are_refused_and_leave_nothing(parts, tmp_path):
