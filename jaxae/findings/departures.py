@@ -43,4 +43,4 @@ def _official(entry: Mapping[str, Any]) -> int:
 
 def _missing(entry: Mapping[str, Any]) -> str:
     use = "trained" if entry["split"].startswith("train") else "tested"
-    return f"{use} on {entry['n']:,} of {entry['name']}'s {_official(entry):,} images, the part that was at hand"
+    return f"{use} on the {entry['n']:,} of {entry['name']}'s {_official(entry):,} images that were at hand"

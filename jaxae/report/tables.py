@@ -55,10 +55,9 @@ def differences_table(rows: Sequence[Row]) -> Table:
     known, apart = leaving_out_zero(shown)
     note = "Paired by seed, the first arm's measure less the second's."
     if known:
-        note += (
-            f" Of {plural(len(known), 'difference')} with an interval, {len(apart)} "
-            f"{'leaves' if len(apart) == 1 else 'leave'} out 0; chance alone would let some {0.05 * len(known):.1f}."
-        )
+        leave = "leaves" if len(apart) < 2 else "leave"
+        note += f" Of {plural(len(known), 'interval')}, {len(apart) or 'none'} {leave} out 0"
+        note += f"; chance alone would let some {0.05 * len(known):.1f}." if len(known) > 2 else "."
     return _others("Paired differences", shown, note)
 
 

@@ -169,7 +169,7 @@ def test_banners_and_what_is_judged_all_the_same(tmp_path):
         text = text_of(tmp_path, name).replace("&#39;", "'")
         assert [word for word in expected if word not in text] == []
     listed = (Departure("trained on 5,438 of 50,000 images", False),)
-    assert "Judged although it is trained on 5,438 of 50,000" in section("x", manifest(), document(), listed)
+    assert "Judged, though trained on 5,438 of 50,000" in section("x", manifest(), document(), listed)
 
 
 EVIL = "<script>alert(1)</script> ![x](http://a.b/c.png) [y](http://a.b) | `z`"
