@@ -140,7 +140,7 @@ def test_a_run_is_judged_where_it_takes_the_reports_steps():
     photos = {**DATASET, "name": "cifar10", "n": 5_438}
     there = departures(ae.Flags(), (photos, {**photos, "split": "test", "n": 1_017}))
     assert [departure.bars for departure in there] == [False, False]
-    assert "trained on 5,438 of cifar10's 50,000 images" in there[0].words
+    assert "trained on the 5,438 of cifar10's 50,000 images" in there[0].words
     cut = {**photos, "split": "train[:5438]", "of": 50_000}
     assert departures(ae.Flags(limit=5_438), (cut,)) == (Departure("5,438 of 50,000 training images", True),)
     changed = ae.Flags(source="synthetic", epochs=2, precision="bfloat16")
