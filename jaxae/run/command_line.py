@@ -66,6 +66,10 @@ def set_up(devices: int | None = None) -> None:
 
     `devices` is how many the CPU shall have; None: as many as cores, up to 16. Only what is not set by the user's own
     variables is set; nothing where JAX is running already.
+
+    Twice as many are declared. XLA starts programs on as many threads as there are devices or cores, and a start that
+    waits for one of 32 programs to end keeps its thread: those of one more program for all devices, which wait for each
+    other, could then all be taken but one, and everything stands still for ever.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
@@ -76,8 +80,8 @@ def set_up(devices: int | None = None) -> None:
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
     try:
-        cores = os.cpu_count() or 1
-        jax.config.update("jax_num_cpu_devices", min(devices or 16, max(cores, 2)))  # two, for tests, anywhere
+        used = min(devices or 16, max(os.cpu_count() or 1, 2))  # two, for tests, anywhere
+        jax.config.update("jax_num_cpu_devices", 2 * used)
     except RuntimeError:  # the backend runs already: its devices are those there are
         return
 

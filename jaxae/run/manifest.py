@@ -19,6 +19,7 @@ from jaxae.files import load_json
 from jaxae.findings import Origin
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment
+from jaxae.train import lanes
 
 FORMAT = 2
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
@@ -85,7 +86,7 @@ def device() -> dict[str, Any]:
     """The platform that computes."""
     first = jax.devices()[0]
     kind = _processor() if first.platform == "cpu" else first.device_kind
-    return {"platform": first.platform, "kind": kind, "count": jax.device_count(), "cores": os.cpu_count()}
+    return {"platform": first.platform, "kind": kind, "count": lanes.there(), "cores": os.cpu_count()}
 
 
 def describe_data(role: str, data: Dataset) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def scores_file(folder: Path, study: Study) -> Path:
 
 def choose_lanes(run: "Run", study: Study, roots: jax.Array, data: Any, hparams: Any) -> Lanes:
     """As asked for; `map` where batches can't be divided. Without --devices, as many as help."""
-    there, mode = jax.device_count(), run.config.lanes
+    there, mode = lanes.there(), run.config.lanes
     if mode == "split":
         devices = run.config.devices or lanes.dividing(study.batch_size, there)
         first = jax.tree.map(lambda leaf: leaf[0], hparams)

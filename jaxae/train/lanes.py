@@ -6,6 +6,7 @@ far faster on an accelerator, equal to about 1e-7 a step. Both spread over sever
 has all devices; equal to about 1e-7 a step in float32.
 """
 
+import os
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,12 @@ class Lanes:
 
 
 SOLO = Lanes()
+
+
+def there() -> int:
+    """The devices that are worth using: all accelerators; of a CPU's, which are its cores by other names, no more than
+    it has cores."""
+    return min(jax.device_count(), os.cpu_count() or 1) if jax.default_backend() == "cpu" else jax.device_count()
 
 _COPIES: dict[tuple[int, NamedSharding], jax.Array] = {}
 
@@ -140,6 +147,19 @@ def _kept(array: np.ndarray, place: NamedSharding) -> jax.Array:
         _COPIES[name] = jax.device_put(array.copy(), place)  # on CPU, what is put may be kept as it is, and so alive
         weakref.finalize(array, _COPIES.pop, name, None)
     return _COPIES[name]
+
+
+def on_one(tree: Any) -> Any:
+    """The arrays of `tree` on the first device alone: what is made of them there, or cut out, is made once, and doesn't
+    set all devices going."""
+    first = jax.devices()[0]
+
+    def one(leaf):
+        if not isinstance(leaf, jax.Array) or len(leaf.devices()) == 1:
+            return leaf
+        return leaf.addressable_data(0) if leaf.is_fully_replicated else jax.device_put(leaf, first)
+
+    return jax.tree.map(one, tree)
 
 
 def spread(tree: Any, how: Lanes) -> Any:

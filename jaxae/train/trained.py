@@ -22,7 +22,8 @@ SLOW_START = 1000  # steps
 class Trained:
     """An arm after training, lanes leading in every array.
 
-    state       the models: the last ones, or those of the lowest validation loss where a run asked for the best
+    state       the models: the last ones, or those of the lowest validation loss where a run asked for the best; all
+                on the first device, whatever the lanes were spread over
     best        the models of the lowest validation loss, without optimizer state; None where there was no validation
     train       {name: f32[lanes, steps]}, every step's losses, NaN after an early stop
     epochs      {name: f64[lanes, epochs]}, the means over each epoch's steps
@@ -58,13 +59,14 @@ class Trained:
     def sample(self, data: Any, index: Any, *, lane: int = 0, study: Study | None = None) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one lane, in this study or another."""
         state = jax.tree.map(lambda leaf: leaf[lane], self.state)
-        data = lanes.resident(data, self.how)
+        data = lanes.on_one(lanes.resident(data, self.how))
         return _sample(study or self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
 
     def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
         """Scores {name: f32[lanes, n]} of every example of `data`, in this study or one of other inputs or scores."""
         data = lanes.resident(data, self.how)
-        return jax.device_get(_scores(study or self.study, self.keys, self.state, data, self.how))
+        state = lanes.spread(self.state, self.how)
+        return jax.device_get(_scores(study or self.study, self.keys, state, data, self.how))
 
     def variables(self, lane: int = 0) -> dict[str, Any]:
         """The variables of one lane's model, as `study.model.apply` takes them."""
@@ -86,7 +88,7 @@ def of_progress(
     """The trained arm that a finished training is, fresh or from its checkpoint."""
     points = plan.points(per_epoch) if now.validation else []
     return Trained(
-        name, study, keys, now.state, now.best, now.train,
+        name, study, keys, lanes.on_one(now.state), lanes.on_one(now.best), now.train,
         {name: epoch_means(losses, per_epoch) for name, losses in now.train.items()},
         now.validation, np.asarray(points), {}, np.ones(len(keys), bool), how,
     )  # fmt: skip
