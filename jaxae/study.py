@@ -59,6 +59,9 @@ class Study:
     optimizer  an optax transformation, or a function of hparams that returns one (so that rates can differ by lane);
                its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
     unroll     steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
+    parts      in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
+               bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model
+               draws nothing in training and the examples lead in all arrays of the batch
     """
 
     name: str = field(compare=False)
@@ -73,6 +76,7 @@ class Study:
     examples: Callable[[Any], int] = examples
     index: Callable[[jax.Array, Any], jax.Array] | None = None
     unroll: int = 1
+    parts: int = 1
 
     def steps_per_epoch(self, data: Any) -> int:
         """Complete batches in an epoch; the images left over differ from epoch to epoch.

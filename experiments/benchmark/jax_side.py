@@ -33,8 +33,7 @@ class Training:
         self.arm = ARMS[asked.arm][0](asked)
         self.chunk = chunk(asked, self.arm)
         mode: Any = asked.mode
-        there = lanes.there()
-        self.how = lanes.Lanes(mode, lanes.dividing(asked.batch, there) if mode == "split" else min(asked.lanes, there))
+        self.how = lanes.arranged(self.arm.study, asked.lanes, mode, lanes.there())
         self.keys = jnp.stack([keys.root(seed) for seed in range(asked.lanes)])
         self.hparams = None if self.arm.hparams is None else lanes.stack([self.arm.hparams] * asked.lanes)
         self.plan = ae.train.Plan(EPOCHS, chunk=self.chunk)

@@ -156,8 +156,9 @@ def study(recipe: Recipe, config: ae.Flags) -> ae.Study:
     model, epochs = recipe.model.clone(dtype=config.dtype), recipe.epochs * config.epochs
     scores = clean_scores if recipe.deviation is None else noisy_scores
     return ae.Study(
-        recipe.name, model, batch, loss, recipe.optimizer, config.batch_size, epochs, scores=scores, examples=visits
-    )
+        recipe.name, model, batch, loss, recipe.optimizer, config.batch_size, epochs, scores=scores, examples=visits,
+        parts=ae.train.parts_of(config.batch_size),
+    )  # fmt: skip
 
 
 def visits(data: Images) -> int:

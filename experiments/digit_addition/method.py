@@ -204,6 +204,7 @@ def study(name: Name, config: Config) -> ae.Study:
     model = RECIPES[name].model.clone(code_size=config.code_size, widths=config.widths, dtype=config.dtype)
     return ae.Study(
         name.replace("-", " "), model, batch, loss, ADAM, config.batch_size, config.epochs, examples=pairs_of,
+        parts=1 if model.variational else ae.train.parts_of(config.batch_size),  # what it draws is drawn for all
     )  # fmt: skip
 
 

@@ -94,7 +94,10 @@ def study(decoder: str, size: int, config: Config) -> ae.Study:
     third = digits.bilinear if config.interpolation == "bilinear" else digits.interpolated
     enlarge = {"transposed": digits.transposed, "upsampling": digits.upsampled, "interpolation": third}[decoder]
     model = DigitAutoencoder(size, enlarge, config.widths, dtype=config.dtype)
-    return ae.Study(f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors)
+    return ae.Study(
+        f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors,
+        parts=ae.train.parts_of(config.batch_size),
+    )  # fmt: skip
 
 
 def batch(key, image, index) -> ae.Batch:

@@ -77,8 +77,13 @@ def study(name: str, targets: str, config: Config) -> ae.Study:
     """Reconstruction under MSE: the input, however prepared, is its own target."""
     return ae.Study(
         f"{name} {targets}", MODELS[name].clone(dtype=config.dtype), BATCHES[targets], loss, sgd, config.batch_size,
-        config.epochs, scores=scores, unroll=UNROLL[name],
+        config.epochs, scores=scores, unroll=UNROLL[name], parts=parts_of(name, config.batch_size),
     )  # fmt: skip
+
+
+def parts_of(name: str, batch_size: int) -> int:
+    """Of fc's steps, most is the optimizer's, which devices can't share; half a batch of conv's pays, however small."""
+    return 1 if name == "fc" else ae.train.parts_of(batch_size, smallest=min(batch_size // 2, 32))
 
 
 def unit(key, data, index) -> ae.Batch:

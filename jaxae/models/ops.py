@@ -1,29 +1,29 @@
-"""Convolution, transposed convolution, upsampling and pooling, each in the form that its backend runs fastest.
+"""Convolution, transposed convolution, upsampling and pooling, each in the form that its platform runs fastest.
 
-Images are NHWC, kernels HWIO, the geometry is PyTorch's. On GPU and TPU these are the plain XLA operations. On CPU,
-XLA brings convolutions into its fast form only at the top level of a program: those that autodiff leaves in the body
-of a `scan` run up to 25 times slower. So there each operation has its gradients written down, in terms of `correlate`,
-`spread` and `kernel_gradient` of `cpu_forms`, which need nothing but convolutions of the fast form (stride, but no
-reversal and no holes in the image); `pooling` does the same for maxima.
+Images are NHWC, kernels HWIO, the geometry is PyTorch's. The form is chosen where a program is lowered: one that is
+exported, or that runs on a CPU beside an accelerator, gets the right one too. On GPU and TPU the forms are XLA's own
+operations, without holes in the image (`plain_forms`). On CPU, XLA brings convolutions into its fast form only at the
+top level of a program: those that autodiff leaves in the body of a `scan` run up to 25 times slower. So there each
+operation has its gradients written down, in terms of `correlate`, `spread` and `kernel_gradient` of `cpu_forms`, which
+need nothing but convolutions of the fast form (stride, but no reversal and no holes in the image); `pooling` does the
+same for maxima.
 
-Differentiable once and in reverse there (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine.
+Differentiable once and in reverse (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+import jaxae.models.cpu_forms as cpu_forms
+import jaxae.models.plain_forms as plain_forms
+import jaxae.models.pooling as pooling
 from jaxae.errors import UsageError
-from jaxae.models.cpu_forms import LAYOUT, correlate, kernel_gradient, spread
-from jaxae.models.pooling import max_pool_by_twos, max_windows
-
-
-def on_cpu() -> bool:
-    """Whether to use the forms for CPU: asked whenever an operation is traced. Tests replace it."""
-    return jax.default_backend() == "cpu"
 
 
 def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) -> jax.Array:
@@ -32,10 +32,7 @@ def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) 
     h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError if nothing is left of the image.
     """
     size = _checked(x, kernel, [(n + 2 * padding - k) // stride + 1 for n, k in _sides(x, kernel)])
-    if on_cpu():
-        return _conv(*_vary_alike(x, kernel), stride, (padding, padding), size)
-    edges = ((padding, padding), (padding, padding))
-    return lax.conv_general_dilated(x, kernel, (stride, stride), edges, dimension_numbers=LAYOUT)
+    return _conv((stride, (padding, padding), size), *_vary_alike(x, kernel))
 
 
 def conv_transpose(
@@ -47,12 +44,7 @@ def conv_transpose(
     not reversed. Raises UsageError if nothing is left of the image.
     """
     size = [(n - 1) * stride - 2 * padding + k + output_padding for n, k in _sides(x, kernel)]
-    size = _checked(x, kernel, size)
-    if on_cpu():
-        return _conv_transpose(*_vary_alike(x, kernel), stride, (padding, padding), size)
-    edges = tuple((k - 1 - padding, k - 1 - padding + output_padding) for k in kernel.shape[:2])
-    kernel, holes = kernel[::-1, ::-1], (stride, stride)
-    return lax.conv_general_dilated(x, kernel, (1, 1), edges, lhs_dilation=holes, dimension_numbers=LAYOUT)
+    return _conv_transpose((stride, (padding, padding), _checked(x, kernel, size)), *_vary_alike(x, kernel))
 
 
 def upsample(x: jax.Array) -> jax.Array:
@@ -63,15 +55,8 @@ def upsample(x: jax.Array) -> jax.Array:
 
 def upsample_conv(x: jax.Array, kernel: jax.Array, *, padding: int = 1) -> jax.Array:
     """`conv(upsample(x), kernel, padding=padding)`: (b, h, w, i) -> (b, 2h + 2 padding - k + 1, ..., o)."""
-    if not on_cpu():
-        return conv(upsample(x), kernel, padding=padding)
-    # Upsampling is a transposed convolution by a 2x2 kernel of ones. In one with the convolution, it is a transposed
-    # convolution by the kernel summed over 2x2 shifts: less than half the work, and no large image in between.
-    shifts = [((i, 1 - i), (j, 1 - j), (0, 0), (0, 0)) for i in (0, 1) for j in (0, 1)]
-    summed = sum(jnp.pad(kernel[::-1, ::-1], shift) for shift in shifts)
     size = _checked(x, kernel, [2 * n + 2 * padding - k + 1 for n, k in _sides(x, kernel)])
-    low = tuple(k - 1 - padding for k in kernel.shape[:2])
-    return _conv_transpose(*_vary_alike(x, summed), 2, low, size)
+    return _upsample_conv((padding, size), *_vary_alike(x, kernel))
 
 
 def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) -> jax.Array:
@@ -84,12 +69,7 @@ def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) 
     sides = tuple((n + 2 * padding - size) // stride + 1 for n in x.shape[1:3])
     if min(sides) < 1:
         raise UsageError(f"windows of {size}x{size} leave nothing of images {x.shape}: use larger images")
-    if on_cpu():
-        by_twos = (size, stride, padding) == (2, 2, 0)
-        return max_pool_by_twos(x) if by_twos else max_windows(x, size, stride, padding, sides)
-    lowest = np.array(-np.inf, x.dtype)  # of numpy, or autodiff doesn't recognise the maximum
-    edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    return lax.reduce_window(x, lowest, lax.max, (1, size, size, 1), (1, stride, stride, 1), edges)
+    return _max_pool((size, stride, padding, sides), x)
 
 
 def _sides(x, kernel):
@@ -108,34 +88,75 @@ def _vary_alike(x, kernel):
     return x + lax.full_like(kernel, 0, shape=()), kernel + lax.full_like(x, 0, shape=())
 
 
-# Gradients. A convolution and a transposed convolution are each other's adjoints.
+class Form(NamedTuple):
+    """An operation, of arrays and then its geometry; its gradients for the arrays, of these, the geometry and the one
+    for its result."""
+
+    operation: Callable[..., Any]
+    gradients: Callable[..., tuple[Any, ...]]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _conv(x, kernel, stride, low, size):
-    return correlate(x, kernel, stride, low, size)
+def _by_autodiff(operation):
+    def gradients(arrays, geometry, g):
+        return jax.vjp(lambda *arrays: operation(*arrays, *geometry), *arrays)[1](g)
+
+    return Form(operation, gradients)
 
 
-def _conv_gradient(stride, low, _, inputs, g):
-    x, kernel = inputs
-    dx = spread(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
-    return dx, kernel_gradient(x, g, stride, low, kernel.shape[:2])
+def _by_platform(cpu: Form, default: Form):
+    """The operation of a geometry (a tuple) and of arrays, in the form of the platform that it is lowered for."""
+
+    @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+    def operation(geometry, *arrays):
+        here, elsewhere = (lambda *arrays, form=form: form.operation(*arrays, *geometry) for form in (cpu, default))
+        return lax.platform_dependent(*arrays, cpu=here, default=elsewhere)
+
+    def gradients(geometry, arrays, g):
+        here, elsewhere = (
+            lambda g, *arrays, form=form: tuple(form.gradients(arrays, geometry, g)) for form in (cpu, default)
+        )
+        return lax.platform_dependent(g, *arrays, cpu=here, default=elsewhere)
+
+    operation.defvjp(lambda geometry, *arrays: (operation(geometry, *arrays), arrays), gradients)
+    return operation
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _conv_transpose(x, kernel, stride, low, size):
-    return spread(x, kernel, stride, low, size)
+# A convolution and a transposed convolution are each other's adjoints.
 
 
-def _conv_transpose_gradient(stride, low, _, inputs, g):
-    x, kernel = inputs
-    dx = correlate(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
-    return dx, kernel_gradient(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
+def _conv_gradients(arrays, geometry, g):
+    (x, kernel), (stride, low, _) = arrays, geometry
+    dx = cpu_forms.spread(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
+    return dx, cpu_forms.kernel_gradient(x, g, stride, low, kernel.shape[:2])
 
 
-def _keep_inputs(operation):
-    return lambda x, kernel, *geometry: (operation(x, kernel, *geometry), (x, kernel))
+def _conv_transpose_gradients(arrays, geometry, g):
+    (x, kernel), (stride, low, _) = arrays, geometry
+    dx = cpu_forms.correlate(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
+    return dx, cpu_forms.kernel_gradient(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
 
 
-_conv.defvjp(_keep_inputs(_conv), _conv_gradient)
-_conv_transpose.defvjp(_keep_inputs(_conv_transpose), _conv_transpose_gradient)
+_conv = _by_platform(Form(cpu_forms.correlate, _conv_gradients), _by_autodiff(plain_forms.correlate))
+_conv_transpose = _by_platform(Form(cpu_forms.spread, _conv_transpose_gradients), _by_autodiff(plain_forms.spread))
+
+
+def _fused_upsample_conv(x, kernel, padding, size):
+    """Upsampling is a transposed convolution by a 2x2 kernel of ones. In one with the convolution, it is a transposed
+    convolution by the kernel summed over 2x2 shifts: less than half the work, and no large image in between."""
+    shifts = [((i, 1 - i), (j, 1 - j), (0, 0), (0, 0)) for i in (0, 1) for j in (0, 1)]
+    summed = sum(jnp.pad(kernel[::-1, ::-1], shift) for shift in shifts)
+    return _conv_transpose((2, tuple(k - 1 - padding for k in kernel.shape[:2]), size), x, summed)
+
+
+def _plain_upsample_conv(x, kernel, padding, size):
+    return plain_forms.correlate(upsample(x), kernel, 1, (padding, padding), size)
+
+
+def _windows(x, size, stride, padding, sides):
+    lowest = np.array(-np.inf, x.dtype)  # of numpy, or autodiff doesn't recognise the maximum
+    edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    return lax.reduce_window(x, lowest, lax.max, (1, size, size, 1), (1, stride, stride, 1), edges)
+
+
+_upsample_conv = _by_platform(_by_autodiff(_fused_upsample_conv), _by_autodiff(_plain_upsample_conv))
+_max_pool = _by_platform(Form(pooling.max_pool, pooling.max_pool_gradients), _by_autodiff(_windows))

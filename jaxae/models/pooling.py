@@ -1,38 +1,43 @@
-"""Max-pooling on CPU, with gradients written down: they go to the first maximum of a window, as torch's do."""
+"""Max-pooling on CPU, with its gradient written down: it goes to the first maximum of a window, as torch's does."""
 
 import functools
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
 from jaxae.models.cpu_forms import cut_out, weave
 
 
-@jax.custom_vjp
-def max_pool_by_twos(x):
-    """The maximum of every 2x2 square: (b, h, w, c) -> (b, h // 2, w // 2, c)."""
-    return functools.reduce(jnp.maximum, _quarters(x))
+def max_pool(x, size, stride, padding, sides):
+    """The maximum of windows `size` wide, `stride` apart, padded around: (b, h, w, c) -> (b, *sides, c)."""
+    if _by_twos(size, stride, padding):
+        return functools.reduce(jnp.maximum, _quarters(x))
+    return functools.reduce(jnp.maximum, [view for _, view in _views(x, size, stride, padding, sides)])
 
 
-def _max_pool_gradient(inputs, g):
-    x, y = inputs
+def max_pool_gradients(arrays, geometry, g):
+    """The gradient for x, as a tuple."""
+    (x,), (size, stride, padding, sides) = arrays, geometry
+    y = max_pool(x, *geometry)
+    if _by_twos(size, stride, padding):
+        return (_of_squares(x, y, g),)
+    return (_of_windows(x, y, g, size, stride, padding, sides),)
+
+
+def _by_twos(size, stride, padding):
+    return (size, stride, padding) == (2, 2, 0)
+
+
+def _of_squares(x, y, g):
     taken, parts = jnp.full(y.shape, False), []
     for quarter in _quarters(x):
         here = (quarter == y) & ~taken
         taken = taken | here
         parts.append(jnp.where(here, g, 0))
-    return (cut_out(weave([parts[:2], parts[2:]]), (0, 0), x.shape[1:3]),)
+    return cut_out(weave([parts[:2], parts[2:]]), (0, 0), x.shape[1:3])
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
-def max_windows(x, size, stride, padding, sides):
-    """The maximum of windows `size` wide, `stride` apart, padded around: (b, h, w, c) -> (b, *sides, c)."""
-    return functools.reduce(jnp.maximum, [view for _, view in _views(x, size, stride, padding, sides)])
-
-
-def _max_windows_gradient(size, stride, padding, sides, inputs, g):
-    x, y = inputs
+def _of_windows(x, y, g, size, stride, padding, sides):
     taken, dx = jnp.full(y.shape, False), jnp.zeros(x.shape, x.dtype)
     for start, view in _views(x, size, stride, padding, sides):
         here = (view == y) & ~taken
@@ -42,7 +47,7 @@ def _max_windows_gradient(size, stride, padding, sides, inputs, g):
             for i, n, m in zip(start, x.shape[1:3], sides, strict=True)
         ]
         dx = dx + lax.pad(jnp.where(here, g, 0), jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
-    return (dx,)
+    return dx
 
 
 def _views(x, size, stride, padding, sides):
@@ -55,13 +60,7 @@ def _views(x, size, stride, padding, sides):
     return [((i, j), x[:, i : i + h : stride, j : j + w : stride]) for i in range(size) for j in range(size)]
 
 
-max_windows.defvjp(lambda x, *form: (y := max_windows(x, *form), (x, y)), _max_windows_gradient)
-
-
 def _quarters(x):
     """The pixels at the top left, top right, bottom left and bottom right of every 2x2 square."""
     h, w = (n // 2 * 2 for n in x.shape[1:3])
     return [x[:, i:h:2, j:w:2] for i in (0, 1) for j in (0, 1)]
-
-
-max_pool_by_twos.defvjp(lambda x: (y := max_pool_by_twos(x), (x, y)), _max_pool_gradient)

@@ -80,7 +80,7 @@ def set_up(devices: int | None = None) -> None:
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
     try:
-        used = min(devices or 16, max(os.cpu_count() or 1, 2))  # two, for tests, anywhere
+        used = min(devices, 64) if devices else min(os.cpu_count() or 1, 16)
         jax.config.update("jax_num_cpu_devices", 2 * used)
     except RuntimeError:  # the backend runs already: its devices are those there are
         return

@@ -14,7 +14,6 @@ from jaxae.errors import UsageError
 from jaxae.train.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
-# Under --lanes split roundings depend on the devices: the manifest names their number, arm by arm, and so do refusals.
 LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
 
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
@@ -49,11 +48,11 @@ class Flags:
     """Folder of the prepared sets; without it $TFDS_DATA_DIR, or ~/tensorflow_datasets."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What the models' layers compute in. Parameters, normalisation and losses are float32 in either."""
-    lanes: Mode = "map"
-    """map: seeds one after another on each device, bitwise equal to solo runs. vmap: side by side (for accelerators).
-    split: data parallel, all devices sharing the batches of one seed after another, where the model allows it."""
+    lanes: Annotated[Mode | None, UNSET] = None
+    """map: seeds one after another, bitwise equal to solo runs. vmap: side by side. Without it map on a CPU, vmap on
+    accelerators."""
     devices: Annotated[int | None, UNSET] = None
-    """Devices to spread the seeds, or the batches, over; without it as many as help."""
+    """Devices to spread the seeds over, or to share batches; without it as many as help. No bit depends on it."""
     out: Annotated[Path | None, UNSET] = None
     """The run's folder; without it a new one under runs/."""
     resume: bool = False

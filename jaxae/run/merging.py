@@ -83,7 +83,7 @@ def _refuse_other(first: Part, part: Part) -> None:
         old, new = one["config"].get(name), other["config"].get(name)
         if name not in free and old != new:
             raise UsageError(f"{where} have {flags.flag(name)} {old} and {new}; merge runs of equal flags")
-    for name, old, new in (*resuming.differing_platform(one, other), *_differing_batches(one, other)):
+    for name, old, new in resuming.differing_platform(one, other):
         raise UsageError(f"{where} were made with {name} {old} and {new}; merge runs of one platform")
     for name, old, new in (
         ("commits", one["git_commit"], other["git_commit"]),
@@ -103,13 +103,6 @@ def _refuse_other(first: Part, part: Part) -> None:
     for name, kept in one.get("pretrained", {}).items():
         if kept != other.get("pretrained", {}).get(name, kept):
             raise UsageError(f"{where} used another pretrained {name!r} each; merge runs of the same")
-
-
-def _differing_batches(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, int, int]]:
-    """The studies of both whose batches lay on other numbers of devices."""
-    on, on_other = resuming.batch_devices(one), resuming.batch_devices(other)
-    both = {name: (on.get(name, 1), on_other.get(name, 1)) for name in one["arms"].keys() & other["arms"].keys()}
-    return [(f"devices for each batch of {name}:", *pair) for name, pair in both.items() if pair[0] != pair[1]]
 
 
 def _whole(parts: Sequence[Part]) -> Any:
@@ -168,8 +161,7 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
             key: round(sum(entry.get(key, 0.0) for entry in spent.values()), 1)
             for key in ("wall_seconds", "compile_seconds")
         }
-        shared = {key: entry[key] for entry in spent.values() for key in ("batch_devices",) if key in entry}
-        arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds | shared
+        arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds
     pretrained = {name: kept for part in parts for name, kept in part.made.get("pretrained", {}).items()}
     return {
         **parts[0].made,

@@ -76,11 +76,6 @@ def sources(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
     return found
 
 
-def batch_devices(made: Mapping[str, Any]) -> dict[str, int]:
-    """By study, how many devices shared each batch, where several did: their sums have roundings of their own."""
-    return {name: arm["batch_devices"] for name, arm in made.get("arms", {}).items() if "batch_devices" in arm}
-
-
 def _data_words(entry: Mapping[str, Any]) -> str:
     about = f"{entry['split']} (n = {entry['n']:,}" if "n" in entry else f"({entry['bytes']:,} bytes"
     return f"{entry['name']} {about}, SHA-256 {entry['sha256'][:12]})"

@@ -148,7 +148,7 @@ class Run:
         roots = jnp.stack([keys.root(seed) for seed in self.seeds] * len(arm.settings))
         table = [hparams for hparams in arm.settings.values() for _ in self.seeds]
         hparams = None if all(row is None for row in table) else lanes.stack(table)
-        how = choose_lanes(self, arm.study, roots, data, hparams)
+        how = choose_lanes(self, arm.study, len(roots))
         plan = Plan(arm.study.epochs, validate_every, patience, chunk)
         options = {"validation": validation, "hparams": hparams, "initial": initial}
         try:

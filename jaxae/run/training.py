@@ -64,19 +64,12 @@ def scores_file(folder: Path, study: Study) -> Path:
     return folder / "scores" / f"{checkpoint.file_name(study.name)}.npz"
 
 
-def choose_lanes(run: "Run", study: Study, roots: jax.Array, data: Any, hparams: Any) -> Lanes:
-    """As asked for; `map` where batches can't be divided. Without --devices, as many as help."""
-    there, mode = lanes.there(), run.config.lanes
-    if mode == "split":
-        devices = run.config.devices or lanes.dividing(study.batch_size, there)
-        first = jax.tree.map(lambda leaf: leaf[0], hparams)
-        reason = train.indivisible(study, roots[0], data, devices, first)
-        if devices > 1 and not reason:
-            _note_batch_devices(run, study, devices)
-            return Lanes(mode, devices)
-        run.say(f"{study.name}: by --lanes map, for {reason or 'one device has nothing to share'}")
-        mode = "map"
-    return Lanes(mode, run.config.devices or min(len(roots), there))
+def choose_lanes(run: "Run", study: Study, count: int) -> Lanes:
+    """As asked for; else side by side on accelerators, and on a CPU as is soonest done, with the same bits."""
+    accelerated = jax.default_backend() != "cpu"
+    mode = run.config.lanes or ("vmap" if accelerated else "map")
+    there = min(count, lanes.there()) if accelerated else lanes.there()
+    return lanes.arranged(study, count, mode, run.config.devices or there)
 
 
 def non_finite(run: "Run", study: Study, names: list[str], error: train.NonFiniteLossError) -> UsageError:
@@ -116,15 +109,3 @@ def _keep(run, folder, now, clock, per_epoch, epochs) -> None:
         checkpoint.save(folder, now)
         clock.saved = time.perf_counter()
     run.stop_if_asked()
-
-
-def _note_batch_devices(run, study, devices: int) -> None:
-    """On how many devices each batch is; raises UsageError where a resumed run had it on others."""
-    before = run.spent(study.name).get("batch_devices", devices)
-    if before != devices and not run.config.force:
-        raise UsageError(
-            f"{study.name} began with each batch on {before} devices and this would be {devices}: not bitwise the "
-            f"same; give --devices {before}, or --force"
-        )
-    run.note_arm(study.name, batch_devices=devices)
-    run.write_manifest("running")  # to be known whatever ends this run

@@ -4,6 +4,7 @@ from jaxae.train.curves import epoch_means
 from jaxae.train.finite import NonFiniteLossError
 from jaxae.train.fitting import begin, fit, progress
 from jaxae.train.loop import follow, indivisible, init, order, step, steps
+from jaxae.train.parts import parts_of
 from jaxae.train.plan import Plan, Progress
 from jaxae.train.trained import Trained
 
@@ -19,6 +20,7 @@ __all__ = [
     "indivisible",
     "init",
     "order",
+    "parts_of",
     "progress",
     "step",
     "steps",

@@ -34,17 +34,22 @@ def over(
     state: State,
     data: Any,
     measure: Callable[[Any, Batch], dict[str, jax.Array]],
+    axis: str | None = None,
 ) -> dict[str, jax.Array]:
     """`measure(outputs, batch)` of every example, {name: f32[n]}, in the order of `data`.
 
     Random inputs (noise, pairs) are drawn from the stream "evaluate" folded with the number of the chunk of CHUNK
     examples, the same at every call: two states of one seed, or two arms, are compared on the same inputs. Another
     CHUNK would draw others.
+
+    Within shard_map, the devices along `axis` share the chunks, and all get the values of all.
     """
     data, count = jax.tree.map(jnp.asarray, data), study.examples(data)
     everything = study.one_pass(stream(key, "evaluate/index"), data)
     size = min(CHUNK, count)
-    chunks = max(-(-count // size), 2)  # XLA dissolves a loop of one turn, and then computes with other roundings
+    devices = 1 if axis is None else lax.axis_size(axis)
+    turns = max(-(-count // (size * devices)), 2)  # XLA dissolves a loop of one, and then computes with other roundings
+    first = 0 if axis is None else lax.axis_index(axis) * turns
 
     def chunk(number):
         index = everything[jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)]
@@ -52,22 +57,26 @@ def over(
         batch = (study.eval_batch or study.batch)(stream(here, "batch"), data, index)
         return measure(outputs(study, here, state, batch), batch)
 
-    values = lax.map(chunk, jnp.arange(chunks, dtype=jnp.int32))
-    return {name: value.reshape(-1)[:count] for name, value in values.items()}
+    values = lax.map(chunk, first + jnp.arange(turns, dtype=jnp.int32))
+    if axis is not None:
+        values = lax.all_gather(values, axis)
+    return {name: lax.optimization_barrier(value.reshape(-1)[:count]) for name, value in values.items()}
 
 
-def scores(study: Study, key: jax.Array, state: State, data: Any) -> dict[str, jax.Array]:
-    """The study's scores of every example, {name: f32[n]}. Pure and jittable; `data` holds arrays."""
+def scores(study: Study, key: jax.Array, state: State, data: Any, axis: str | None = None) -> dict[str, jax.Array]:
+    """The study's scores of every example, {name: f32[n]}. Pure and jittable; `data` holds arrays. `axis` as `over`."""
     if study.examples(data) < 1:
         raise UsageError("there are no examples to evaluate; choose a split that has some")
-    return over(study, key, state, data, study.scores)
+    return over(study, key, state, data, study.scores, axis)
 
 
-def losses(study: Study, key: jax.Array, state: State, data: Any, hparams: Any = None) -> dict[str, jax.Array]:
-    """The means over `data` of the study's loss and its parts, in evaluation mode."""
+def losses(
+    study: Study, key: jax.Array, state: State, data: Any, hparams: Any = None, axis: str | None = None
+) -> dict[str, jax.Array]:
+    """The means over `data` of the study's loss and its parts, in evaluation mode. `axis` as in `over`."""
 
     def measure(outputs, batch):
         loss, parts = study.loss(outputs, batch, hparams)
         return {"loss": loss, **parts}
 
-    return {name: value.mean() for name, value in over(study, key, state, data, measure).items()}
+    return {name: value.mean() for name, value in over(study, key, state, data, measure, axis).items()}

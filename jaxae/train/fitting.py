@@ -17,7 +17,7 @@ from jaxae.errors import UsageError
 from jaxae.study import Study
 from jaxae.train.early_stopping import keep_best, model_of
 from jaxae.train.finite import refuse_non_finite
-from jaxae.train.lanes import Lanes, Mode
+from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
 from jaxae.train.trained import Trained, of_progress
 
@@ -47,14 +47,16 @@ def fit(
     validate_every    steps between validations, counted within the epoch; None: once, at its end
     patience          validations without a lower loss after which a lane stops; None: never
     chunk             steps in one compiled call; None: about a tenth of an epoch. No result depends on it
-    lanes, devices    "map" (each lane bitwise equal to its solo run), "vmap" or "split", over so many devices
+    lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap", over so many devices, which share the
+                      study's parts of a batch where that is sooner done
     start             a Progress to go on from, bitwise (its arrays are consumed)
 
     Raises UsageError, before anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first
     loss that is not finite.
     """
     plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk)
-    how = Lanes(lanes, devices)
+    _refuse_lanes(keys, hparams)
+    how = arranged(study, len(keys), lanes, devices)
     options = {"validation": validation, "hparams": hparams, "initial": initial, "how": how}
     now = start
     for now in progress(study, keys, data, plan, start=start, **options):  # noqa: B007  the last one is what is wanted
@@ -114,16 +116,15 @@ def progress(
     on in place. Whoever keeps one longer copies it, as `jaxae.checkpoint.save` does. Arguments as in `fit`, but for
     `plan` and `how`, which hold the rest of its.
 
-    Raises NonFiniteLossError at the first loss that is not finite, and UsageError for `split` where the study's batches
-    are `indivisible`, for keys or hparams that aren't one for each lane, for validations asked for without data for
-    them, and for a `start` that began otherwise.
+    Raises NonFiniteLossError at the first loss that is not finite, and UsageError where the study's batches are
+    `indivisible`, for keys or hparams that aren't one for each lane, for validations asked for without data for them,
+    and for a `start` that began otherwise.
     """
     _refuse_lanes(keys, hparams)
     per_epoch = study.steps_per_epoch(data)
     _refuse_plan(plan, validation, start, len(keys), per_epoch)
     stops = plan.stops(per_epoch)
-    if how.axis and (reason := loop.indivisible(study, keys[0], data, how.devices, _first(hparams))):
-        raise UsageError(f"{study.name} can't be trained with lanes 'split': {reason}; use 'map'")
+    _refuse_parts(study, keys, data, hparams)
     data, validation = lanes.resident(data, how), lanes.resident(validation, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
@@ -161,6 +162,12 @@ def _refuse_lanes(keys: jax.Array, hparams: Any) -> None:
                 f"hparams{jax.tree_util.keystr(path)} has shape {np.shape(leaf)} and there are {len(keys)} lanes; lead "
                 "with the lanes, as jaxae.lanes.stack does"
             )
+
+
+def _refuse_parts(study: Study, keys: jax.Array, data: Any, hparams: Any) -> None:
+    """Raise UsageError where the study asks for parts that its batches can't be computed in."""
+    if study.parts != 1 and (reason := loop.indivisible(study, keys[0], data, _first(hparams))):
+        raise UsageError(f"{study.name} can't be trained with parts={study.parts}: {reason}; use parts=1")
 
 
 def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int, per_epoch: int) -> None:
@@ -244,15 +251,15 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
     def lane(shared, active, *lane):
         return lax.cond(active, train, rest, shared, *lane)
 
-    return lanes.apply_divided(lane, how, (data, at), active, keys, state, rows, hparams)
+    return lanes.apply_shared(lane, how, (data, at), active, keys, state, rows, hparams)
 
 
 @functools.partial(jax.jit, static_argnames=("study", "how"))
 def _losses(study, keys, state, data, hparams, how):
     def lane(data, key, state, h):
-        return evaluate.losses(study, key, state, data, h)
+        return evaluate.losses(study, key, state, data, h, how.axis)
 
-    return lanes.apply(lane, how, data, keys, state, hparams)
+    return lanes.apply_shared(lane, how, data, keys, state, hparams)
 
 
 def _validate(study, keys, now, data, point, hparams, patience, how):

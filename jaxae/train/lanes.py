@@ -1,9 +1,8 @@
 """Lanes: the same computation for several seeds or settings, in one compiled program.
 
 `map` runs the lanes of a device one after another, each bitwise equal to its solo run. `vmap` runs them side by side:
-far faster on an accelerator, equal to about 1e-7 a step. Both spread over several devices, where there are any.
-`split` is data parallel: lanes one after another, every device on its part of each step's batch, so that a single seed
-has all devices; equal to about 1e-7 a step in float32.
+far faster on an accelerator, equal to about 1e-7 a step. Both spread over several devices, where there are any; or, by
+`map`, all devices share one lane after another, each computing its parts of every batch (`jaxae.train.parts`).
 """
 
 import os
@@ -19,31 +18,34 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+import jaxae.train.parts as parts
 from jaxae.errors import UsageError
+from jaxae.study import Study
 
 AXIS = "device"  # of the mesh, along which lanes lie, or a batch
-Mode = Literal["map", "vmap", "split"]
+Mode = Literal["map", "vmap"]
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """How lanes run: `mode` on each device, and over how many `devices`.
+    """How lanes run: `mode` on each device, and over how many `devices`; `shared`: all of them on one lane at a time.
 
-    With `split` the devices share the batches of training; all else spreads by lanes, as with `map`.
+    Several devices of a CPU wait for each other at the end of a chunk of steps (in every step, where they share), and
+    XLA ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give the variable XLA_FLAGS
+    what `jaxae.run.command_line` gives it first.
 
-    Several devices of a CPU wait for each other at the end of a chunk of steps (with `split`, in every step), and XLA
-    ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give the variable XLA_FLAGS what
-    `jaxae.run.command_line` gives it first.
-
-    Raises UsageError for a mode that isn't map, vmap or split, or more devices than there are.
+    Raises UsageError for a mode that isn't map or vmap, for more devices than there are, and for vmap where they share.
     """
 
     mode: Mode = "map"
     devices: int = 1
+    shared: bool = False
 
     def __post_init__(self):
         if self.mode not in get_args(Mode):
-            raise UsageError(f"lanes run by map, vmap or split, not {self.mode!r}; choose one of the three")
+            raise UsageError(f"lanes run by map or vmap, not {self.mode!r}; choose one of the two")
+        if self.shared and self.mode != "map":
+            raise UsageError(f"devices share lanes one after another, by map, not {self.mode}; choose map")
         # one is always there, and counting starts the backend: importing jaxae must not, or its devices are settled
         if self.devices != 1 and not 1 <= self.devices <= jax.device_count():
             raise UsageError(f"{self.devices} devices were asked for and {jax.device_count()} found; ask for fewer")
@@ -57,11 +59,21 @@ class Lanes:
 
     @property
     def axis(self) -> str | None:
-        """The axis along which a step's batch is divided, if it is."""
-        return AXIS if self.mode == "split" and self.devices > 1 else None
+        """The axis of the devices that share a lane, if they do."""
+        return AXIS if self.shared and self.devices > 1 else None
 
 
 SOLO = Lanes()
+
+
+def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
+    """How so many lanes of a study's training are sooner done on so many devices: each on its own, or shared.
+
+    No bit depends on it by `map`.
+    """
+    if mode == "map" and parts.pays(study.parts, devices, count):
+        return Lanes(mode, parts.sharing(study.parts, devices), shared=True)
+    return Lanes(mode, min(devices, count))
 
 
 def there() -> int:
@@ -69,6 +81,8 @@ def there() -> int:
     it has cores."""
     return min(jax.device_count(), os.cpu_count() or 1) if jax.default_backend() == "cpu" else jax.device_count()
 
+
+_ALIGNMENT = 64  # bytes: XLA takes such arrays as they are
 _COPIES: dict[tuple[int, NamedSharding], jax.Array] = {}
 
 
@@ -95,8 +109,8 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
     return lax.with_sharding_constraint(cut, _place(how, count))
 
 
-def apply_divided(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
-    """As `apply`, for a function that divides batches along `how.axis` where there is one: then all devices work on a
+def apply_shared(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
+    """As `apply`, for a function that shares its work along `how.axis` where there is one: then all devices are on a
     lane at once, one lane after another, and the function gives each of them the same results."""
     if how.axis is None:
         return apply(function, how, shared, *arguments)
@@ -106,24 +120,6 @@ def apply_divided(function: Callable[..., Any], how: Lanes, shared: Any, *argume
 
     mapped = jax.shard_map(here, mesh=how.mesh, in_specs=(P(), P()), out_specs=P(), check_vma=False)
     return mapped(shared, arguments)
-
-
-def share(tree: Any, axis: str) -> Any:
-    """This device's part of arrays with the examples leading, within a computation divided along `axis`.
-
-    The examples must divide among the devices.
-    """
-
-    def cut(leaf):
-        size = leaf.shape[0] // lax.axis_size(axis)
-        return lax.dynamic_slice_in_dim(leaf, lax.axis_index(axis) * size, size)
-
-    return jax.tree.map(cut, tree)
-
-
-def dividing(batch_size: int, devices: int) -> int:
-    """The most devices, of so many, among which a batch divides."""
-    return max(count for count in range(1, devices + 1) if batch_size % count == 0)
 
 
 def resident(tree: Any, how: Lanes) -> Any:
@@ -144,9 +140,23 @@ def _kept(array: np.ndarray, place: NamedSharding) -> jax.Array:
     """The one copy of an array that can't be written; forgotten with the array."""
     name = id(array), place
     if name not in _COPIES:
-        _COPIES[name] = jax.device_put(array.copy(), place)  # on CPU, what is put may be kept as it is, and so alive
+        # devices of a CPU keep what is put as it is, and so alive: another view of the same memory, or a copy
+        _COPIES[name] = jax.device_put(array.view(np.ndarray) if _can_be_kept(array) else _aligned(array), place)
         weakref.finalize(array, _COPIES.pop, name, None)
     return _COPIES[name]
+
+
+def _can_be_kept(array):
+    """Whether devices of a CPU can all have it where it is, as what is mapped from a file; that isn't numpy's own."""
+    return array.base is not None and array.ctypes.data % _ALIGNMENT == 0 and array.flags.c_contiguous
+
+
+def _aligned(array):
+    room = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def on_one(tree: Any) -> Any:
@@ -174,7 +184,7 @@ def stack(trees: list[Any]) -> Any:
 
 
 def _place(how, count):
-    """Each lane on its device; all of them on every device where they don't divide, or where their batches do."""
+    """Each lane on its device; all of them on every device where they don't divide among them, or are shared."""
     apart = how.devices > 1 and how.axis is None and count % how.devices == 0
     return NamedSharding(how.mesh, P(AXIS) if apart else P())
 

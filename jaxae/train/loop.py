@@ -11,7 +11,7 @@ from flax import traverse_util
 from flax.errors import InvalidRngError
 from jax import lax
 
-import jaxae.train.lanes as lanes
+import jaxae.train.parts as parts
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import State, Study
@@ -52,28 +52,36 @@ def step(
 ) -> tuple[State, Losses]:
     """One update on the examples `index` (i32[b]). The losses are batch means, taken before the update.
 
-    Within shard_map or pmap, the devices along `axis` share the batch (data parallel): each computes its part, and all
-    get the same state and losses, those of one device but for rounding. The study must allow it: see `indivisible`.
+    Within shard_map, the devices along `axis` share the study's parts of the batch, and all get the same state and
+    losses, bitwise those of one device. The study must allow it: see `indivisible`.
     """
     batch = study.batch(stream(key, "train/batch", state.step), data, index)
-    batch = batch if axis is None else lanes.share(batch, axis)
     rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
 
-    def objective(params):
+    def objective(params, batch):
         variables = {"params": params, "batch_stats": state.batch_stats}
         outputs, changed = study.model.apply(variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs)
-        losses, parts = study.loss(outputs, batch, hparams)
-        means = {"loss": losses.mean(), **{name: part.mean() for name, part in parts.items()}}
+        losses, more = study.loss(outputs, batch, hparams)
+        means = {"loss": losses.mean(), **{name: part.mean() for name, part in more.items()}}
         return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
 
-    gradients, (means, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
-    gradients, means = (gradients, means) if axis is None else lax.pmean((gradients, means), axis)
+    slope = functools.partial(jax.grad(objective, has_aux=True), state.params)
+    if study.parts > 1 and (axis or jax.default_backend() == "cpu"):
+        gradients, means = parts.mean(lambda part: _without_statistics(slope(part)), batch, study.parts, axis)
+        batch_stats = state.batch_stats
+    else:
+        gradients, (means, batch_stats) = slope(batch)
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam mixes dtypes, which a strict user would be refused
         updates, opt_state = study.transformation(hparams).update(
             gradients, state.opt_state, state.params, value=means["loss"]
         )
     params = optax.apply_updates(state.params, updates)
     return State(state.step + 1, params, batch_stats, opt_state), means
+
+
+def _without_statistics(found):
+    gradients, (means, _) = found
+    return gradients, means
 
 
 def follow(
@@ -102,14 +110,16 @@ def steps(
     return follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, offset, count), hparams)
 
 
-def indivisible(study: Study, key: jax.Array, data: Any, devices: int, hparams: Any = None) -> str:
-    """Why `devices` devices can't share the batches of this study's training, in words; empty where they can.
+def indivisible(study: Study, key: jax.Array, data: Any, hparams: Any = None) -> str:
+    """Why this study's batches can't be computed in its parts, in words; empty where they can.
 
     That neither the model nor the loss lets one example of a batch bear on another otherwise than by batch statistics
     can't be seen from here.
     """
-    if study.batch_size % devices:
-        return f"a batch of {study.batch_size} doesn't divide among {devices} devices"
+    if study.parts < 1 or study.parts & (study.parts - 1):
+        return "their number must be a power of two"
+    if study.batch_size % study.parts:
+        return f"a batch of {study.batch_size} doesn't divide into so many"
     data = jax.tree.map(jnp.asarray, data)
     batch = jax.eval_shape(lambda data: study.batch(key, data, any_index(study, data, study.batch_size)), data)
     if any(leaf.shape[:1] != (study.batch_size,) for leaf in jax.tree.leaves(batch)):

@@ -124,7 +124,10 @@ def history(arm: Trained) -> dict[str, Any]:
 
 @functools.partial(jax.jit, static_argnames=("study", "how"))
 def _scores(study: Study, keys: jax.Array, state: State, data: Any, how: lanes.Lanes) -> dict[str, jax.Array]:
-    return lanes.apply(lambda data, key, state: evaluate.scores(study, key, state, data), how, data, keys, state)
+    def lane(data, key, state):
+        return evaluate.scores(study, key, state, data, how.axis)
+
+    return lanes.apply_shared(lane, how, data, keys, state)
 
 
 @functools.partial(jax.jit, static_argnames=("study",))

@@ -184,15 +184,21 @@ def test_the_card_says_source_expected_and_how_to_run(name):
     assert isinstance(command_line.parsed(study, words[3:]), study.config)
 
 
-@pytest.mark.parametrize("name", sorted(jax_arms.ARMS))
-def test_devices_can_share_batches_where_the_loss_of_an_example_is_its_own(name, monkeypatch):
-    """What `indivisible` can't see, of every study: no example of a batch bears on another's loss."""
+@pytest.fixture(params=sorted(jax_arms.ARMS))
+def small_arm(request, monkeypatch):
+    """An arm of the benchmark, as small as it gets, and its root key."""
     for place, small in SMALL.items():
         monkeypatch.setattr(place, small)
-    asked = jax_arms.Question("exchange", name, batch=4, source="synthetic", images=100)
-    arm, key = jax_arms.ARMS[name][0](asked), keys.root(0)
-    assert bool(train.indivisible(arm.study, key, arm.data, 2, arm.hparams)) == (name == "unmix")
-    if name == "unmix":
+    asked = jax_arms.Question("exchange", request.param, batch=4, source="synthetic", images=100)
+    return jax_arms.ARMS[request.param][0](asked), keys.root(0)
+
+
+def test_batches_are_computed_in_parts_where_the_loss_of_an_example_is_its_own(small_arm):
+    """What `indivisible` can't see, of every study: no example of a batch bears on another's loss."""
+    arm, key = small_arm
+    divided = dataclasses.replace(arm.study, parts=2)
+    if train.indivisible(divided, key, arm.data, arm.hparams):
+        assert "unmix" in arm.study.model.__class__.__name__.lower()
         return
 
     @jax.jit
@@ -205,3 +211,16 @@ def test_devices_can_share_batches_where_the_loss_of_an_example_is_its_own(name,
 
     whole, *halves = losses(jax.tree.map(jax.numpy.asarray, arm.data))
     np.testing.assert_allclose(whole, np.concatenate(halves), rtol=1e-5)
+
+
+def test_a_step_is_lowered_for_accelerators_without_holes_in_images(small_arm):
+    arm, key = small_arm
+
+    def step(data):
+        state = train.init(arm.study, key, data, arm.hparams)
+        return train.step(arm.study, key, state, data, arm.study.one_pass(key, data)[:4], arm.hparams)
+
+    data = jax.tree.map(jax.numpy.asarray, arm.data)
+    program = jax.export.export(jax.jit(step), platforms=["cuda", "tpu"])(data).mlir_module()
+    assert "lhs_dilate" not in program
+    assert "lhs_dilation" not in program

@@ -1,4 +1,4 @@
-"""The forms for CPU equal XLA's plain operations in value and gradients, and PyTorch's initialisation its formula."""
+"""The forms of every platform equal XLA's in value and gradients, and PyTorch's initialisation its formula."""
 
 import functools
 import re
@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxae.errors import UsageError
-from jaxae.models import cpu_forms, layers, ops
+from jaxae.models import cpu_forms, layers
 
 CONVOLUTIONS = [  # image, kernel, geometry
     ((2, 28, 28, 1), (3, 3, 1, 32), {"padding": 1}),  # fc_vs_conv and digits
@@ -81,15 +81,29 @@ def assert_close(ours, theirs, tolerance=1e-5):
 
 
 @pytest.fixture
-def plain(monkeypatch):
-    """Run a function with XLA's plain operations."""
+def elsewhere(monkeypatch):
+    """Run a function with the forms that accelerators have."""
 
     def run(function, *inputs):
         with monkeypatch.context() as patch:
-            patch.setattr(ops, "on_cpu", lambda: False)
+            patch.setattr(lax, "platform_dependent", lambda *args, cpu, default: default(*args))
             return function(*inputs)
 
     return run
+
+
+def xla(operation, x, kernel, *, stride=1, padding=None, output_padding=0):
+    """XLA's own operation, holes in the image and all."""
+    padding = (1 if operation is layers.upsample_conv else 0) if padding is None else padding
+    edges, layout = [(padding, padding)] * 2, ("NHWC", "HWIO", "NHWC")
+    if operation is layers.upsample_conv:
+        x = x.repeat(2, 1).repeat(2, 2)
+    if operation is not layers.conv_transpose:
+        return lax.conv_general_dilated(x, kernel, (stride, stride), edges, dimension_numbers=layout)
+    edges = [(k - 1 - padding, k - 1 - padding + output_padding) for k in kernel.shape[:2]]
+    return lax.conv_general_dilated(
+        x, kernel[::-1, ::-1], (1, 1), edges, lhs_dilation=(stride, stride), dimension_numbers=layout
+    )
 
 
 @pytest.fixture
@@ -99,10 +113,12 @@ def in_parts(monkeypatch):
 
 
 @pytest.mark.parametrize(("operation", "image", "kernel", "geometry"), CASES)
-def test_values_and_both_gradients_are_those_of_the_plain_operation(plain, operation, image, kernel, geometry):
-    operation, inputs = functools.partial(operation, **geometry), (normal(*image), normal(*kernel))
-    expected = plain(values_and_gradients, operation, *inputs)
+def test_values_and_both_gradients_are_those_of_xlas_operation(elsewhere, operation, image, kernel, geometry):
+    inputs = normal(*image), normal(*kernel)
+    expected = values_and_gradients(functools.partial(xla, operation, **geometry), *inputs)
+    operation = functools.partial(operation, **geometry)
     assert_close(values_and_gradients(operation, *inputs), expected)
+    assert_close(elsewhere(values_and_gradients, operation, *inputs), expected)
 
 
 def test_transposed_convolution_scatters_as_its_definition_says():
@@ -116,11 +132,11 @@ def test_transposed_convolution_scatters_as_its_definition_says():
 
 @pytest.mark.parametrize("windows", [{}, {"size": 3, "stride": 2, "padding": 1}])  # the ResNet's are the latter
 @pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 7, 9, 2)])
-def test_pooling_gives_ties_to_the_first_as_reduce_window_does(plain, shape, windows):
+def test_pooling_gives_ties_to_the_first_as_reduce_window_does(elsewhere, shape, windows):
     pool = functools.partial(layers.max_pool, **windows)
     tied = jnp.asarray(np.random.default_rng(0).integers(0, 3, shape), jnp.float32)
     for x in (tied, jnp.zeros(shape)):
-        expected = plain(values_and_gradients, pool, x)
+        expected = elsewhere(values_and_gradients, pool, x)
         jax.tree.map(np.testing.assert_allclose, values_and_gradients(pool, x), expected)
 
 
@@ -155,11 +171,11 @@ def train(kernels, x):
 
 
 @pytest.mark.usefixtures("in_parts")
-def test_lanes_under_map_and_vmap_equal_lone_runs_of_the_plain_operations(plain):
+def test_lanes_under_map_and_vmap_equal_lone_runs_of_the_forms_of_accelerators(elsewhere):
     x = normal(3, 8, 6, 1)
     lanes = jax.tree.map(lambda w: np.stack([w, -0.5 * w]), KERNELS)
     lone = jax.jit(lambda *args: train(*args))
-    alone = [plain(lone, jax.tree.map(lambda w, i=i: w[i], lanes), x) for i in (0, 1)]
+    alone = [elsewhere(lone, jax.tree.map(lambda w, i=i: w[i], lanes), x) for i in (0, 1)]
     expected = jax.tree.map(lambda *pair: np.stack(pair), *alone)
     assert_close(jax.jit(lambda lanes: lax.map(lambda kernels: train(kernels, x), lanes))(lanes), expected)
     assert_close(jax.jit(jax.vmap(train, (0, None)))(lanes, x), expected)
@@ -184,6 +200,14 @@ def test_every_convolution_of_a_scanned_step_is_in_the_form_that_is_fast_there()
     assert set(re.findall(r"dim_labels=(\S+?)[,\s]", program)) == {"b01f_01io->b01f"}
     assert "lhs_dilate" not in program
     assert "rhs_reversal" not in program
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_a_program_for_another_platform_has_its_own_forms_and_no_holes_in_images(platform):
+    program = jax.export.export(jax.jit(train), platforms=[platform])(KERNELS, normal(3, 8, 6, 1)).mlir_module()
+    assert "reduce_window" in program  # which CPUs' pooling has not
+    assert program.count("stablehlo.convolution") == 11  # four, and two gradients of each but the image's
+    assert "lhs_dilate" not in program
 
 
 LAYERS = [  # layer, input, fan_in as torch.nn.init._calculate_fan_in_and_fan_out has it

@@ -237,11 +237,6 @@ def test_merged_runs_equal_one_run_of_all(parts, names, tmp_path):
         ),
         (("first", "rest"), {"versions": {"jaxae": "9"}}, r"by the versions of jaxae .* and 9; merge runs of the same"),
         (("first", "rest"), {"measured": {"git_commit": "x"}}, "were measured again by different code"),
-        (
-            ("first", "rest"),
-            {"arms": {"fc unit": {"batch_devices": 2}}},
-            "each batch of fc unit: 1 and 2; merge runs of",
-        ),
         (("first", "rest"), {"data": [{"sha256": "0" * 64}]}, "SHA-256 0000"),
         (("first", "rest"), {"status": "interrupted"}, "is interrupted; finish it with: python -m"),
     ],

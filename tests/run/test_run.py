@@ -18,7 +18,6 @@ import jaxae as ae
 from jaxae import checkpoint
 from jaxae.errors import UsageError
 from jaxae.run import command_line, flags
-from jaxae.run.check import same_platform
 from jaxae.run.run import Run
 from jaxae.run.saved import load_result
 
@@ -74,22 +73,11 @@ def test_arms_of_settings_are_loaded_by_the_names_in_the_table(tmp_path):
         checkpoint.variables(alone, "fc standardised rate 0.1", lane=2)
 
 
-def test_devices_share_batches_where_they_can(done, tmp_path, capsys):
-    whole, shared, odd = done, tmp_path / "shared", tmp_path / "odd"
-    perform(at(shared, lanes="split"))
-    losses = [read(folder, "history.json")["fc standardised"]["train"]["loss"] for folder in (whole, shared)]
-    np.testing.assert_allclose(*losses, rtol=1e-4)
-    made = read(shared, "manifest.json")
-    assert made["arms"]["fc standardised"]["batch_devices"] == 2
-    assert same_platform(made, made)
-    assert not same_platform(made, read(whole, "manifest.json"))
-    made["arms"]["fc standardised"]["batch_devices"] = 4
-    (shared / "manifest.json").write_text(json.dumps(made))
-    with pytest.raises(UsageError, match=r"each batch on 4 devices and this would be 2.*give --devices 4, or --force"):
-        perform(at(shared, lanes="split", resume=True))
-    perform(at(odd, lanes="split", devices=2, batch_size=5, epochs=1, quiet=False))
-    assert "fc standardised: by --lanes map, for a batch of 5 doesn't divide among 2 devices" in capsys.readouterr().out
-    assert "batch_devices" not in read(odd, "manifest.json")["arms"]["fc standardised"]
+def test_a_run_has_the_same_bytes_on_any_number_of_devices(tmp_path):
+    for devices in (1, 2, 4):
+        perform(at(tmp_path / str(devices), arms=("conv",), devices=devices, seeds=1, batch_size=20))
+    for name in SAME:
+        assert len({(tmp_path / folder / name).read_bytes() for folder in "124"}) == 1, name
 
 
 @pytest.mark.parametrize(

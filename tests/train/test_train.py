@@ -228,11 +228,11 @@ def begun(epochs):
             lambda: train.fit(study(), roots(1), DATA, validation=HELD_OUT, start=begun(3)),
             r"start has validation losses of shapes \[\] and this training has \[\(1, 3\)\]",
         ),
-        (lambda: Lanes("pmap"), "map, vmap or split, not 'pmap'"),  # type: ignore[arg-type]
+        (lambda: Lanes("pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
         (lambda: Lanes("map", 99), "99 devices"),
         (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
         (lambda: train.fit(study(), roots(1), DATA, epochs=0), "epochs is 0"),
-        (lambda: train.fit(study(), roots(1), DATA, lanes="pmap"), "map, vmap or split, not 'pmap'"),  # type: ignore[arg-type]
+        (lambda: train.fit(study(), roots(1), DATA, lanes="pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), keys.root(0), DATA), r"shape \(\) aren't one typed key for each lane"),
         (lambda: train.fit(study(), jnp.zeros((1, 2), jnp.uint32), DATA), "type uint32 and shape"),
         (lambda: train.fit(study(), [keys.root(0)], DATA), "keys of type list .* one typed key for each lane"),  # type: ignore[arg-type]

@@ -1,0 +1,127 @@
+"""A sitting at an accelerator: what is worth most first, each piece kept as soon as it is complete.
+
+    python -m experiments.sitting --minutes 25 --out sitting
+
+Every piece is a command of its own, into a folder or file of its own under --out. When the time is over, the piece that
+is running is stopped as by Ctrl-C and saves; the same command goes on from there, in this sitting or in the next. --toy
+rehearses all of it in minutes, on a CPU too.
+
+The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
+cache folder (`$JAXAE_CACHE/data`) once a study has read them, and need no TFDS from then on: --data-dir names it.
+"""
+
+import argparse
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxae.files import load_json
+
+STUDIES = ("fc_vs_conv", "bottleneck", "denoise", "digit_codes", "digit_addition", "unmix")
+TOY = {
+    "study": ("--source", "synthetic", "--limit", "256", "--epochs", "1", "--seeds", "1", "--batch-size", "32"),
+    "benchmark": ("--source", "synthetic", "--repeats", "1", "--seconds", "0.1"),
+}
+PATIENCE = 120.0  # seconds in which a piece that is stopped must have saved
+
+
+class Piece(NamedTuple):
+    """A command: the module after `python -m`, its flags, and whether it is a study or the benchmark."""
+
+    name: str
+    module: str
+    flags: tuple[str, ...]
+    kind: str = "study"
+
+    def complete(self, out: Path) -> bool:
+        """Whether there is nothing left to do."""
+        if self.kind == "benchmark":
+            return (out / f"{self.name}.done").exists()
+        manifest = out / self.name / "manifest.json"
+        return manifest.exists() and load_json(manifest).get("status") == "complete"
+
+    def command(self, out: Path, *, device: str, toy: bool, data_dir: Path | None) -> list[str]:
+        """The command that begins it, or goes on with it."""
+        data = () if toy or data_dir is None else ("--data-dir", str(data_dir))
+        words = [sys.executable, "-m", self.module, *self.flags, *(TOY[self.kind] if toy else ()), *data]
+        if self.kind == "benchmark":  # goes on with its file, and draws into a folder of each try
+            tries = next(count for count in itertools.count(1) if not (out / f"{self.name}-{count}").exists())
+            drawn = str(out / f"{self.name}-{tries}")
+            return [*words, "--device", device, "--out", drawn, "--save", str(out / "benchmark.json")]
+        return [*words, "--out", str(out / self.name), *(("--resume",) if (out / self.name).exists() else ())]
+
+
+def pieces() -> Iterator[Piece]:
+    """In the order of what they are worth."""
+    few = ("--limit", "2048", "--epochs", "1", "--seeds", "1")
+    yield from (Piece(f"smoke-{name}", f"experiments.{name}", few) for name in STUDIES)
+    benchmark = "experiments.benchmark"
+    yield Piece("benchmark-steps", benchmark, ("--parts", "steps", "--repeats", "3"), "benchmark")
+    lanes = ("--parts", "lanes", "--lanes", "1", "4", "16", "64", "--modes", "vmap")
+    yield Piece("benchmark-lanes", benchmark, lanes, "benchmark")
+    for size in (2, 7):
+        arms = [f"{decoder}-{size}-{loss}" for decoder in ("transposed", "upsampling") for loss in ("mse", "bce")]
+        codes = ("--epochs", "100", "--seeds", "5", "--arms", *arms)
+        yield Piece(f"digit_codes_{size}", "experiments.digit_codes", codes)
+    yield Piece("digit_addition", "experiments.digit_addition", ("--seeds", "5"))
+    yield Piece("digit_addition_table", "experiments.digit_addition", ("--table", "--seeds", "5"))
+    yield Piece("digit_addition_sum", "experiments.digit_addition", ("--table", "--kl", "sum", "--seeds", "5"))
+    yield Piece("unmix", "experiments.unmix", ("--seeds", "5"))
+    for name in ("fc_vs_conv", "denoise", "bottleneck"):
+        yield Piece(name, f"experiments.{name}", ("--seeds", "10"))
+
+
+def perform(piece: Piece, out: Path, until: float, **where: Any) -> str:
+    """Run a piece until it ends, or the time does: "complete", "stopped" or "failed". What it says is in its log."""
+    with (out / f"{piece.name}.log").open("a") as log:
+        process = subprocess.Popen(piece.command(out, **where), stdout=log, stderr=log)
+        try:
+            status = process.wait(max(until - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+            status = ended(process)
+    if status == 0 and piece.kind == "benchmark":
+        (out / f"{piece.name}.done").touch()
+    stopped = status == 128 + signal.SIGTERM or status == -signal.SIGTERM
+    return "complete" if status == 0 else "stopped" if stopped else f"failed ({status})"
+
+
+def ended(process: subprocess.Popen) -> int:
+    """Its exit status, once it has saved; it is killed where that takes too long."""
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def sit(out: Path, minutes: float, **where: Any) -> None:
+    """Perform the pieces that aren't complete, one after another, and say how each ended."""
+    out.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + 60 * minutes
+    for piece in pieces():
+        if piece.complete(out):
+            print(f"{piece.name}: complete already")
+            continue
+        if time.monotonic() >= until:
+            print(f"{piece.name}: not begun, the time is over")
+            continue
+        began = time.monotonic()
+        how = perform(piece, out, until, **where)
+        print(f"{piece.name}: {how} after {time.monotonic() - began:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser("python -m experiments.sitting", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/sitting"), help="default: runs/sitting")
+    parser.add_argument("--minutes", type=float, default=25.0, help="default: 25")
+    parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="of the benchmark; default: gpu")
+    parser.add_argument("--data-dir", type=Path, help="prepared sets, or the decoded arrays of them")
+    parser.add_argument("--toy", action="store_true", help="rehearse: synthetic images, an epoch of 256 of them")
+    flags = parser.parse_args()
+    sit(flags.out, flags.minutes, device=flags.device, toy=flags.toy, data_dir=flags.data_dir)
