@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxae.errors import UsageError
 from jaxae.files import write_whole
+from jaxae.report import headless
 from jaxae.report.figures import KINDS, Line, check
 
 FORMAT = 1
@@ -24,8 +25,6 @@ def save(figure: Any, folder: str | os.PathLike[str], name: str) -> Path:
 
     Raises UsageError for what isn't a figure or doesn't fit together, and a name that is no file's.
     """
-    from jaxae.report.drawing import png  # and with it matplotlib
-
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UsageError(f"figure name {name!r} is no file name; use letters, digits, '.', '_' and '-'")
     check(figure)
@@ -36,7 +35,7 @@ def save(figure: Any, folder: str | os.PathLike[str], name: str) -> Path:
     np.savez_compressed(out, header=np.asarray(header), **named)
     Path(folder).mkdir(parents=True, exist_ok=True)
     write_whole(Path(folder, f"{name}.npz"), out.getvalue())
-    return write_whole(Path(folder, f"{name}.png"), png(figure, titled=False))
+    return write_whole(Path(folder, f"{name}.png"), headless.drawing().png(figure, titled=False))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
