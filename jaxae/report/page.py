@@ -176,6 +176,7 @@ def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         ("measured again by", _measurer(manifest)),
         ("random keys", str(manifest["key_implementation"])),
         ("matmul precision", str(manifest["matmul_precision"])),
+        ("JAX settings", ", ".join(f"`{name} {value}`" for name, value in manifest.get("jax_settings", {}).items())),
         ("XLA flags", f"`{manifest['xla_flags']}`" if manifest["xla_flags"] else ""),
         *((name, str(version)) for name, version in manifest["versions"].items()),
     ]

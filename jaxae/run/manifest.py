@@ -19,6 +19,7 @@ from jaxae.files import load_json
 from jaxae.findings import Origin
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment
+from jaxae.run.settings import unusual_settings
 from jaxae.train import lanes
 
 FORMAT = 2
@@ -45,6 +46,7 @@ def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
         "device": device(),
         "xla_flags": " ".join(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "timeout" not in flag),
         "matmul_precision": str(jax.config.values["jax_default_matmul_precision"] or "default"),
+        "jax_settings": unusual_settings(),
         "data": [],
         "files": [],
         "git_commit": _commit(),

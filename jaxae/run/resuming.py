@@ -37,8 +37,13 @@ def differing_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
         *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),
         *((name, before["device"].get(name), now["device"].get(name)) for name in ("platform", "kind")),
         *((name.replace("_", " "), before[name], now[name]) for name in SAME),
+        *_settings(before.get("jax_settings", {}), now.get("jax_settings", {})),
     )
     return [fact for fact in facts if fact[1] != fact[2]]
+
+
+def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(name, old.get(name, "as usual"), new.get(name, "as usual")) for name in sorted({*old, *new})]
 
 
 def refuse_other_data(before: Sequence[Mapping[str, Any]], entry: Mapping[str, Any], folder: Path) -> None:
