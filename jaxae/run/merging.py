@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxae.errors import UsageError
-from jaxae.files import load_json, write_json
+from jaxae.files import load_json, refuse_changed, sealed, write_json
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.run import flags, manifest, resuming
@@ -224,6 +224,7 @@ def _history(arm: str, lanes, parts: Sequence[Part], histories: Mapping[Path, An
     seeds, rows = [], []
     for folder, _, lane in lanes:
         entry = _entry(parts, folder, arm)
+        refuse_changed(histories[folder][arm], folder / "history.json", "run it again")
         place = lane - entry["lanes"][0]
         seeds.append(histories[folder][arm]["seeds"][place])
         rows.append((histories[folder][arm], place))
@@ -232,7 +233,7 @@ def _history(arm: str, lanes, parts: Sequence[Part], histories: Mapping[Path, An
         split: {name: [of[split][name][place] for of, place in rows] for name in first[split]}
         for split in ("train", "validation")
     }
-    return {"seeds": seeds, **splits, "validation_epochs": first["validation_epochs"]}
+    return sealed({"seeds": seeds, **splits, "validation_epochs": first["validation_epochs"]})
 
 
 def _measure(out, experiment, config, parts: Sequence[Part], made, data_dir) -> None:
