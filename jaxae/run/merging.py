@@ -170,6 +170,7 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
         }
         shared = {key: entry[key] for entry in spent.values() for key in ("batch_devices",) if key in entry}
         arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds | shared
+    arrays = [part.made.get("arrays", {}) for part in parts]
     pretrained = {name: kept for part in parts for name, kept in part.made.get("pretrained", {}).items()}
     return {
         **parts[0].made,
@@ -181,6 +182,9 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
         "started": min(part.made["started"] for part in parts),
         "wall_seconds": round(sum(part.made["wall_seconds"] for part in parts), 1),
         "arms": arms,
+        "arrays": {
+            name: of for found in arrays for name, of in found.items() if all(a.get(name, of) == of for a in arrays)
+        },
         "merged": [{name: part.made[name] for name in ELSEWHERE} for part in parts],
     }
 

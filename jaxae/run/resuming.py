@@ -63,11 +63,12 @@ def continued(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
 
 
 def with_the_rest(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest `now` with the data, files and arms of the run `before` that a resumed run has not come to yet.
+    """The manifest `now` with the data, arrays, files and arms of `before` that a resumed run has not come to yet.
 
-    They stay known, data and files above all: others must go on being refused.
+    They stay known, what it was trained on above all: others must go on being refused.
     """
-    return {**now, **sources([now, before]), "arms": {**before.get("arms", {}), **now["arms"]}}
+    both = {kind: {**before.get(kind, {}), **now.get(kind, {})} for kind in ("arms", "arrays")}
+    return {**now, **sources([now, before]), **both}
 
 
 def sources(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

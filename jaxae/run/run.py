@@ -1,5 +1,6 @@
 """A run while it trains and measures: its folder, its data, its trained arms. `perform` opens and ends it."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from jaxae.findings.storage import load_arrays, save_arrays
 from jaxae.run import flags, manifest, pretrained, resuming
 from jaxae.run import folder as folders
 from jaxae.run.experiment import Experiment
+from jaxae.run.foresight import foresee
 from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.tensorboard import tensorboard_writer
 from jaxae.run.training import choose_lanes, non_finite, scores_file, train_or_restore
@@ -153,6 +155,8 @@ class Run:
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = choose_lanes(self, arm.study, roots, data, hparams)
         plan = Plan(arm.study.epochs, validate_every, patience, chunk)
+        if self.training:
+            foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial)
         options = {"validation": validation, "hparams": hparams, "initial": initial}
         try:
             now = train_or_restore(self, arm.study, roots, data, plan, how, **options)
@@ -286,7 +290,8 @@ class Run:
         """The scores of all lanes on the test images, kept for a resumed run; measuring again makes them anew."""
         path = scores_file(self.folder, whole.study)
         if self.training and path.exists():
-            return load_arrays(path)[""]
+            with contextlib.suppress(UsageError):  # damaged: scored again
+                return load_arrays(path)[""]
         self.say(f"{whole.name}: scoring the test images")
         scored = whole.evaluate(test)
         path.parent.mkdir(exist_ok=True)

@@ -152,6 +152,10 @@ def test_a_loss_that_is_not_finite_stops_with_arm_seed_epoch_and_step(tmp_path):
         ({"arms": ("fc", "fc")}, "--arms fc fc names one twice"),
         ({"targets": ()}, "--targets is given without a value"),
         ({"learning_rates": (float("inf"),)}, "--learning-rates is inf"),
+        ({"seeds": 2**32 + 1}, "--seeds is 4294967297; it may be at most 10,000"),
+        ({"epochs": 10**12}, "--epochs is 1000000000000; it may be at most 1,000,000"),
+        ({"learning_rates": (0.5, 0.50000001)}, "--learning-rates 0.5 0.50000001 are the same to six digits"),
+        ({"learning_rates": (1e-60,)}, "--learning-rates is 1e-60, which float32 can't hold"),
         ({"learning_rates": (1.0, -0.5)}, "--learning-rates -0.5: give rates above 0"),
     ],
 )
