@@ -79,6 +79,8 @@ def set_up(devices: int | None = None) -> None:
     given = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
+    if "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in given:
+        return
     try:
         used = min(devices or 16, max(os.cpu_count() or 1, 2))  # two, for tests, anywhere
         jax.config.update("jax_num_cpu_devices", 2 * used)
@@ -102,6 +104,13 @@ def with_errors(action: Callable[[], Any]) -> None:
     except BrokenPipeError:  # `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, a closed folder, a path that is too long
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"error: {where}{error.strerror or error}; mend that and start again, a run that had begun with --resume")
+        sys.exit(2)
+    except MemoryError:
+        _say("error: the memory isn't enough; ask for fewer seeds or images, or a smaller model or batch")
+        sys.exit(2)
 
 
 def _say(text: str) -> None:

@@ -31,6 +31,10 @@ def claim(folder: Path, *, fresh: bool) -> BinaryIO:
     Raises UsageError where another process works in it, and where a `fresh` run would find something in it. What a
     process killed before its first manifest has left is nothing.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{str(folder)!r} isn't UTF-8, as checkpoints need it; choose another --out") from None
     if fresh:
         _refuse_used(folder)
         _make(folder, exist_ok=True)
@@ -76,9 +80,12 @@ def take(taken: dict[str, bool], name: str, *, arm: bool) -> None:
 
 
 def _refuse_used(folder: Path) -> None:
-    if not folder.exists():
+    try:
+        there = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
         return
-    there = [path.name for path in folder.iterdir()] if folder.is_dir() else ["a file"]
+    except OSError as error:  # a file, a closed folder, a name that is too long
+        raise UsageError(f"{folder} is no folder that can be used ({error.strerror}); choose another --out") from None
     if any(name != LOCK and not name.endswith(".partial") for name in there):
         mend = ", or add --resume" if "manifest.json" in there else ""
         raise UsageError(f"{folder} exists and is not overwritten; choose another --out{mend}")

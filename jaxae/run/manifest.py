@@ -107,17 +107,23 @@ def describe_file(role: str, path: Path) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The commit of the code that runs, and a digest of its changes where it has some; empty outside a git checkout."""
+    """The commit of the code that runs, and a digest of its changes where it has some; empty outside a git checkout.
+
+    A repository in which an environment lies that jaxae is installed in knows nothing of it: it must track this file.
+    """
     here = Path(__file__).parent
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # of another one
 
     def git(*arguments):
         done = subprocess.run(
-            ["git", *arguments], cwd=here, capture_output=True, text=True, errors="replace", timeout=10, check=False
-        )
+            ["git", *arguments], cwd=here, env=surroundings, capture_output=True, text=True, errors="replace",
+            timeout=10, check=False,
+        )  # fmt: skip
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
-        commit = git("rev-parse", "HEAD")
+        tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
+        commit = git("rev-parse", "HEAD") if tracked else ""
         changes = git("diff", "HEAD") if commit else ""
         return commit + (f"+changes.{hashlib.sha256(changes.encode()).hexdigest()[:12]}" if changes else "")
     except (OSError, subprocess.TimeoutExpired):

@@ -10,19 +10,20 @@ from typing import Any
 import jax.numpy as jnp
 from rich.console import Console
 
-from jaxae import keys, train
+from jaxae import commands, keys, train
 from jaxae.data import Dataset, load
 from jaxae.errors import UsageError
 from jaxae.files import sealed, write_json
 from jaxae.findings import Origin
-from jaxae.findings.storage import load_arrays, save_arrays
 from jaxae.run import flags, manifest, pretrained, resuming
 from jaxae.run import folder as folders
 from jaxae.run.experiment import Experiment
 from jaxae.run.foresight import foresee
+from jaxae.run.scoring import kept_scores
 from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.tensorboard import tensorboard_writer
-from jaxae.run.training import choose_lanes, non_finite, scores_file, train_or_restore
+from jaxae.run.terminal import Output
+from jaxae.run.training import choose_lanes, non_finite, train_or_restore
 from jaxae.study import Arm, Study
 from jaxae.train import checkpoint, lanes
 from jaxae.train.curves import parameters
@@ -45,7 +46,7 @@ class Run:
         self.manifest = manifest.new_manifest(experiment, config)
         self.seeds: tuple[int, ...] = tuple(self.manifest["seeds"])
         self.folder = config.out or Path("runs")  # until one is made there
-        self.console = Console()
+        self.console = Console(file=Output())  # pyright: ignore[reportArgumentType]  as a file
         self.stop = Stop(self.say)
         self.writer: Any = None
         self.before: dict[str, Any] | None = None
@@ -76,15 +77,14 @@ class Run:
 
     def __exit__(self, kind, error, traceback) -> None:
         self.stop.__exit__()
-        if kind is None:
-            self.stop.hand_on()  # too late to stop this run, not to stop the one that it is a part of
-        elif self.training and not self._untouched:
-            self.write_manifest("interrupted" if issubclass(kind, Interrupted | KeyboardInterrupt) else "failed")
-            if issubclass(kind, KeyboardInterrupt):
-                self.say(f"stopped; go on from the last checkpoint, or from the start, with: {self.again()}")
-            if kind is UsageError and self.fresh and not any(self.folder.rglob("checkpoints")):
-                folders.clear(self.folder, keep=self._was_there)  # the corrected command can have the folder
-        self._lock.close()
+        try:
+            if kind is None:
+                self.stop.hand_on()  # too late to stop this run, not to stop the one that it is a part of
+            elif self.training and not self._untouched:
+                with contextlib.suppress(OSError):  # a disk that is full: what ended the run is said
+                    self._note_end(kind)
+        finally:
+            self._lock.close()
 
     @property
     def fresh(self) -> bool:
@@ -207,7 +207,7 @@ class Run:
         """The command that goes on with this run."""
         config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
         local = ("data_dir", "devices", "out", "resume", "tensorboard")
-        return self.experiment.command(config, local=local)
+        return commands.here(self.experiment.command(config, local=local))
 
     def spent(self, arm: str) -> Mapping[str, Any]:
         """What the manifest said of an arm when this process began: its seconds are added up."""
@@ -245,6 +245,14 @@ class Run:
         verb = "into" if self.training else "measuring again in"
         self.say(f"{self.manifest['title']}\n{self.manifest['command']}\n{verb} {self.folder}")
 
+    def _note_end(self, kind: type[BaseException]) -> None:
+        """Note what ended the run; where nothing was trained the corrected command can have the folder."""
+        self.write_manifest("interrupted" if issubclass(kind, Interrupted | KeyboardInterrupt) else "failed")
+        if issubclass(kind, KeyboardInterrupt):
+            self.say(f"stopped; go on from the last checkpoint, or from the start, with: {self.again()}")
+        if kind is UsageError and self.fresh and not any(self.folder.rglob("checkpoints")):
+            folders.clear(self.folder, keep=self._was_there)
+
     def _load(self, name: str, split: str, whole: bool) -> Dataset:
         loaded = load(name, split, source=self.config.source, data_dir=self.config.data_dir)
         role, more, limit = f"{name} {split}", {}, self.config.limit if split.startswith("train") else None
@@ -270,7 +278,7 @@ class Run:
     def _arms(self, arm: Arm, whole: Trained, test: Any, best: bool) -> dict[str, Trained]:
         """The arms that were trained together, each with its lanes, scored, noted, written down."""
         if test is not None:
-            whole = dataclasses.replace(whole, scores=self._scores(whole, test))
+            whole = dataclasses.replace(whole, scores=kept_scores(self, whole, test))
             whole = dataclasses.replace(whole, alive=alive(whole, test))
         found = {}
         for place, name in enumerate(arm.names):
@@ -285,15 +293,3 @@ class Run:
             write_json(self.folder / "history.json", self.history)
         self.write_manifest("running")
         return found
-
-    def _scores(self, whole: Trained, test: Any) -> dict[str, Any]:
-        """The scores of all lanes on the test images, kept for a resumed run; measuring again makes them anew."""
-        path = scores_file(self.folder, whole.study)
-        if self.training and path.exists():
-            with contextlib.suppress(UsageError):  # damaged: scored again
-                return load_arrays(path)[""]
-        self.say(f"{whole.name}: scoring the test images")
-        scored = whole.evaluate(test)
-        path.parent.mkdir(exist_ok=True)
-        save_arrays(path, {"": scored})
-        return scored

@@ -181,11 +181,17 @@ def _write(folder: Path, step: int, items: dict[str, Any]) -> None:
     for later in _steps(folder):
         if later >= step:
             _move_aside(folder / str(later))
-    with _manager(folder) as manager:
-        saved: dict[str, Any] = {name: ocp.args.StandardSave(item) for name, item in items.items()}
-        saved[DIGESTS] = ocp.args.JsonSave(digests(items))
-        manager.save(step, args=ocp.args.Composite(**saved), force=True)
-        manager.wait_until_finished()
+    saved: dict[str, Any] = {name: ocp.args.StandardSave(item) for name, item in items.items()}
+    saved[DIGESTS] = ocp.args.JsonSave(digests(items))
+    try:
+        with _manager(folder) as manager:
+            manager.save(step, args=ocp.args.Composite(**saved), force=True)
+            manager.wait_until_finished()
+    except (OSError, ValueError) as error:  # ValueError: tensorstore's, for a full disk for instance
+        raise UsageError(
+            f"the checkpoint of step {step} can't be written into {folder} ({' '.join(str(error).split())[:120]}); "
+            "make room or let it be written, then go on from the one before"
+        ) from error
 
 
 def _move_aside(step: Path) -> None:
