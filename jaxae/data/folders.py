@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from jaxae import commands
 from jaxae.errors import UsageError
 
 FULL = {  # images that the sets have where nothing is left out
@@ -105,7 +106,8 @@ def remedy(name: str, data_dir: PathLike | None = None) -> str:
     """How to come by the set, as the end of a sentence."""
     if name not in PREPARABLE:
         return f"prepare it with TFDS's own command, `tfds build {name}`"
-    return f"prepare it with `python -m jaxae data prepare {name}{f' --data-dir {data_dir}' if data_dir else ''}`"
+    where = ["--data-dir", data_dir] if data_dir else []
+    return f"prepare it with `{commands.tool('data', 'prepare', name, *where)}`"
 
 
 def _existing(data_dir: PathLike | None, name: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxae.commands import tool
 from jaxae.errors import UsageError
 from jaxae.files import load_json, refuse_changed, sealed, write_json, write_whole
 from jaxae.findings.claims import Difference
@@ -20,7 +21,7 @@ from jaxae.train.leaves import digest
 
 FORMAT = 1
 ARRAYS = ("by_seed", "arrays", "scores")  # each a file
-MEND = "measure again with: python -m jaxae report"
+MEND = f"measure again with: {tool('report', 'RUN')}"
 HEADER = "header"  # of an .npz: its arrays' names, which may hold any letter, and the SHA-256 of each
 
 

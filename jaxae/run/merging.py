@@ -6,6 +6,7 @@ differ they are measured again, since what compares arms was measured in none of
 
 import dataclasses
 import itertools
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.files import load_json, refuse_changed, sealed, write_json
 from jaxae.findings.merging import concatenated
@@ -66,7 +68,8 @@ def _loaded(folders: Sequence[Path], given: str) -> list[Part]:
         made = manifest.load_manifest(folder)
         if made["status"] != "complete":
             raise UsageError(
-                f"the run in {folder} is {made['status']}; finish it with: {made['command']} --resume --out {folder}"
+                f"the run in {folder} is {made['status']}; finish it with: {commands.here(made['command'])} --resume "
+                f"--out {shlex.quote(str(folder))}"
             )
         parts.append(Part(folder, made, flags.restored(find_experiment(made["module"], given).config, made["config"])))
     return sorted(parts, key=lambda part: (part.config.seed, part.made["started"]))

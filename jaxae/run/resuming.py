@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.run import flags
 
@@ -20,7 +21,7 @@ def refuse_other_run(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
         old, new = before["config"].get(name), now["config"].get(name)
         if old != new:
             where = f" --data-dir {shlex.quote(str(config.data_dir))}" if config.data_dir else ""
-            again = f"{before['command']} --resume{where} --out {shlex.quote(str(folder))}"
+            again = f"{commands.here(before['command'])} --resume{where} --out {shlex.quote(str(folder))}"
             raise UsageError(f"the run in {folder} has {flags.flag(name)} {old}, not {new}; resume it with: {again}")
     if config.force:
         return

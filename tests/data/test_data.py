@@ -187,7 +187,7 @@ def test_images_of_several_sizes(root):
     [
         ("mnist", "validation", "no split 'validation'; choose from train, test"),
         ("minst", "train", "no 'minst' in .*; did you mean mnist"),
-        ("kmnist", "train", "kmnist is not prepared in .*`python -m jaxae data prepare kmnist --data-dir "),
+        ("kmnist", "train", "kmnist is not prepared in .*`.*python.* -m jaxae data prepare kmnist --data-dir "),
         ("svhn_cropped", "train", "svhn_cropped is not prepared .*`tfds build svhn_cropped`"),
         ("mnist:1.0.0", "train", "no version 1.0.0; choose from 3.0.1"),
         ("mnist/large", "train", "mnist has no configurations"),

@@ -90,7 +90,7 @@ def test_findings_are_read_back_equal(done):
 def test_a_run_that_has_not_ended_and_a_folder_without_one_are_refused(done, tmp_path):
     folder = copy(done, tmp_path)
     (folder / "manifest.json").write_text(json.dumps({**read(done, "manifest.json"), "status": "interrupted"}))
-    with pytest.raises(UsageError, match=r"has not finished .*'interrupted'.*: python -m .*--resume --out .*copy$"):
+    with pytest.raises(UsageError, match=r"has not finished .*'interrupted'.*: .*python.* -m .*--resume --out .*copy$"):
         report_again(folder)
     with pytest.raises(UsageError, match="holds no run"):
         report_again(tmp_path)
@@ -147,6 +147,10 @@ def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp
     for values in content["findings"]["measures"]["fc standardised"].values():
         if isinstance(values, list):
             values[:] = [value * (1 + 1e-12) for value in values]
+    saved.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="is not what was written, by its SHA-256"):
+        check.check(saved, tmp_path / "forged")
+    del content["findings"]["sha256"]  # as results of earlier versions are
     for commit, words in (("this", r"bitwise: [1-9]"), ("other", r"interval \(other code: [1-9].*: 0 diff")):
         content["manifest"]["git_commit"] = commit
         saved.write_text(json.dumps(content))
@@ -243,7 +247,7 @@ def test_merged_runs_equal_one_run_of_all(parts, names, tmp_path):
             "each batch of fc unit: 1 and 2; merge runs of",
         ),
         (("first", "rest"), {"data": [{"sha256": "0" * 64}]}, "SHA-256 0000"),
-        (("first", "rest"), {"status": "interrupted"}, "is interrupted; finish it with: python -m"),
+        (("first", "rest"), {"status": "interrupted"}, "is interrupted; finish it with: .*python.* -m"),
     ],
 )
 def test_what_is_no_part_of_one_run_is_refused(parts, names, changes, words, tmp_path):

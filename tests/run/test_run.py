@@ -204,16 +204,16 @@ def whole(tmp_path_factory):
 
 def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole, tmp_path):
     folder, words = whole
-    again = [*words, "--out", str(tmp_path / "stopped")]
-    for number, epoch in ((signal.SIGTERM, 1), (signal.SIGINT, 3)):
-        with subprocess.Popen([sys.executable, *again], cwd=ROOT, stdout=-1, stderr=-1, text=True) as process:
+    again = [sys.executable, *words, "--out", str(tmp_path / "stopped")]
+    for number, epoch in ((signal.SIGHUP, 1), (signal.SIGINT, 3)):
+        with subprocess.Popen(again, cwd=ROOT, stdout=-1, stderr=-1, text=True) as process:
             next(line for line in process.stdout or () if f"epoch {epoch}/6" in line)
             process.send_signal(number)
             said = process.communicate()[1]
         assert process.returncode == 128 + number, said
         assert read(tmp_path / "stopped", "manifest.json")["status"] == "interrupted"
-        again = shlex.split(said.partition("go on with: python ")[2])
-    subprocess.run([sys.executable, *again], cwd=ROOT, check=True, capture_output=True)
+        again = shlex.split(said.partition("go on with: ")[2])  # as it is pasted
+    subprocess.run(again, cwd=ROOT, check=True, capture_output=True)
     for name in (*SAME, "figures/reconstructions.png"):
         assert (tmp_path / "stopped" / name).read_bytes() == (folder / name).read_bytes(), name
     assert ae.results.same_findings(*(load_result(path).findings for path in (folder, tmp_path / "stopped")))
