@@ -67,7 +67,7 @@ def _trace(study: Study, key: jax.Array, there: Mapping[str, Any], hparams: Any)
         batch = study.batch(stream(key, "foresight"), data, any_index(study, data, study.batch_size))
         return study.objective(evaluate.outputs(study, key, state, batch), batch, hparams)
 
-    traced = {
+    traced: dict[str, Any] = {
         "training": objective,
         "validation": lambda *given: evaluate.losses(study, *given, hparams),
         "test": lambda *given: evaluate.scores(study, *given),

@@ -242,7 +242,9 @@ def _load(folder: Path, like: dict[str, Any], step: int | None = None) -> dict[s
 
 def _refuse_changed(found: dict[str, Any], recorded: dict[str, str] | None) -> None:
     """Raise ValueError unless every leaf has the fingerprint that was recorded of it, where one was."""
-    for path, have in digests(found).items() if recorded is not None else ():
+    if recorded is None:
+        return
+    for path, have in digests(found).items():
         if have != recorded.get(path):
             raise ValueError(f"the SHA-256 of {path} is not the one recorded")
 

@@ -1,6 +1,7 @@
 """What would end a training after hours is refused before it begins."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import optax
@@ -25,7 +26,7 @@ def small_images(outputs, batch):
 
 
 def train(folder, settings=None, **changes):
-    options = {"data": IMAGES, "test": IMAGES, "validation": IMAGES}
+    options: dict[str, Any] = {"data": IMAGES, "test": IMAGES, "validation": IMAGES}
     study = tiny.study(**{name: value for name, value in changes.items() if name not in options})
     options |= {name: value for name, value in changes.items() if name in options}
     arm = ae.Arm(study, settings) if settings else ae.Arm(study)
