@@ -30,6 +30,13 @@ NEEDED = (
 )  # fmt: skip
 
 
+SHAPES = {
+    "module": str, "command": str, "config": dict, "seeds": list, "versions": dict, "device": dict, "data": list,
+    "files": list, "arms": dict, "arrays": dict, "jax_settings": dict, "pretrained": dict,
+}  # fmt: skip
+NEEDED_OF_DATA = {"role", "name", "version", "split", "source", "n", "sha256"}
+
+
 def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
     """The manifest of a run that starts now."""
     return {
@@ -73,6 +80,11 @@ def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{path} has a manifest of format {manifest.get('format')} and this jaxae reads {FORMAT}; use the code "
             "that made it"
         )
+    wrong = [name for name, kind in SHAPES.items() if name in manifest and not isinstance(manifest[name], kind)]
+    if wrong or not all(
+        isinstance(entry, dict) and entry.keys() >= NEEDED_OF_DATA for entry in manifest.get("data", ())
+    ):
+        raise UsageError(f"{path} has another {(*wrong, 'data')[0]} than a manifest's; take the run from a sound copy")
     if missing := [name for name in NEEDED if name not in manifest]:
         raise UsageError(f"{path} lacks {', '.join(missing)}; resume the run with --resume --out")
     return manifest

@@ -102,6 +102,8 @@ def test_a_run_that_has_not_ended_and_a_folder_without_one_are_refused(done, tmp
         ("manifest.json", "{", "is not JSON"),
         ("manifest.json", '{"format": 1}', "of format 1 and this jaxae reads 2"),
         ("manifest.json", '{"format": 2}', "lacks module, experiment"),
+        ("manifest.json", '{"format": 2, "seeds": 3}', "has another seeds than a manifest's"),
+        ("manifest.json", '{"format": 2, "data": ["mnist"]}', "has another data than a manifest's"),
         ("findings.json", "[]", "holds a list, not a dict"),
         ("findings.json", '{"format": 1, "measures": {"a": {"m": ["x"]}}}', "holds no findings"),
         ("by_seed.npz", "no zip", "can't be read as arrays"),
