@@ -70,3 +70,10 @@ def test_what_the_system_refuses_is_one_sentence(error, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
+
+
+def test_a_device_that_is_not_there_is_one_sentence():
+    code = "import jax; from jaxae.run import manifest; manifest.device()"
+    environment = {**os.environ, "JAX_PLATFORMS": "nowhere"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=-1, text=True, check=False)
+    assert "UsageError: there is no device of the platform 'nowhere'" in done.stderr.splitlines()[-1]

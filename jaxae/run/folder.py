@@ -36,16 +36,29 @@ def claim(folder: Path, *, fresh: bool) -> BinaryIO:
     except UnicodeEncodeError:
         raise UsageError(f"{str(folder)!r} isn't UTF-8, as checkpoints need it; choose another --out") from None
     if fresh:
-        _refuse_used(folder)
+        refuse_used(folder)
         _make(folder, exist_ok=True)
     lock = _locked(folder)
     try:
         if fresh:
-            _refuse_used(folder)  # by one that began in between
+            refuse_used(folder)  # by one that began in between
     except UsageError:
         lock.close()
         raise
     return lock
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise UsageError where a run that begins in `folder` would find something there."""
+    try:
+        there = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a file, a closed folder, a name that is too long
+        raise UsageError(f"{folder} is no folder that can be used ({error.strerror}); choose another --out") from None
+    if any(name != LOCK and not name.endswith(".partial") for name in there):
+        mend = ", or add --resume" if "manifest.json" in there else ""
+        raise UsageError(f"{folder} exists and is not overwritten; choose another --out{mend}")
 
 
 def clear(folder: Path, *, keep: bool) -> None:
@@ -77,18 +90,6 @@ def take(taken: dict[str, bool], name: str, *, arm: bool) -> None:
     if name in taken and (arm or taken[name]):
         raise UsageError(f"this run has checkpoints called {name!r} already; give every study a name of its own")
     taken[name] = arm
-
-
-def _refuse_used(folder: Path) -> None:
-    try:
-        there = [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
-        return
-    except OSError as error:  # a file, a closed folder, a name that is too long
-        raise UsageError(f"{folder} is no folder that can be used ({error.strerror}); choose another --out") from None
-    if any(name != LOCK and not name.endswith(".partial") for name in there):
-        mend = ", or add --resume" if "manifest.json" in there else ""
-        raise UsageError(f"{folder} exists and is not overwritten; choose another --out{mend}")
 
 
 def _make(folder: Path, *, exist_ok: bool) -> None:

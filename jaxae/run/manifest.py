@@ -97,8 +97,14 @@ def origin(manifest: Mapping[str, Any], experiment: Experiment) -> Origin:
 
 
 def device() -> dict[str, Any]:
-    """The platform that computes."""
-    first = jax.devices()[0]
+    """The platform that computes. Raises UsageError where JAX finds none of those that it was told to use."""
+    try:
+        first = jax.devices()[0]
+    except (AssertionError, RuntimeError):  # JAX's own, for a platform that isn't installed and one that isn't there
+        raise UsageError(
+            f"there is no device of the platform {jax.config.jax_platforms!r}; install jax for it, or unset "
+            "JAX_PLATFORMS"
+        ) from None
     kind = _processor() if first.platform == "cpu" else first.device_kind
     return {"platform": first.platform, "kind": kind, "count": lanes.there(), "cores": os.cpu_count()}
 

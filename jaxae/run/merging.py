@@ -7,7 +7,6 @@ differ they are measured again, since what compares arms was measured in none of
 import dataclasses
 import itertools
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.run import flags, manifest, resuming
 from jaxae.run.experiment import Experiment, find_experiment
+from jaxae.run.folder import claim, clear, refuse_used
 from jaxae.run.steps import measured_again, write_pages
 from jaxae.train import checkpoint
 
@@ -41,21 +41,21 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     Raises UsageError, in one sentence, for runs of other experiments, flags, data, code or platforms, for seeds that
     overlap or leave a gap, for arms that lack a seed, and for parts that have lost their checkpoints.
     """
-    if out.exists():
-        raise UsageError(f"{out} exists and is not overwritten; choose another --out")
+    refuse_used(out)
     parts = _loaded(folders, given)
     experiment = find_experiment(parts[0].made["module"], given)
     for part in parts[1:]:
         _refuse_other(parts[0], part)
     config = _whole(parts)
     places = _places(experiment, config, parts)
-    out.mkdir(parents=True)
+    there, lock = out.exists(), claim(out, fresh=True)
     try:
-        made = _manifest(experiment, config, parts, places)
-        _write(out, experiment, config, parts, places, made)
-        _measure(out, experiment, config, parts, made, data_dir)
+        with lock:
+            made = _manifest(experiment, config, parts, places)
+            _write(out, experiment, config, parts, places, made)
+        _measure(out, experiment, config, parts, made, data_dir)  # which may open it as a run
     except BaseException:
-        shutil.rmtree(out)
+        clear(out, keep=there)
         raise
     return write_pages(out, experiment, made, load_findings(out, manifest.origin(made, experiment)))
 
