@@ -69,8 +69,8 @@ def _trace(study: Study, key: jax.Array, there: Mapping[str, Any], hparams: Any)
 
     traced: dict[str, Any] = {
         "training": objective,
-        "validation": lambda *given: evaluate.losses(study, *given, hparams),
-        "test": lambda *given: evaluate.scores(study, *given),
+        "validation": lambda key, state, data: evaluate.losses(study, key, state, data, hparams),
+        "test": lambda key, state, data: evaluate.scores(study, key, state, data),
     }
     state = jax.eval_shape(lambda key, data: train.init(study, key, data, hparams), key, there["training"])
     for role, data in there.items():

@@ -102,7 +102,7 @@ def device() -> dict[str, Any]:
         first = jax.devices()[0]
     except (AssertionError, RuntimeError):  # JAX's own, for a platform that isn't installed and one that isn't there
         raise UsageError(
-            f"there is no device of the platform {jax.config.jax_platforms!r}; install jax for it, or unset "
+            f"there is no device of the platform {jax.config.values['jax_platforms']!r}; install jax for it, or unset "
             "JAX_PLATFORMS"
         ) from None
     kind = _processor() if first.platform == "cpu" else first.device_kind
