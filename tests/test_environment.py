@@ -72,6 +72,27 @@ def test_what_the_system_refuses_is_one_sentence(error, capsys):
     assert said.count("\n") == 1
 
 
+def test_a_damaged_compiled_program_is_written_anew_and_not_warned_of_for_ever(tmp_path):
+    code = (
+        "import jax; from pathlib import Path; from jaxae.run.command_line import replace_damaged; "
+        f"compiled = Path({str(tmp_path)!r}); replace_damaged(compiled); "
+        "jax.config.update('jax_compilation_cache_dir', str(compiled)); "
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0); "
+        "jax.jit(lambda x: x + 1)(1.0)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+
+    def run():
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=-1, text=True, check=True)
+        return done.stderr, {path.name: path.read_bytes() for path in tmp_path.glob("*-cache")}
+
+    whole = run()[1]
+    assert whole
+    for name, content in whole.items():
+        (tmp_path / name).write_bytes(content[:20])
+    assert run() == ("", whole)
+
+
 def test_a_device_that_is_not_there_is_one_sentence():
     code = "import jax; from jaxae.run import manifest; manifest.device()"
     environment = {**os.environ, "JAX_PLATFORMS": "nowhere"}

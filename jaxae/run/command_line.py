@@ -6,7 +6,9 @@ import re
 import shutil
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -73,6 +75,7 @@ def set_up(devices: int | None = None) -> None:
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+        replace_damaged(cache.root() / "compiled")
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
         jax.config.update("jax_default_matmul_precision", "float32")
@@ -86,6 +89,21 @@ def set_up(devices: int | None = None) -> None:
         jax.config.update("jax_num_cpu_devices", 2 * used)
     except RuntimeError:  # the backend runs already: its devices are those there are
         return
+
+
+def replace_damaged(compiled: Path) -> None:
+    """Have a compiled program in `compiled` that can't be read written anew: JAX would only warn of it, for
+    ever. Its warning comes before it compiles and writes."""
+    shown = warnings.showwarning
+
+    def show(message: Any, *arguments: Any, **options: Any) -> None:
+        named = re.match(r"Error reading persistent compilation cache entry for '([\w.<>-]+)'", str(message))
+        if not named:
+            shown(message, *arguments, **options)
+        for path in compiled.glob(f"{named[1]}-*") if named else ():
+            path.unlink(missing_ok=True)
+
+    warnings.showwarning = show
 
 
 def with_errors(action: Callable[[], Any]) -> None:
