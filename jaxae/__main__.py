@@ -1,6 +1,7 @@
 """The tool: `python -m jaxae data list|prepare`, `report RUN`, `merge RUN RUN ... --out DIR`, `check RESULTS.json`."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -60,6 +61,7 @@ def list_data(flags: argparse.Namespace) -> None:
 
 def prepare_data(flags: argparse.Namespace) -> None:
     """Download (or take from --manual-dir) and prepare a data set."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is half made is removed
     print(data.prepare(flags.name, data_dir=flags.data_dir, manual_dir=flags.manual_dir))
 
 
