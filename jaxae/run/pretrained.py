@@ -53,5 +53,7 @@ def _facts(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, 
     device = {name: value for name, value in manifest.device().items() if name in ("platform", "kind")}
     versions = {name: metadata.version(name) for name in ("jax", "jaxae")}
     facts = {"recipe": dict(recipe), "model": repr(study.model), "data": described, "device": device, **versions}
-    unusual = unusual_settings()
-    return {**facts, "jax_settings": unusual} if unusual else facts
+    unusual: dict[str, Any] = {"jax_settings": unusual_settings()}
+    if study.name != checkpoint.alike(study.name).replace("_", " "):
+        unusual["name"] = study.name  # which others' folders would be taken for
+    return facts | {name: value for name, value in unusual.items() if value}
