@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxae.files import load_json
+from jaxae.run.manifest import load_manifest
 
 STUDIES = ("fc_vs_conv", "bottleneck", "denoise", "digit_codes", "digit_addition", "unmix")
 TOY = {
@@ -43,7 +43,7 @@ class Piece(NamedTuple):
         if self.kind == "benchmark":
             return (out / f"{self.name}.done").exists()
         manifest = out / self.name / "manifest.json"
-        return manifest.exists() and load_json(manifest).get("status") == "complete"
+        return manifest.exists() and load_manifest(manifest.parent)["status"] == "complete"
 
     def command(self, out: Path, *, device: str, toy: bool, data_dir: Path | None) -> list[str]:
         """The command that begins it, or goes on with it."""

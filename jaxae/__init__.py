@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxae.errors import UsageError
     from jaxae.findings import Claim, Findings
     from jaxae.report import Document, Table, plots
-    from jaxae.run.command_line import cli
+    from jaxae.run.command_line import cli, set_up
     from jaxae.run.experiment import Experiment
     from jaxae.run.flags import Flags
     from jaxae.run.run import Run
@@ -54,6 +54,7 @@ _PARTS = {  # where each public name is, "module" or "module:name"
     "report": "report",
     "results": "findings",
     "schedules": "schedules",
+    "set_up": "run.command_line:set_up",
     "train": "train",
     "transforms": "transforms",
 }

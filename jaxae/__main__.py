@@ -1,11 +1,12 @@
 """The tool: `python -m jaxae data list|prepare`, `report RUN`, `merge RUN RUN ... --out DIR`, `check RESULTS.json`."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-from jaxae import data
+from jaxae import commands, data
 from jaxae.errors import UsageError
 from jaxae.run.command_line import set_up, with_errors
 
@@ -46,18 +47,21 @@ def list_data(flags: argparse.Namespace) -> None:
     """Print the data sets that `load` can read."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("name", "version", "splits", "format", box=None)
     found = data.listing(flags.data_dir)
     for entry in found:
         sizes = ", ".join(f"{split} {data.count(entry.name, split, n)}" for split, n in entry.splits.items())
-        table.add_row(entry.name, entry.version, sizes, entry.format)
-    empty = "nothing is prepared there; for instance: python -m jaxae data prepare mnist"
-    Console().print(table if found else empty)
+        table.add_row(*map(Text, (entry.name, entry.version, sizes, entry.format)))  # brackets are no markup
+    where = ["--data-dir", flags.data_dir] if flags.data_dir else []
+    empty = f"nothing is prepared there; for instance: {commands.tool('data', 'prepare', 'mnist', *where)}"
+    Console().print(table if found else empty, markup=False, soft_wrap=not found, highlight=False)
 
 
 def prepare_data(flags: argparse.Namespace) -> None:
     """Download (or take from --manual-dir) and prepare a data set."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is half made is removed
     print(data.prepare(flags.name, data_dir=flags.data_dir, manual_dir=flags.manual_dir))
 
 

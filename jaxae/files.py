@@ -1,10 +1,14 @@
-"""Files written whole or not at all, and names that become files' names."""
+"""Files written whole or not at all, and JSON that vouches for itself."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxae.errors import UsageError
+
+SEAL = "sha256"
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -30,3 +34,19 @@ def load_json(path: Path, kind: type, mend: str) -> Any:
     if not isinstance(content, kind):
         raise UsageError(f"{path} holds a {type(content).__name__}, not a {kind.__name__}; {mend}")
     return content
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with the SHA-256 of what it holds, by which `refuse_changed` knows it again."""
+    return {**value, SEAL: _digest(value)}
+
+
+def refuse_changed(value: Mapping[str, Any], path: Path, mend: str) -> None:
+    """Raise UsageError, which ends with `mend`, unless the object read from `path` is as it was sealed, if it was."""
+    if value.get(SEAL, whole := _digest(value)) != whole:
+        raise UsageError(f"{path} is not what was written, by its SHA-256; {mend}")
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    plain = json.loads(json.dumps({name: part for name, part in value.items() if name != SEAL}))  # as it is read back
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -79,10 +79,17 @@ def check_pair(first: jax.Array, second: jax.Array) -> None:
     """
     if first.shape != second.shape:
         raise UsageError(f"shapes {first.shape} and {second.shape} differ; give both the same shape")
-    for array in (first, second):
+    check_floating(first, second)
+
+
+def check_floating(*arrays: jax.Array) -> None:
+    """Raise UsageError, while tracing, unless all are floating: arithmetic on uint8 wraps around in silence."""
+    for array in arrays:
         if not jnp.issubdtype(array.dtype, jnp.floating):
             raise UsageError(f"values of type {array.dtype} are not floating; convert them, as transforms.to_unit does")
 
 
 def _mean_per_example(values: jax.Array) -> jax.Array:
+    if values.ndim < 2 or 0 in values.shape[1:]:
+        raise UsageError(f"examples of shape {values.shape[1:]} have nothing to take a mean of; lead with the batch")
     return jnp.mean(values, axis=tuple(range(1, values.ndim)))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxae.errors import UsageError
-from jaxae.losses import check_pair, mse
+from jaxae.losses import check_floating, check_pair, mse
 
 __all__ = [
     "is_constant",
@@ -111,8 +111,9 @@ def quantise(image: jax.Array) -> jax.Array:
     Fractions are cut off, as torchvision's ToPILImage does, through which report 001 scores. Values outside [0, 1] are
     clipped. Score the result with a data range of 255. Signed images go through `transforms.signed_to_unit` first; a
     level of a stored image can come out of that arithmetic one lower (in the report's, 63 of the 256 do), which is
-    about 0.01 dB and depends on how it is compiled.
+    about 0.01 dB and depends on how it is compiled. Raises UsageError unless the image is floating.
     """
+    check_floating(image)
     return jnp.floor(255 * jnp.clip(image, 0, 1))
 
 
@@ -125,8 +126,10 @@ def is_constant(image: jax.Array, target: jax.Array) -> jax.Array:
     constant. Raises UsageError for fewer than two images, which can't tell.
     """
     check_pair(image, target)
-    if image.shape[0] < 2:
-        raise UsageError(f"a batch of {image.shape[0]} can't show that outputs are constant; give two images or more")
+    if image.ndim < 1 or image.shape[0] < 2:
+        raise UsageError(
+            f"a batch of shape {image.shape} can't show that outputs are constant; give two images or more"
+        )
     return jnp.var(image, axis=0).mean() < 1e-3 * jnp.var(target, axis=0).mean()
 
 

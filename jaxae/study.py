@@ -91,6 +91,16 @@ class Study:
             )
         return count // self.batch_size
 
+    def objective(self, outputs: Any, batch: Batch, hparams: Any) -> dict[str, jax.Array]:
+        """The loss of every example, under the name "loss", and its parts: {name: f32[b]}.
+
+        Raises UsageError, while tracing, for a part of that name, which would take the loss's place.
+        """
+        values, parts = self.loss(outputs, batch, hparams)
+        if "loss" in parts:
+            raise UsageError(f"the loss of {self.name!r} has a part called 'loss', as the whole is; rename that part")
+        return {"loss": values, **parts}
+
     def one_pass(self, key: jax.Array, data: Any) -> jax.Array:
         """The index of every example of one pass over the data, i32[n, ...]."""
         return jnp.arange(self.examples(data), dtype=jnp.int32) if self.index is None else self.index(key, data)

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxae.errors import UsageError
 from jaxae.keys import stream
-from jaxae.losses import check_pair
+from jaxae.losses import check_floating, check_pair
 
 MNIST_MEAN = 0.1307  # of the training set's unit images; the digits that most PyTorch code has
 MNIST_DEVIATION = 0.3081
@@ -42,12 +42,14 @@ def to_signed(image: jax.Array) -> jax.Array:
 
 
 def unit_to_signed(image: jax.Array) -> jax.Array:
-    """[0, 1] to [-1, 1]: float[...] -> float[...]."""
+    """[0, 1] to [-1, 1]: float[...] -> float[...]. Raises UsageError unless the image is floating."""
+    check_floating(image)
     return 2 * image - 1
 
 
 def signed_to_unit(image: jax.Array) -> jax.Array:
-    """[-1, 1] to [0, 1]: float[...] -> float[...]. Nothing is clipped."""
+    """[-1, 1] to [0, 1], unclipped: float[...] -> float[...]. Raises UsageError unless the image is floating."""
+    check_floating(image)
     return (image + 1) / 2
 
 
@@ -55,13 +57,18 @@ def standardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.
     """(image - mean) / deviation, in deviations: float[..., c] -> float[..., c].
 
     Each statistic is one number or one for each channel, of images in the same range. With MNIST's the background is
-    -0.42 and ink 2.82 (report 004). Raises UsageError for another number of channels.
+    -0.42 and ink 2.82 (report 004). Raises UsageError for another number of channels, and unless the image is floating.
     """
+    check_floating(image)
     return (image - _per_channel(mean, image)) / _per_channel(deviation, image)
 
 
 def unstandardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.Array:
-    """The inverse of `standardise` for the same statistics: float[..., c] -> float[..., c]. Nothing is clipped."""
+    """The inverse of `standardise` for the same statistics, with its errors: float[..., c] -> float[..., c].
+
+    Nothing is clipped.
+    """
+    check_floating(image)
     return image * _per_channel(deviation, image) + _per_channel(mean, image)
 
 
@@ -78,7 +85,7 @@ def add_gaussian_noise(
     float[...] -> float[...]. The deviation is in the image's unit: report 001's 0.1 is of signed images, the same as
     0.05 of unit ones. Raises UsageError unless the image is floating.
     """
-    _check_floating(image)
+    check_floating(image)
     noise = jax.random.normal(key, image.shape, image.dtype)
     return jnp.clip(image + deviation * noise, low, high)
 
@@ -86,13 +93,16 @@ def add_gaussian_noise(
 def resize(image: jax.Array, size: int | tuple[int, int]) -> jax.Array:
     """Bilinear, antialiased when shrinking, as torchvision on tensors: float[..., h, w, c] -> float[..., *size, c].
 
-    `size` is (height, width), or one number for a square. Raises UsageError unless the image is floating.
+    `size` is (height, width), or one number for a square. Raises UsageError unless the image is floating, of three axes
+    or more, and both sides are at least 1.
 
     >>> ae.transforms.resize(jnp.ones((2, 28, 28, 1)), 32).shape
     (2, 32, 32, 1)
     """
-    _check_floating(image)
+    check_floating(image)
     height, width = (size, size) if isinstance(size, int) else size
+    if image.ndim < 3 or min(height, width, *image.shape[-3:-1]) < 1:
+        raise UsageError(f"images of shape {image.shape} can't have the size {height}x{width}; give [..., h, w, c]")
     return jax.image.resize(image, (*image.shape[:-3], height, width, image.shape[-1]), "linear", antialias=True)
 
 
@@ -101,9 +111,9 @@ def to_rgb(image: jax.Array) -> jax.Array:
 
     Raises UsageError for another number of channels.
     """
-    if image.shape[-1] == 3:
+    if image.shape[-1:] == (3,):
         return image
-    if image.shape[-1] != 1:
+    if image.shape[-1:] != (1,):
         raise UsageError(f"images of shape {image.shape} have neither 1 nor 3 channels; put the channels last")
     return jnp.repeat(image, 3, axis=-1)
 
@@ -136,11 +146,11 @@ def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
     """Each image moved by its own whole offsets, uniform in -pixels..pixels down and across: [b, h, w, c] -> the same.
 
     What moves out is lost and zeros move in, so zero should be the background: shift before standardising.
-    Raises UsageError unless the shape is [b, h, w, c] and 0 <= pixels < min(h, w).
+    Raises UsageError unless the shape is [b, h, w, c] and `pixels` a whole number with 0 <= pixels < min(h, w).
     """
     if image.ndim != 4:
         raise UsageError(f"images of shape {image.shape} are not [batch, height, width, channels]; reshape them")
-    if not 0 <= pixels < min(image.shape[1:3]):
+    if not isinstance(pixels, int | np.integer) or not 0 <= pixels < min(image.shape[1:3]):
         raise UsageError(f"a shift of {pixels} pixels is not from 0 to under the side of images of shape {image.shape}")
     offsets = jax.random.randint(key, (image.shape[0], 2), 0, 2 * pixels + 1)
     padded = jnp.pad(image, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
@@ -235,8 +245,3 @@ def _per_channel(statistic: Statistic, image: jax.Array) -> jax.Array:
     if values.shape != image.shape[-1:]:
         raise UsageError(f"statistics of shape {values.shape} don't fit images of shape {image.shape}; one a channel")
     return values.reshape((1,) * (image.ndim - 1) + values.shape)
-
-
-def _check_floating(image: jax.Array) -> None:
-    if not jnp.issubdtype(image.dtype, jnp.floating):
-        raise UsageError(f"images of type {image.dtype} are not floating; convert them first, as to_unit does")

@@ -20,20 +20,36 @@ from typing import BinaryIO
 import numpy as np
 
 from jaxae.data.dataset import Dataset, create
-from jaxae.data.folders import ARRAYS, Prepared
+from jaxae.data.folders import ARRAYS, Prepared, unreadable
+from jaxae.errors import UsageError
 
 
 def root() -> Path:
     """The cache folder: JAXAE_CACHE, else $XDG_CACHE_HOME/jaxae, else ~/.cache/jaxae."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "jaxae")
-    return Path(os.environ.get("JAXAE_CACHE") or default).expanduser()
+    named = Path(os.environ.get("JAXAE_CACHE") or default)
+    try:
+        return named.expanduser()
+    except RuntimeError:
+        raise UsageError(f"there is no home for {named}; name a cache folder in the variable JAXAE_CACHE") from None
 
 
 def home(found: Prepared) -> Path:
     """Where the arrays of a prepared set are kept; elsewhere as soon as one of its files changes size or date."""
-    files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in found.path.iterdir())
+    try:
+        files = sorted(_state(file) for file in found.path.iterdir())
+    except OSError as error:
+        raise UsageError(unreadable(found.path, error)) from None
     key = hashlib.sha256(repr((str(found.path.resolve()), files)).encode()).hexdigest()[:12]
     return root() / "arrays" / key / found.name / found.version
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    """A file's name, size and date; the name alone of what the system tells nothing of, such as a link to nowhere."""
+    try:
+        return file.name, file.stat().st_size, file.stat().st_mtime_ns
+    except OSError:
+        return file.name, -1, -1
 
 
 def through(folder: Path, split: str, decode: Callable[[], Dataset]) -> Dataset:
@@ -51,16 +67,29 @@ def through(folder: Path, split: str, decode: Callable[[], Dataset]) -> Dataset:
 
 
 def cached(folder: Path, split: str) -> Dataset | None:
-    """The whole `split` kept in `folder`, memory-mapped; None if it isn't there or its SHA-256 has changed."""
+    """The whole `split` kept in `folder`, memory-mapped; None if it isn't there, its SHA-256 has changed, or what is
+    said of it can't be."""
     try:
         about = json.loads((folder / ARRAYS).read_text())
         recorded = about["splits"][split]["sha256"]
         image, label = (np.load(folder / f"{split}.{field}.npy", mmap_mode="r") for field in ("image", "label"))
         facts = {key: about[key] for key in ("name", "source", "classes", "version")}
         dataset = create(image, label, split=split, **facts)
+        _refuse_impossible(dataset, about["splits"][split]["n"])
     except (OSError, ValueError, LookupError, TypeError, EOFError):
         return None
     return dataset if dataset.fingerprint == recorded else None
+
+
+def _refuse_impossible(dataset: Dataset, count: int) -> None:
+    """Raise ValueError unless images, labels, classes and their number fit together."""
+    image, label, names = dataset.image, dataset.label, dataset.classes
+    if image.dtype != np.uint8 or image.ndim != 4 or label.dtype != np.int32 or label.shape != image.shape[:1]:
+        raise ValueError("other arrays than images and their labels")
+    if len(image) != count or not all(isinstance(name, str) for name in (*names, dataset.name, dataset.version)):
+        raise ValueError("other images or names than are described")
+    if label.min(initial=0) < 0 or label.max(initial=0) >= len(names):
+        raise ValueError("labels outside of the classes")
 
 
 def _write(folder: Path, dataset: Dataset) -> None:

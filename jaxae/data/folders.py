@@ -4,12 +4,14 @@ Only the standard library reads here, so that finding a set, listing a folder an
 """
 
 import difflib
+import errno
 import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from jaxae import commands
 from jaxae.errors import UsageError
 
 FULL = {  # images that the sets have where nothing is left out
@@ -36,6 +38,12 @@ class Prepared:
     format: str  # "array_record", "tfrecord", ... as TFDS calls it; "arrays": decoded by us; "damaged"
     path: Path
 
+    @property
+    def data_dir(self) -> Path | None:
+        """The data folder that it lies in; None for the one that is looked in where none is named."""
+        root = self.path.parents[1 + self.name.count("/")]
+        return None if root == location() else root
+
 
 def count(name: str, split: str, n: int, source: str = "tfds") -> str:
     """Images in words: "1,280", or "5,438 of 50,000" for a whole split of a known set of which some are missing."""
@@ -50,7 +58,11 @@ def official_count(name: str, split: str, source: str = "tfds") -> int | None:
 
 def location(data_dir: PathLike | None = None) -> Path:
     """The data folder, which may not exist: `data_dir`, else TFDS_DATA_DIR, else ~/tensorflow_datasets."""
-    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    named = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    try:
+        return named.expanduser()
+    except RuntimeError:
+        raise UsageError(f"there is no home for {named}; name the data folder in full with --data-dir") from None
 
 
 def find(name: str, data_dir: PathLike | None = None) -> Prepared:
@@ -97,20 +109,36 @@ def describe(path: Path, name: str) -> Prepared:
         info = json.loads((path / INFO).read_text())
         splits = {split["name"]: sum(map(int, split.get("shardLengths", ()))) for split in info["splits"]}
         return Prepared(name, path.name, splits, info.get("fileFormat", "tfrecord"), path)
+    except PermissionError as error:
+        raise UsageError(unreadable(path, error)) from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} describes no readable data set; remove that folder and {remedy(name)}") from error
+        root = path.parents[1 + name.count("/")]
+        again = remedy(name, None if root == location() else root)
+        raise UsageError(f"{path} describes no readable data set; remove that folder and {again}") from error
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """The sentence for what the system doesn't let be read, which may be whole."""
+    return f"{path} can't be read ({error.strerror or error}); ask for it to be opened, or name another --data-dir"
 
 
 def remedy(name: str, data_dir: PathLike | None = None) -> str:
     """How to come by the set, as the end of a sentence."""
     if name not in PREPARABLE:
         return f"prepare it with TFDS's own command, `tfds build {name}`"
-    return f"prepare it with `python -m jaxae data prepare {name}{f' --data-dir {data_dir}' if data_dir else ''}`"
+    where = ["--data-dir", data_dir] if data_dir else []
+    return f"prepare it with `{commands.tool('data', 'prepare', name, *where)}`"
 
 
 def _existing(data_dir: PathLike | None, name: str) -> Path:
     root = location(data_dir)
-    if not root.is_dir():
+    try:
+        there = root.is_dir()
+        if there and not os.access(root, os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UsageError(unreadable(root, error)) from None
+    if not there:
         raise UsageError(f"there is no data folder {root}; name the one that holds {name}, or {remedy(name, data_dir)}")
     return root
 

@@ -85,7 +85,11 @@ def _build(name: str, home: Path, manual_dir: PathLike | None) -> Path:
                 download_dir=f"{draft}/downloads", download_config=config, file_format="array_record"
             )
         home.mkdir(exist_ok=True)
-        return Path(builder.data_dir).rename(home / str(builder.version))
+        with contextlib.suppress(OSError):
+            return Path(builder.data_dir).rename(home / str(builder.version))
+        if found := versions(home):  # another process was first
+            return describe(home / found[-1], name).path
+        return Path(builder.data_dir).rename(home / str(builder.version))  # and say why not
 
 
 def _stock(name: str) -> Any:

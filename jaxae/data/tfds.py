@@ -5,6 +5,8 @@ depend on whether OpenCV happens to be installed.
 """
 
 import io
+import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import numpy as np
 
 import jaxae.data.tfrecord as tfrecord
 from jaxae.data.dataset import AS_JPEG, Dataset, create
-from jaxae.data.folders import Prepared, remedy
+from jaxae.data.folders import Prepared, remedy, unreadable
 from jaxae.errors import UsageError
 
+_CLASS = re.compile(r"tensorflow_datasets\.core\.features\.[a-z_0-9]+\.\w+")  # whose modules TFDS may import
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's, by the number of channels
 
 
@@ -30,6 +33,8 @@ def decode(found: Prepared, split: str) -> Dataset:
     examples = _examples(found, info.splits[split], read, _mode(found, info.features))
     image, label = _stack(examples, found.splits[split], found.name)
     classes = info.features["label"].names
+    if label.min(initial=0) < 0 or label.max(initial=0) >= len(classes):
+        raise UsageError(f"{found.path} has labels outside of its {len(classes)} classes; {_again(found)}")
     source = AS_JPEG if info.features["image"].encoding_format == "jpeg" else "tfds"
     return create(image, label, name=found.name, split=split, source=source, classes=classes, version=found.version)
 
@@ -43,12 +48,32 @@ def _reader(found: Prepared) -> Callable[[Path], list[bytes]]:
 
 def _info(found: Prepared) -> Any:
     """TFDS's DatasetInfo. Imported here: TFDS takes a second or more, and a warm load never comes this way."""
+    _refuse_code(found)
     import tensorflow_datasets as tfds
 
     try:
         return tfds.builder_from_directory(found.path).info
     except Exception as error:  # TFDS raises whatever it stumbles over
         raise UsageError(f"the description of the set in {found.path} is damaged; {_again(found)}") from error
+
+
+def _refuse_code(found: Prepared) -> None:
+    """Raise UsageError where the set's description names classes that aren't TFDS's: it would import their modules."""
+    try:
+        described = json.loads((found.path / "features.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return  # TFDS says what it makes of that
+    waiting = [described]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            names = [part[key] for key in ("pythonClassName", "type") if isinstance(part.get(key), str)]
+            if other := [name for name in names if "." in name and not _CLASS.fullmatch(name)]:
+                raise UsageError(
+                    f"the description of the set in {found.path} asks for {other[0][:80]}, which is code and none of "
+                    "TFDS's features, so it isn't opened; prepare the set with TFDS's own features"
+                )
+        waiting += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
 
 
 def _mode(found: Prepared, features: Any) -> str:
@@ -67,12 +92,20 @@ def _mode(found: Prepared, features: Any) -> str:
 
 def _examples(found: Prepared, split: Any, read: Callable[[Path], list[bytes]], mode: str) -> Iterator[tuple]:
     for path, length in zip(map(Path, split.filepaths), split.shard_lengths, strict=True):
-        if not path.exists():
-            raise UsageError(f"the file {path} is missing; {_again(found)}")
+        _refuse_unreadable(path, found)
         try:
             yield from _parsed(read(path), length, mode)
         except Exception as error:  # array_record, protobuf, zlib and Pillow: each has errors of its own
             raise UsageError(f"the file {path} is damaged or cut short; {_again(found)}") from error
+
+
+def _refuse_unreadable(path: Path, found: Prepared) -> None:
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise UsageError(f"the file {path} is missing; {_again(found)}") from None
+    except OSError as error:
+        raise UsageError(unreadable(path, error)) from None
 
 
 def _parsed(records: list[bytes], length: int, mode: str) -> Iterator[tuple[np.ndarray, int]]:
@@ -113,4 +146,4 @@ def _read_array_record(path: Path) -> list[bytes]:
 
 
 def _again(found: Prepared) -> str:
-    return f"remove the folder {found.path} and {remedy(found.name)}"
+    return f"remove the folder {found.path} and {remedy(found.name, found.data_dir)}"

@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from jaxae.commands import tool
 from jaxae.errors import UsageError
-from jaxae.files import load_json, write_json, write_whole
+from jaxae.files import load_json, refuse_changed, sealed, write_json, write_whole
 from jaxae.findings.claims import Difference
 from jaxae.findings.findings import Arrays, Findings, Origin
+from jaxae.train.leaves import digest
 
 FORMAT = 1
 ARRAYS = ("by_seed", "arrays", "scores")  # each a file
-MEND = "measure again with: python -m jaxae report"
-HEADER = "header"  # of an .npz: the names of its arrays, which may hold any letter
+MEND = f"measure again with: {tool('report', 'RUN')}"
+HEADER = "header"  # of an .npz: its arrays' names, which may hold any letter, and the SHA-256 of each
 
 
 def save_findings(folder: Path, found: Findings) -> None:
@@ -37,8 +39,8 @@ def load_findings(folder: Path, origin: Origin) -> Findings:
 
 
 def to_json(found: Findings) -> dict[str, Any]:
-    """Findings as one JSON value, all but arrays and scores."""
-    return {
+    """Findings as one JSON value, all but arrays and scores, with its SHA-256."""
+    value = {
         "format": FORMAT,
         "measures": {
             arm: {metric: _words(values) for metric, values in of.items()} for arm, of in found.measures.items()
@@ -47,10 +49,12 @@ def to_json(found: Findings) -> dict[str, Any]:
         "differences": [[*names, _words(values)] for *names, values in found.differences],
         "facts": dict(found.facts),
     }
+    return sealed(value)
 
 
 def from_json(value: Mapping[str, Any], origin: Origin, path: Path) -> Findings:
-    """The findings of `to_json`, without arrays and scores. Raises UsageError, naming `path`, for anything else."""
+    """The findings of `to_json`, without arrays and scores. Raises UsageError, naming `path`, for anything else, and
+    where they aren't what was written."""
     if value.get("format") != FORMAT:
         raise UsageError(f"{path} has findings of format {value.get('format')} and this jaxae reads {FORMAT}; {MEND}")
     try:
@@ -66,6 +70,7 @@ def from_json(value: Mapping[str, Any], origin: Origin, path: Path) -> Findings:
         facts = dict(value["facts"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} holds no findings ({error!r}); {MEND}") from None
+    refuse_changed(value, path, MEND)
     return Findings(origin, measures, dead, differences, facts)
 
 
@@ -74,7 +79,9 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     flat: dict[str, Any] = {f"{arm}/{name}": array for arm, of in arrays.items() for name, array in of.items()}
     if len(flat) < sum(map(len, arrays.values())):
         raise UsageError(f"two arrays of {path.name} would have one name; leave out the slashes of arms' names")
-    names = json.dumps({arm: list(of) for arm, of in arrays.items()})
+    names = json.dumps(
+        {arm: {name: digest(np.asarray(array)) for name, array in of.items()} for arm, of in arrays.items()}
+    )
     out = BytesIO()
     flat[HEADER] = np.asarray(names)
     np.savez_compressed(out, **flat)
@@ -85,7 +92,11 @@ def load_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
     """What `save_arrays` wrote. Raises UsageError where the file is missing or damaged."""
     with _opened(path) as stored:
         names = json.loads(str(stored[HEADER]))
-        return {arm: {name: stored[f"{arm}/{name}"] for name in of} for arm, of in names.items()}
+        found = {arm: {name: stored[f"{arm}/{name}"] for name in of} for arm, of in names.items()}
+        for arm, of in names.items():
+            if isinstance(of, dict) and (changed := [name for name in of if digest(found[arm][name]) != of[name]]):
+                raise ValueError(f"the SHA-256 of {arm}/{changed[0]} is not the one recorded")
+        return found
 
 
 @contextlib.contextmanager

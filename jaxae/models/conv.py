@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxae.models.layers as layers
-from jaxae.models.output import Output, check_images
+from jaxae.models.output import Output, check_halved, check_images
 
 
 class _Encoder(nn.Module):
@@ -43,7 +43,7 @@ class ConvAutoencoder(nn.Module):
     The network of report 004: Conv 32, pool, Conv 64, pool; Conv 64, up, Conv 32, up, Conv c; padding 1, ReLU
     between, nearest upsampling, sigmoid at the end. 74,497 parameters for c = 1: encoder 18,816, decoder 55,681.
     `widths` are the channels of the encoder, mirrored in the decoder; every width halves the image once.
-    Raises UsageError for images of another shape or of integers.
+    Raises UsageError for images of another shape or of integers, and for sides that can't be halved so often.
     """
 
     widths: tuple[int, ...] = (32, 64)
@@ -53,6 +53,7 @@ class ConvAutoencoder(nn.Module):
 
     def setup(self):
         """Build the encoder and the decoder."""
+        check_halved(self.image_shape, len(self.widths))
         self.encoder = _Encoder(self.widths, self.initializer, self.dtype)
         self.decoder = _Decoder((*self.widths[::-1], self.image_shape[2]), self.initializer, self.dtype)
 

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxae.models.layers as layers
-from jaxae.errors import UsageError
-from jaxae.models.output import Output, check_images
+from jaxae.models.output import Output, check_halved, check_images
 
 Shape = tuple[int, int, int]
 
@@ -114,8 +113,7 @@ class DigitDecoder(nn.Module):
     def _small(self) -> Shape:
         """The shape of the image before it is enlarged."""
         (height, width, _), shrink = self.image_shape, 2 ** (len(self.widths) - 1)
-        if height % shrink or width % shrink:
-            raise UsageError(f"images of {height}x{width} are no multiple of {shrink} pixels; resize them")
+        check_halved(self.image_shape, len(self.widths) - 1)
         return height // shrink, width // shrink, self.widths[0]
 
 

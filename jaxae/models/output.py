@@ -32,3 +32,10 @@ def check_images(model: str, image: jax.Array, shape: tuple[int, int, int]) -> N
     else:
         return
     raise UsageError(f"{model} takes images of shape {expected}; got {image.shape}: {mend}")
+
+
+def check_halved(shape: tuple[int, int, int], times: int) -> None:
+    """Refuse images (h, w, c) whose sides can't be halved so many times, with a UsageError."""
+    height, width, _ = shape
+    if height % 2**times or width % 2**times:
+        raise UsageError(f"images of {height}x{width} are no multiple of {2**times} pixels; resize them")

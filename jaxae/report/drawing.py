@@ -1,6 +1,6 @@
 """From a figure's record to its picture, without pyplot or a backend, and whatever the user's style.
 
-Imports matplotlib, so nothing imports this before something is drawn.
+Imports matplotlib, so nothing imports this before something is drawn, and then by way of `headless`.
 """
 
 from contextlib import AbstractContextManager

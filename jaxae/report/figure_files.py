@@ -4,6 +4,7 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from jaxae.errors import UsageError
 from jaxae.files import write_whole
+from jaxae.report import headless
 from jaxae.report.figures import KINDS, Line, check
 
 FORMAT = 1
@@ -24,8 +26,11 @@ def save(figure: Any, folder: str | os.PathLike[str], name: str) -> Path:
 
     Raises UsageError for what isn't a figure or doesn't fit together, and a name that is no file's.
     """
-    from jaxae.report.drawing import png  # and with it matplotlib
+    return write_files(files_of(figure, name), folder)[-1]
 
+
+def files_of(figure: Any, name: str) -> dict[str, bytes]:
+    """The files that `save` writes, by their names; with its errors."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UsageError(f"figure name {name!r} is no file name; use letters, digits, '.', '_' and '-'")
     check(figure)
@@ -34,9 +39,13 @@ def save(figure: Any, folder: str | os.PathLike[str], name: str) -> Path:
     out = BytesIO()
     named: dict[str, Any] = {f"array_{i}": array for i, array in enumerate(arrays)}
     np.savez_compressed(out, header=np.asarray(header), **named)
+    return {f"{name}.npz": out.getvalue(), f"{name}.png": headless.drawing().png(figure, titled=False)}
+
+
+def write_files(files: Mapping[str, bytes], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write files into a folder, which is made if need be; their paths."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    write_whole(Path(folder, f"{name}.npz"), out.getvalue())
-    return write_whole(Path(folder, f"{name}.png"), png(figure, titled=False))
+    return [write_whole(Path(folder, name), content) for name, content in files.items()]
 
 
 def load(path: str | os.PathLike[str]) -> Any:

@@ -23,6 +23,7 @@ from jaxae.report.numbers import NONE
 from jaxae.report.tables import EXPLANATION, claimed, claims_table, differences_table, measures_table
 
 TEMPLATES = Path(__file__).with_name("templates")
+PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
 MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "not comparable": "○"}
 SYNTHETIC = (
     "SYNTHETIC DATA: this run used the embedded synthetic images, not the data of the report. "
@@ -55,10 +56,17 @@ def write_report(
     folder: Path, manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]
 ) -> Path:
     """Draw every figure once, into figures/, and write report.md and report.html; the path of the latter."""
-    pictures = _draw(folder / "figures", document.figures)
+    drawn = {name: figure_files.files_of(figure, name) for name, figure in document.figures.items()}
+    pictures = [
+        Picture(number, f"figures/{name}.png", figure.title, figure.note, drawn[name][f"{name}.png"])
+        for number, (name, figure) in enumerate(document.figures.items(), 1)
+    ]
     facts = _facts(manifest, document, departures) | {"pictures": pictures}
-    write_whole(folder / "report.md", _render("report.md", facts).encode())
-    return write_whole(folder / "report.html", _render("page.html", facts).encode())
+    pages = {name: _render(template, facts) for name, template in PAGES.items()}  # all is made, then all is written
+    for files in drawn.values():
+        figure_files.write_files(files, folder / "figures")
+    _remove_others(folder / "figures", document.figures)
+    return [write_whole(folder / name, page.encode()) for name, page in pages.items()][-1]
 
 
 def section(name: str, manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> str:
@@ -103,16 +111,12 @@ def is_synthetic(manifest: Mapping[str, Any]) -> bool:
     return any(entry["source"] == "synthetic" for entry in manifest["data"])
 
 
-def _draw(folder: Path, figures: Mapping[str, Any]) -> list[Picture]:
-    pictures = []
-    for number, (name, figure) in enumerate(figures.items(), 1):
-        path = figure_files.save(figure, folder, name)
-        pictures.append(Picture(number, f"figures/{path.name}", figure.title, figure.note, path.read_bytes()))
+def _remove_others(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Remove the files of figures that are no longer drawn."""
     for path in folder.glob("*.npz"):
-        if path.stem not in figures and path.with_suffix(".png").is_file():  # a figure that is no longer drawn
+        if path.stem not in figures and path.with_suffix(".png").is_file():
             path.with_suffix(".png").unlink()
             path.unlink()
-    return pictures
 
 
 def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> dict[str, Any]:
@@ -176,6 +180,7 @@ def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         ("measured again by", _measurer(manifest)),
         ("random keys", str(manifest["key_implementation"])),
         ("matmul precision", str(manifest["matmul_precision"])),
+        ("JAX settings", ", ".join(f"`{name} {value}`" for name, value in manifest.get("jax_settings", {}).items())),
         ("XLA flags", f"`{manifest['xla_flags']}`" if manifest["xla_flags"] else ""),
         *((name, str(version)) for name, version in manifest["versions"].items()),
     ]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from jaxae.report import headless
 from jaxae.report.figure_files import load, save
 from jaxae.report.figures import Bars, Curves, Histogram, Images, Line, Mark, Scatter, by_epoch, check, per_class
 from jaxae.report.look import MUTED, shades
@@ -17,13 +18,9 @@ __all__ = [
 
 def draw(figure: Any, *, titled: bool = True) -> "Figure":
     """The figure as matplotlib draws it; see `drawing.draw`."""
-    from jaxae.report import drawing
-
-    return drawing.draw(figure, titled=titled)
+    return headless.drawing().draw(figure, titled=titled)
 
 
 def png(figure: Any, *, titled: bool = True) -> bytes:
     """The picture's file; see `drawing.png`."""
-    from jaxae.report import drawing
-
-    return drawing.png(figure, titled=titled)
+    return headless.drawing().png(figure, titled=titled)

@@ -6,7 +6,9 @@ import re
 import shutil
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -73,17 +75,35 @@ def set_up(devices: int | None = None) -> None:
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+        replace_damaged(cache.root() / "compiled")
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
         jax.config.update("jax_default_matmul_precision", "float32")
     given = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
+    if "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in given:
+        return
     try:
         used = min(devices, 64) if devices else min(os.cpu_count() or 1, 16)
         jax.config.update("jax_num_cpu_devices", 2 * used)
     except RuntimeError:  # the backend runs already: its devices are those there are
         return
+
+
+def replace_damaged(compiled: Path) -> None:
+    """Have a compiled program in `compiled` that can't be read written anew: JAX would only warn of it, for
+    ever. Its warning comes before it compiles and writes."""
+    shown = warnings.showwarning
+
+    def show(message: Any, *arguments: Any, **options: Any) -> None:
+        named = re.match(r"Error reading persistent compilation cache entry for '([\w.<>-]+)'", str(message))
+        if not named:
+            shown(message, *arguments, **options)
+        for path in compiled.glob(f"{named[1]}-*") if named else ():
+            path.unlink(missing_ok=True)
+
+    warnings.showwarning = show
 
 
 def with_errors(action: Callable[[], Any]) -> None:
@@ -102,6 +122,13 @@ def with_errors(action: Callable[[], Any]) -> None:
     except BrokenPipeError:  # `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, a closed folder, a path that is too long
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"error: {where}{error.strerror or error}; mend that and start again, a run that had begun with --resume")
+        sys.exit(2)
+    except MemoryError:
+        _say("error: the memory isn't enough; ask for fewer seeds or images, or a smaller model or batch")
+        sys.exit(2)
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
 import tyro
 
 from jaxae.errors import UsageError
@@ -15,6 +16,10 @@ from jaxae.train.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
 LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
+
+# Above these nothing is allocated: more is a slip of the finger, or takes more than a life
+MOST = {"seeds": 10_000, "epochs": 1_000_000, "batch_size": 10**6, "limit": 10**9, "devices": 4096}
+MOST_OTHERS = 100_000
 
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
 
@@ -24,8 +29,8 @@ class Flags:
     """Flags shared by every experiment; an experiment's Config extends them with its own.
 
     `settings` names those whose default is what the report did: with another value, its numbers aren't held against
-    ours. `counts` names those that must be at least 1, all their values. A Config with such flags of its own extends
-    them.
+    ours. `counts` names those that must be at least 1, all their values, and at most what `MOST` says. A Config with
+    such flags of its own extends them.
     """
 
     settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
@@ -70,10 +75,7 @@ class Flags:
             value = getattr(self, field.name)
             _refuse_values(flag(field.name), value, field.default, field.name in listed)
         for name in self.counts:
-            value = getattr(self, name)
-            several = value if isinstance(value, tuple) else (value,)
-            if value is not None and min(several) < 1:
-                raise UsageError(f"{flag(name)} is {' '.join(map(str, several))}; it must be at least 1")
+            _refuse_count(name, getattr(self, name))
         if not 0 <= self.seed <= 2**32 - self.seeds:
             last = 2**32 - self.seeds
             raise UsageError(f"--seed is {self.seed}; with {self.seeds} seeds, choose one from 0 to {last}")
@@ -91,6 +93,7 @@ class Flags:
 
 
 C = TypeVar("C", bound=Flags)
+TINY, HUGE = (float(bound) for bound in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))  # tiny: XLA flushes less
 
 
 def flag(name: str) -> str:
@@ -142,13 +145,29 @@ def words_of(config: Flags, *, local: Sequence[str] = ()) -> str:
     return shlex.join(words)
 
 
+def _refuse_count(name: str, value: Any) -> None:
+    several = value if isinstance(value, tuple) else (value,)
+    if value is None or not several:
+        return
+    if min(several) < 1:
+        raise UsageError(f"{flag(name)} is {' '.join(map(str, several))}; it must be at least 1")
+    if max(several) > (most := MOST.get(name, MOST_OTHERS)):
+        raise UsageError(f"{flag(name)} is {' '.join(map(str, several))}; it may be at most {most:,}")
+
+
 def _refuse_values(name: str, value: Any, default: Any, listed: bool) -> None:
-    """Raise UsageError for what no flag can mean: NaN, infinity, a list with nothing in it or with something twice."""
+    """Raise UsageError for what no flag can mean: NaN, infinity, what float32 hasn't, a list with nothing in it or with
+    something twice, to six digits, by which arms are named."""
     several = value if isinstance(value, tuple) else (value,)
     if listed and default and not value:
         raise UsageError(f"{name} is given without a value; name at least one")
     if listed and len(set(several)) < len(several):
         raise UsageError(f"{name} {' '.join(map(str, several))} names one twice; name each once")
+    shown = [f"{number:g}" if isinstance(number, float) else number for number in several]
+    if listed and len(set(shown)) < len(shown):
+        raise UsageError(f"{name} {' '.join(map(str, several))} are the same to six digits; give ones that differ more")
     for number in several:
+        if isinstance(number, float) and number and not TINY <= abs(number) <= HUGE and math.isfinite(number):
+            raise UsageError(f"{name} is {number}, which float32 can't hold; give 0, or from {TINY:.2g} to {HUGE:.2g}")
         if isinstance(number, float) and not math.isfinite(number):
             raise UsageError(f"{name} is {number}; give a finite number")

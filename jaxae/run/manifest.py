@@ -19,6 +19,7 @@ from jaxae.files import load_json
 from jaxae.findings import Origin
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment
+from jaxae.run.settings import unusual_settings
 from jaxae.train import lanes
 
 FORMAT = 2
@@ -27,6 +28,13 @@ NEEDED = (
     "module", "experiment", "title", "summary", "command", "config", "seeds", "key_implementation", "versions",
     "device", "xla_flags", "matmul_precision", "data", "git_commit", "status", "arms",
 )  # fmt: skip
+
+
+SHAPES = {
+    "module": str, "command": str, "config": dict, "seeds": list, "versions": dict, "device": dict, "data": list,
+    "files": list, "arms": dict, "arrays": dict, "jax_settings": dict, "pretrained": dict,
+}  # fmt: skip
+NEEDED_OF_DATA = {"role", "name", "version", "split", "source", "n", "sha256"}
 
 
 def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
@@ -45,6 +53,7 @@ def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
         "device": device(),
         "xla_flags": " ".join(flag for flag in os.environ.get("XLA_FLAGS", "").split() if "timeout" not in flag),
         "matmul_precision": str(jax.config.values["jax_default_matmul_precision"] or "default"),
+        "jax_settings": unusual_settings(),
         "data": [],
         "files": [],
         "git_commit": _commit(),
@@ -71,6 +80,11 @@ def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{path} has a manifest of format {manifest.get('format')} and this jaxae reads {FORMAT}; use the code "
             "that made it"
         )
+    wrong = [name for name, kind in SHAPES.items() if name in manifest and not isinstance(manifest[name], kind)]
+    if wrong or not all(
+        isinstance(entry, dict) and entry.keys() >= NEEDED_OF_DATA for entry in manifest.get("data", ())
+    ):
+        raise UsageError(f"{path} has another {(*wrong, 'data')[0]} than a manifest's; take the run from a sound copy")
     if missing := [name for name in NEEDED if name not in manifest]:
         raise UsageError(f"{path} lacks {', '.join(missing)}; resume the run with --resume --out")
     return manifest
@@ -83,8 +97,14 @@ def origin(manifest: Mapping[str, Any], experiment: Experiment) -> Origin:
 
 
 def device() -> dict[str, Any]:
-    """The platform that computes."""
-    first = jax.devices()[0]
+    """The platform that computes. Raises UsageError where JAX finds none of those that it was told to use."""
+    try:
+        first = jax.devices()[0]
+    except (AssertionError, RuntimeError):  # JAX's own, for a platform that isn't installed and one that isn't there
+        raise UsageError(
+            f"there is no device of the platform {jax.config.values['jax_platforms']!r}; install jax for it, or unset "
+            "JAX_PLATFORMS"
+        ) from None
     kind = _processor() if first.platform == "cpu" else first.device_kind
     return {"platform": first.platform, "kind": kind, "count": lanes.there(), "cores": os.cpu_count()}
 
@@ -105,17 +125,23 @@ def describe_file(role: str, path: Path) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The commit of the code that runs, and a digest of its changes where it has some; empty outside a git checkout."""
+    """The commit of the code that runs, and a digest of its changes where it has some; empty outside a git checkout.
+
+    A repository in which an environment lies that jaxae is installed in knows nothing of it: it must track this file.
+    """
     here = Path(__file__).parent
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # of another one
 
     def git(*arguments):
         done = subprocess.run(
-            ["git", *arguments], cwd=here, capture_output=True, text=True, errors="replace", timeout=10, check=False
-        )
+            ["git", *arguments], cwd=here, env=surroundings, capture_output=True, text=True, errors="replace",
+            timeout=10, check=False,
+        )  # fmt: skip
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
-        commit = git("rev-parse", "HEAD")
+        tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
+        commit = git("rev-parse", "HEAD") if tracked else ""
         changes = git("diff", "HEAD") if commit else ""
         return commit + (f"+changes.{hashlib.sha256(changes.encode()).hexdigest()[:12]}" if changes else "")
     except (OSError, subprocess.TimeoutExpired):

@@ -6,19 +6,21 @@ differ they are measured again, since what compares arms was measured in none of
 
 import dataclasses
 import itertools
-import shutil
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxae import commands
 from jaxae.errors import UsageError
-from jaxae.files import load_json, write_json
+from jaxae.files import load_json, refuse_changed, sealed, write_json
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.run import flags, manifest, resuming
 from jaxae.run.experiment import Experiment, find_experiment
+from jaxae.run.folder import claim, clear, refuse_used
 from jaxae.run.steps import measured_again, write_pages
 from jaxae.train import checkpoint
 
@@ -39,21 +41,21 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     Raises UsageError, in one sentence, for runs of other experiments, flags, data, code or platforms, for seeds that
     overlap or leave a gap, for arms that lack a seed, and for parts that have lost their checkpoints.
     """
-    if out.exists():
-        raise UsageError(f"{out} exists and is not overwritten; choose another --out")
+    refuse_used(out)
     parts = _loaded(folders, given)
     experiment = find_experiment(parts[0].made["module"], given)
     for part in parts[1:]:
         _refuse_other(parts[0], part)
     config = _whole(parts)
     places = _places(experiment, config, parts)
-    out.mkdir(parents=True)
+    there, lock = out.exists(), claim(out, fresh=True)
     try:
-        made = _manifest(experiment, config, parts, places)
-        _write(out, experiment, config, parts, places, made)
-        _measure(out, experiment, config, parts, made, data_dir)
+        with lock:
+            made = _manifest(experiment, config, parts, places)
+            _write(out, experiment, config, parts, places, made)
+        _measure(out, experiment, config, parts, made, data_dir)  # which may open it as a run
     except BaseException:
-        shutil.rmtree(out)
+        clear(out, keep=there)
         raise
     return write_pages(out, experiment, made, load_findings(out, manifest.origin(made, experiment)))
 
@@ -66,7 +68,8 @@ def _loaded(folders: Sequence[Path], given: str) -> list[Part]:
         made = manifest.load_manifest(folder)
         if made["status"] != "complete":
             raise UsageError(
-                f"the run in {folder} is {made['status']}; finish it with: {made['command']} --resume --out {folder}"
+                f"the run in {folder} is {made['status']}; finish it with: {commands.here(made['command'])} --resume "
+                f"--out {shlex.quote(str(folder))}"
             )
         parts.append(Part(folder, made, flags.restored(find_experiment(made["module"], given).config, made["config"])))
     return sorted(parts, key=lambda part: (part.config.seed, part.made["started"]))
@@ -162,6 +165,7 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
             for key in ("wall_seconds", "compile_seconds")
         }
         arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds
+    arrays = [part.made.get("arrays", {}) for part in parts]
     pretrained = {name: kept for part in parts for name, kept in part.made.get("pretrained", {}).items()}
     return {
         **parts[0].made,
@@ -173,6 +177,9 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
         "started": min(part.made["started"] for part in parts),
         "wall_seconds": round(sum(part.made["wall_seconds"] for part in parts), 1),
         "arms": arms,
+        "arrays": {
+            name: of for found in arrays for name, of in found.items() if all(a.get(name, of) == of for a in arrays)
+        },
         "merged": [{name: part.made[name] for name in ELSEWHERE} for part in parts],
     }
 
@@ -216,6 +223,7 @@ def _history(arm: str, lanes, parts: Sequence[Part], histories: Mapping[Path, An
     seeds, rows = [], []
     for folder, _, lane in lanes:
         entry = _entry(parts, folder, arm)
+        refuse_changed(histories[folder][arm], folder / "history.json", "run it again")
         place = lane - entry["lanes"][0]
         seeds.append(histories[folder][arm]["seeds"][place])
         rows.append((histories[folder][arm], place))
@@ -224,7 +232,7 @@ def _history(arm: str, lanes, parts: Sequence[Part], histories: Mapping[Path, An
         split: {name: [of[split][name][place] for of, place in rows] for name in first[split]}
         for split in ("train", "validation")
     }
-    return {"seeds": seeds, **splits, "validation_epochs": first["validation_epochs"]}
+    return sealed({"seeds": seeds, **splits, "validation_epochs": first["validation_epochs"]})
 
 
 def _measure(out, experiment, config, parts: Sequence[Part], made, data_dir) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from jaxae.data import Dataset, cache
 from jaxae.run import manifest
+from jaxae.run.settings import unusual_settings
 from jaxae.study import Study
 from jaxae.train import checkpoint
 
@@ -24,7 +25,8 @@ from jaxae.train import checkpoint
 def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
     """Where the model of `study`, trained on `data` by `recipe` (JSON values), is kept, whether it is there or not.
 
-    Another data set, recipe, model, version of jax or jaxae, or device is another folder. What a study's functions do
+    Another data set, recipe, model, version of jax or jaxae, setting of JAX that bears on numbers, or device is another
+    folder. What a study's functions do
     can't be seen from here: where they change, so should the recipe.
     """
     text = json.dumps(_facts(study, data, recipe), sort_keys=True)
@@ -50,4 +52,8 @@ def _facts(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, 
     described = manifest.describe_data("train", data)
     device = {name: value for name, value in manifest.device().items() if name in ("platform", "kind")}
     versions = {name: metadata.version(name) for name in ("jax", "jaxae")}
-    return {"recipe": dict(recipe), "model": repr(study.model), "data": described, "device": device, **versions}
+    facts = {"recipe": dict(recipe), "model": repr(study.model), "data": described, "device": device, **versions}
+    unusual: dict[str, Any] = {"jax_settings": unusual_settings()}
+    if study.name != checkpoint.alike(study.name).replace("_", " "):
+        unusual["name"] = study.name  # which others' folders would be taken for
+    return facts | {name: value for name, value in unusual.items() if value}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.run import flags
 
@@ -20,7 +21,7 @@ def refuse_other_run(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
         old, new = before["config"].get(name), now["config"].get(name)
         if old != new:
             where = f" --data-dir {shlex.quote(str(config.data_dir))}" if config.data_dir else ""
-            again = f"{before['command']} --resume{where} --out {shlex.quote(str(folder))}"
+            again = f"{commands.here(before['command'])} --resume{where} --out {shlex.quote(str(folder))}"
             raise UsageError(f"the run in {folder} has {flags.flag(name)} {old}, not {new}; resume it with: {again}")
     if config.force:
         return
@@ -37,8 +38,13 @@ def differing_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
         *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),
         *((name, before["device"].get(name), now["device"].get(name)) for name in ("platform", "kind")),
         *((name.replace("_", " "), before[name], now[name]) for name in SAME),
+        *_settings(before.get("jax_settings", {}), now.get("jax_settings", {})),
     )
     return [fact for fact in facts if fact[1] != fact[2]]
+
+
+def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(name, old.get(name, "as usual"), new.get(name, "as usual")) for name in sorted({*old, *new})]
 
 
 def refuse_other_data(before: Sequence[Mapping[str, Any]], entry: Mapping[str, Any], folder: Path) -> None:
@@ -58,11 +64,12 @@ def continued(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
 
 
 def with_the_rest(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest `now` with the data, files and arms of the run `before` that a resumed run has not come to yet.
+    """The manifest `now` with the data, arrays, files and arms of `before` that a resumed run has not come to yet.
 
-    They stay known, data and files above all: others must go on being refused.
+    They stay known, what it was trained on above all: others must go on being refused.
     """
-    return {**now, **sources([now, before]), "arms": {**before.get("arms", {}), **now["arms"]}}
+    both = {kind: {**before.get(kind, {}), **now.get(kind, {})} for kind in ("arms", "arrays")}
+    return {**now, **sources([now, before]), **both}
 
 
 def sources(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -1,7 +1,7 @@
 """A run while it trains and measures: its folder, its data, its trained arms. `perform` opens and ends it."""
 
+import contextlib
 import dataclasses
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +10,20 @@ from typing import Any
 import jax.numpy as jnp
 from rich.console import Console
 
-from jaxae import keys, train
+from jaxae import commands, keys, train
 from jaxae.data import Dataset, load
 from jaxae.errors import UsageError
-from jaxae.files import write_json
+from jaxae.files import sealed, write_json
 from jaxae.findings import Origin
-from jaxae.findings.storage import load_arrays, save_arrays
 from jaxae.run import flags, manifest, pretrained, resuming
+from jaxae.run import folder as folders
 from jaxae.run.experiment import Experiment
+from jaxae.run.foresight import foresee
+from jaxae.run.scoring import kept_scores
 from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.tensorboard import tensorboard_writer
-from jaxae.run.training import choose_lanes, non_finite, scores_file, train_or_restore
+from jaxae.run.terminal import Output
+from jaxae.run.training import choose_lanes, non_finite, train_or_restore
 from jaxae.study import Arm, Study
 from jaxae.train import checkpoint, lanes
 from jaxae.train.curves import parameters
@@ -42,49 +45,51 @@ class Run:
         self.config: Any = config  # of the experiment's own type
         self.manifest = manifest.new_manifest(experiment, config)
         self.seeds: tuple[int, ...] = tuple(self.manifest["seeds"])
-        self.folder = config.out or _new_folder(experiment.name)
-        self.console = Console()
+        self.folder = config.out or Path("runs")  # until one is made there
+        self.console = Console(file=Output())  # pyright: ignore[reportArgumentType]  as a file
         self.stop = Stop(self.say)
         self.writer: Any = None
         self.before: dict[str, Any] | None = None
         self.like = like
         self.history: dict[str, Any] = {}
-        self._folders: set[str] = set()  # of the studies' checkpoints
+        self._studies: dict[str, bool] = {}  # those whose checkpoints this run has, and whether they are its arms'
         self._sets: dict[tuple[str, str, bool], Dataset] = {}
         self._began = time.perf_counter()
 
     # ---- opening and closing
 
     def __enter__(self) -> "Run":
-        if self.config.resume or not self.training:
-            self.before = manifest.load_manifest(self.folder, "to start one, leave out --resume and name a new --out")
-        if self.config.resume:
-            resuming.refuse_other_run(self.before or {}, self.manifest, self.folder, self.config)
-        elif self.training and self.folder.exists():
-            mend = ", or add --resume" if (self.folder / "manifest.json").exists() else ""
-            raise UsageError(f"{self.folder} exists and is not overwritten; choose another --out{mend}")
-        self.writer = tensorboard_writer(self.folder) if self.config.tensorboard else None
-        self._make_folder()
-        if self.before is None:
-            self.write_manifest("running")
+        if self.fresh:
+            folders.refuse_alike(arm.study.name for arm in self.experiment.arms(self.config))
+            self._was_there = self.folder.exists() and self.config.out is not None
+            self.folder = self.config.out or folders.new_folder(self.experiment.name)
         else:
-            self.manifest = resuming.continued(self.before, self.manifest)
-        verb = "into" if self.training else "measuring again in"
-        self.say(f"{self.manifest['title']}\n{self.manifest['command']}\n{verb} {self.folder}")
+            self._read_before()  # there is a run, or nothing is made
+        self._lock = folders.claim(self.folder, fresh=self.fresh)
+        try:
+            self._open()
+        except BaseException:
+            self._lock.close()
+            raise
         if self.training:  # measuring again has nothing to save, so a signal may end it at once
             self.stop.__enter__()
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
         self.stop.__exit__()
-        if kind is None:
-            self.stop.hand_on()  # too late to stop this run, not to stop the one that it is a part of
-        elif self.training and not self._untouched:
-            self.write_manifest("interrupted" if issubclass(kind, Interrupted | KeyboardInterrupt) else "failed")
-            if issubclass(kind, KeyboardInterrupt):
-                self.say(f"stopped; go on from the last checkpoint, or from the start, with: {self.again()}")
-            if kind is UsageError and self.before is None and not any(self.folder.rglob("checkpoints")):
-                shutil.rmtree(self.folder)  # nothing was trained: the corrected command can have the folder
+        try:
+            if kind is None:
+                self.stop.hand_on()  # too late to stop this run, not to stop the one that it is a part of
+            elif self.training and not self._untouched:
+                with contextlib.suppress(OSError):  # a disk that is full: what ended the run is said
+                    self._note_end(kind)
+        finally:
+            self._lock.close()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this run begins: it is neither resumed nor measured again."""
+        return self.training and not self.config.resume
 
     @property
     def _untouched(self) -> bool:
@@ -150,6 +155,8 @@ class Run:
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = choose_lanes(self, arm.study, len(roots))
         plan = Plan(arm.study.epochs, validate_every, patience, chunk)
+        if self.training:
+            foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial)
         options = {"validation": validation, "hparams": hparams, "initial": initial}
         try:
             now = train_or_restore(self, arm.study, roots, data, plan, how, **options)
@@ -166,6 +173,7 @@ class Run:
         `recipe` holds what tells this training from others of the name, as JSON values, its "seed" among them. The
         model is no arm: it has one seed, and no place in the results. See `jaxae.run.pretrained`.
         """
+        folders.take(self._studies, study.name, arm=False)
         kept = pretrained.kept_folder(study, data, recipe)
         self.manifest.setdefault("pretrained", {})[study.name] = kept.name
         if not kept.is_dir():
@@ -199,7 +207,7 @@ class Run:
         """The command that goes on with this run."""
         config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
         local = ("data_dir", "devices", "out", "resume", "tensorboard")
-        return self.experiment.command(config, local=local)
+        return commands.here(self.experiment.command(config, local=local))
 
     def spent(self, arm: str) -> Mapping[str, Any]:
         """What the manifest said of an arm when this process began: its seconds are added up."""
@@ -221,11 +229,29 @@ class Run:
 
     # ---- inside
 
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{self.folder} can't be made ({error.strerror}); choose another --out") from None
+    def _read_before(self) -> None:
+        self.before = manifest.load_manifest(self.folder, "to start one, leave out --resume")
+        if self.config.resume:
+            resuming.refuse_other_run(self.before, self.manifest, self.folder, self.config)
+
+    def _open(self) -> None:
+        """Begin in the folder, or go on from what whoever had it last has left."""
+        if self.fresh:
+            self.write_manifest("running")
+        else:
+            self._read_before()
+            self.manifest = resuming.continued(self.before or {}, self.manifest)
+        self.writer = tensorboard_writer(self.folder) if self.config.tensorboard else None
+        verb = "into" if self.training else "measuring again in"
+        self.say(f"{self.manifest['title']}\n{self.manifest['command']}\n{verb} {self.folder}")
+
+    def _note_end(self, kind: type[BaseException]) -> None:
+        """Note what ended the run; where nothing was trained the corrected command can have the folder."""
+        self.write_manifest("interrupted" if issubclass(kind, Interrupted | KeyboardInterrupt) else "failed")
+        if issubclass(kind, KeyboardInterrupt):
+            self.say(f"stopped; go on from the last checkpoint, or from the start, with: {self.again()}")
+        if kind is UsageError and self.fresh and not any(self.folder.rglob("checkpoints")):
+            folders.clear(self.folder, keep=self._was_there)
 
     def _load(self, name: str, split: str, whole: bool) -> Dataset:
         loaded = load(name, split, source=self.config.source, data_dir=self.config.data_dir)
@@ -247,21 +273,18 @@ class Run:
     def _refuse_taken(self, arm: Arm) -> None:
         if taken := [name for name in arm.names if name in self.history]:
             raise UsageError(f"this run has an arm called {taken[0]!r} already; give every arm a name of its own")
-        folder = checkpoint.file_name(arm.study.name)
-        if folder in self._folders:
-            raise UsageError(f"this run has checkpoints called {folder!r} already; give every study a name of its own")
-        self._folders.add(folder)
+        folders.take(self._studies, arm.study.name, arm=True)
 
     def _arms(self, arm: Arm, whole: Trained, test: Any, best: bool) -> dict[str, Trained]:
         """The arms that were trained together, each with its lanes, scored, noted, written down."""
         if test is not None:
-            whole = dataclasses.replace(whole, scores=self._scores(whole, test))
+            whole = dataclasses.replace(whole, scores=kept_scores(self, whole, test))
             whole = dataclasses.replace(whole, alive=alive(whole, test))
         found = {}
         for place, name in enumerate(arm.names):
             part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))
             found[name] = done = whole.cut(name, part)
-            self.history[name] = {"seeds": self.seeds, **history(done)}
+            self.history[name] = sealed({"seeds": self.seeds, **history(done)})
             self.note_arm(
                 name, parameters=parameters(done.state), trained_as=arm.study.name, lanes=[part.start, part.stop],
                 scored="best" if best else "state",
@@ -270,18 +293,3 @@ class Run:
             write_json(self.folder / "history.json", self.history)
         self.write_manifest("running")
         return found
-
-    def _scores(self, whole: Trained, test: Any) -> dict[str, Any]:
-        """The scores of all lanes on the test images, kept for a resumed run; measuring again makes them anew."""
-        path = scores_file(self.folder, whole.study)
-        if self.training and path.exists():
-            return load_arrays(path)[""]
-        self.say(f"{whole.name}: scoring the test images")
-        scored = whole.evaluate(test)
-        path.parent.mkdir(exist_ok=True)
-        save_arrays(path, {"": scored})
-        return scored
-
-
-def _new_folder(experiment: str) -> Path:
-    return Path("runs") / f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -1,13 +1,15 @@
-"""Ctrl-C and SIGTERM: noted, so that a run stops where everything can be saved."""
+"""Ctrl-C, SIGTERM and SIGHUP (a terminal that is closed): noted, so that a run stops where everything can be saved."""
 
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
+NOTED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class Interrupted(Exception):  # noqa: N818  not an error
-    """Ctrl-C or SIGTERM came; everything is saved, and `command` goes on."""
+    """A signal came; everything is saved, and `command` goes on."""
 
     def __init__(self, number: int, command: str):
         self.number, self.command = number, command
@@ -23,7 +25,8 @@ class Stop:
 
     def __enter__(self) -> "Stop":
         if threading.current_thread() is threading.main_thread():
-            self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+            noted = [number for number in NOTED if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup has it
+            self.before = {number: signal.signal(number, self._note) for number in noted}
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -1,9 +1,12 @@
 """A run from beginning to end, and the ends of it done again: measured once more, said once more."""
 
+import shlex
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.files import write_json
 from jaxae.findings import Findings
@@ -14,6 +17,7 @@ from jaxae.report.page import write_report
 from jaxae.run import flags, manifest
 from jaxae.run.experiment import Experiment, find_experiment
 from jaxae.run.run import Like, Run
+from jaxae.run.signals import Interrupted, Stop
 
 MEASURED_BY = ("git_commit", "versions", "device")  # of the manifest
 
@@ -29,7 +33,11 @@ def perform(experiment: Experiment, config: flags.Flags, *, like: Like = None) -
         found = experiment.measure(run, trained)
         save_findings(run.folder, found)
         run.write_manifest("complete")
-    write_pages(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
+    with Stop(run.say):  # the pages take seconds: the first signal waits for them
+        try:
+            write_pages(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
+        except KeyboardInterrupt:
+            raise Interrupted(signal.SIGINT, commands.tool("report", run.folder)) from None
     return run.folder
 
 
@@ -44,7 +52,7 @@ def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None,
     if made["status"] != "complete":
         raise UsageError(
             f"the run in {folder} has not finished (its status is {made['status']!r}), so there is nothing to report; "
-            f"go on with: {made['command']} --resume --out {folder}"
+            f"go on with: {commands.here(made['command'])} --resume --out {shlex.quote(str(folder))}"
         )
     experiment = find_experiment(made["module"], given)
     try:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxae import commands
 from jaxae.errors import UsageError
 
 
@@ -14,7 +15,7 @@ def tensorboard_writer(folder: Path) -> Any:
         from tensorboardX import SummaryWriter
     except ImportError as error:
         raise UsageError(
-            "--tensorboard needs tensorboardX; install it with: pip install 'jaxae[tensorboard]'"
+            f"--tensorboard needs tensorboardX; install it with: {commands.installing(['tensorboardX'])}"
         ) from error
     return SummaryWriter(str(folder))
 

@@ -1,6 +1,9 @@
 """What a run shows while it works: a live bar on a terminal, a line an epoch in a log; and how fast it goes."""
 
+import contextlib
 import functools
+import os
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +12,38 @@ import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Output:
+    """The standard output, for a Console; where it is closed or full, what prints goes on and nothing more is printed.
+
+    `... | head` ends no training, and letters that it hasn't are shown as question marks.
+    """
+
+    def write(self, text: str) -> int:
+        """As of a file."""
+        try:
+            return sys.stdout.write(text)
+        except UnicodeEncodeError:
+            return sys.stdout.write(text.encode("ascii", "replace").decode())
+        except (OSError, ValueError, AttributeError):  # AttributeError: there is none
+            self._give_up()
+            return len(text)
+
+    def flush(self) -> None:
+        """As of a file."""
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError, AttributeError):
+            self._give_up()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stdout, name)
+
+    def _give_up(self) -> None:
+        """What is in the buffer must go somewhere, or Python complains of it at its end."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @functools.cache
@@ -64,11 +99,11 @@ class Bar:
         self.log = not quiet and not console.is_terminal
         self.began = time.perf_counter()
         self.live = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[about]}"),
+            TextColumn("{task.fields[about]}", markup=False),
             console=console,
             transient=True,
             disable=quiet or not console.is_terminal,
@@ -94,7 +129,9 @@ class Bar:
         if self.log and done // self.per_epoch > self.done // self.per_epoch:
             left = (self.epochs * self.per_epoch - done) * (time.perf_counter() - self.began) / (done - self.first)
             epoch = f"epoch {done // self.per_epoch}/{self.epochs}"
-            self.console.print(f"{self.arm}: {epoch}, {about}, {left:.0f} s left", highlight=False, soft_wrap=True)
+            self.console.print(
+                f"{self.arm}: {epoch}, {about}, {left:.0f} s left", highlight=False, soft_wrap=True, markup=False
+            )
         self.done = done
 
 

@@ -1,11 +1,16 @@
 """Checkpoints through orbax: the latest and the best state of every lane, and the losses so far, in one atomic step.
 
-Arrays are saved from the host, so a checkpoint made on one kind of device opens on another.
+Arrays are saved from the host, so a checkpoint made on one kind of device opens on another. Beside them, in the same
+step, is the SHA-256 of each, which what is read back must have: disks and copies change bits in silence. The two latest
+steps are kept, so that training goes on from the one before where the last is damaged.
 """
 
 import contextlib
+import itertools
 import json
 import logging
+import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,33 +21,30 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
 from jaxae.errors import UsageError
+from jaxae.train.leaves import described, digests
 from jaxae.train.plan import Progress
 
 STATES = ("state", "best")
 ITEMS = (*STATES, "record")
+DIGESTS = "sha256"  # the item with the fingerprints of the others' leaves; checkpoints of earlier versions have none
+KEPT = 2  # steps
 
 
 def save(folder: Path, progress: Progress) -> None:
-    """Save `progress` under its number of steps; the one before is deleted once this one is complete."""
+    """Save `progress` under its number of steps; of those before, the last is kept once this one is complete."""
     tree = jax.tree.map(np.asarray, progress)._asdict()
-    with _manager(folder) as manager:
-        manager.save(
-            int(progress.done),
-            args=ocp.args.Composite(**{name: ocp.args.StandardSave(item) for name, item in _items(tree).items()}),
-            force=True,
-        )
-        manager.wait_until_finished()
+    _write(folder, int(progress.done), _items(tree))
 
 
 def restore(folder: Path, like: Progress) -> Progress | None:
     """The Progress saved in `folder`, or None where there is none.
 
-    `like` gives the structure, shapes and dtypes. Raises UsageError where they differ (orbax would cast in silence)
-    and where the files are damaged.
+    `like` gives the structure, shapes and dtypes. Where the latest step is damaged, the step before is given, with a
+    warning. Raises UsageError where shapes or dtypes differ (orbax would cast in silence) and where all is damaged.
     """
-    if not _has_steps(folder):
+    if not _steps(folder):
         return None
-    saved = _load(folder, _items(like._asdict()))
+    saved = _latest_sound(folder, _items(like._asdict()))
     tree = Progress(state=saved["state"], best=saved.get("best"), **saved["record"])
     # the history is written in place
     return tree._replace(**{name: jax.tree.map(np.array, getattr(tree, name)) for name in ("train", "validation")})
@@ -66,7 +68,7 @@ def variables(run: Path | str, arm: str, *, lane: int = 0, which: str | None = N
     which = which or known.get("scored", "state")
     if which not in STATES:
         raise UsageError(f"which={which!r} is not saved; choose one of {', '.join(STATES)}")
-    if not _has_steps(folder):
+    if not _steps(folder):
         arms = sorted(path.name for path in folder.parent.glob("*"))
         raise UsageError(f"{run} holds no checkpoint of {arm!r}; it has {', '.join(arms) or 'none'}")
     if which not in _saved_items(folder):
@@ -92,33 +94,48 @@ def gather(sources: Sequence[tuple[Path, int]], folder: Path) -> None:
     picked: Any = jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
     done = max(step for _, step in read.values())
     record = {**picked.pop("record"), "done": np.int32(done)}
-    with _manager(folder) as manager:
-        items = {**picked, "record": record}
-        saved = {name: ocp.args.StandardSave(item) for name, item in items.items()}
-        manager.save(done, args=ocp.args.Composite(**saved), force=True)
-        manager.wait_until_finished()
+    _write(folder, done, {**picked, "record": record})
 
 
 def _whole(folder: Path) -> tuple[dict[str, Any], int]:
     """Everything that a study's checkpoint holds, lanes leading, but for `done`, the steps done."""
-    if not _has_steps(folder):
+    if not _steps(folder):
         raise UsageError(f"{folder} holds no checkpoint, so its run can't be merged; train it again")
-    found = _load(folder, dict.fromkeys(_saved_items(folder) & {*ITEMS}))
+    found = _load(folder, dict.fromkeys(_saved_items(folder) - {DIGESTS}))
     done = int(found["record"].pop("done"))
     return found, done
 
 
 def _arm(run: Path, arm: str) -> dict[str, Any]:
-    """What the manifest says of an arm: settings of one study are trained, and saved, together."""
+    """What the manifest says of an arm: settings of one study are trained, and saved, together.
+
+    Raises UsageError where the manifest has another arm whose folder this one's name would find.
+    """
     try:
-        return json.loads((run / "manifest.json").read_text())["arms"].get(arm, {})
-    except (OSError, ValueError, KeyError):
+        arms = json.loads((run / "manifest.json").read_text())["arms"]
+        known = {name: entry.get("trained_as", name) for name, entry in arms.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
+    if arm not in known and alike(arm) in map(alike, known.values()):
+        raise UsageError(f"{run} has no arm {arm!r}; it has {', '.join(sorted(known))}")
+    return arms.get(arm, {})
 
 
 def file_name(arm: str) -> str:
-    """An arm's name as a folder's name."""
-    return "".join(letter if letter.isalnum() or letter in "-_.=" else "_" for letter in arm)
+    """An arm's name as a folder's name. Two names may have one, or two that a file system takes for one: see `alike`.
+
+    Raises UsageError for a name that no folder can have.
+    """
+    name = "".join(letter if letter.isalnum() or letter in "-_.=" else "_" for letter in arm)
+    if not name.strip(".") or len(name.encode()) > 200:
+        raise UsageError(f"the name {arm!r} is no folder's; give one of 1 to 200 letters, not of dots alone")
+    return name
+
+
+def alike(arm: str) -> str:
+    """What the folders' names of two arms have in common where they are one folder on some file system: letters differ
+    by case, or by how an accent is written, on some and not on others."""
+    return unicodedata.normalize("NFC", file_name(arm)).casefold()
 
 
 @contextlib.contextmanager
@@ -136,43 +153,100 @@ def _manager(folder: Path) -> Iterator[ocp.CheckpointManager]:
 
 def _opened(folder: Path) -> ocp.CheckpointManager:
     options = ocp.CheckpointManagerOptions(
-        preservation_policy=AnyPreservationPolicy([LatestN(1)]),  # the best states are inside the latest checkpoint
+        preservation_policy=AnyPreservationPolicy([LatestN(KEPT)]),  # the best states are inside the latest checkpoint
         enable_async_checkpointing=False,
         cleanup_tmp_directories=True,
     )
-    handlers = {name: ocp.StandardCheckpointHandler() for name in ITEMS}  # else a fresh manager finds no metadata
+    handlers: Any = {name: ocp.StandardCheckpointHandler() for name in ITEMS}  # else a fresh manager finds no metadata
+    handlers[DIGESTS] = ocp.JsonCheckpointHandler()
     return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=handlers)
 
 
-def _has_steps(folder: Path) -> bool:
-    return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
+def _steps(folder: Path) -> list[int]:
+    """The steps that are saved, the latest first."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
 
-def _saved_items(folder: Path) -> set[str]:
-    """The items of the latest step."""
-    steps = [path for path in folder.iterdir() if path.name.isdigit()]
-    return {path.name for path in max(steps, key=lambda path: int(path.name)).iterdir()}
+def _saved_items(folder: Path, step: int | None = None) -> set[str]:
+    """The items of a step, the latest where none is named."""
+    return {path.name for path in (folder / str(_steps(folder)[0] if step is None else step)).iterdir()} & {
+        *ITEMS,
+        DIGESTS,
+    }
 
 
-def _load(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
-    """Items of the latest step; those with a pattern are checked against it."""
+def _write(folder: Path, step: int, items: dict[str, Any]) -> None:
+    """Save items as a step. Steps from there on, which training hasn't gone on from, are damaged and moved aside."""
+    for later in _steps(folder):
+        if later >= step:
+            _move_aside(folder / str(later))
+    saved: dict[str, Any] = {name: ocp.args.StandardSave(item) for name, item in items.items()}
+    saved[DIGESTS] = ocp.args.JsonSave(digests(items))
     try:
         with _manager(folder) as manager:
-            step = manager.latest_step() or 0
+            manager.save(step, args=ocp.args.Composite(**saved), force=True)
+            manager.wait_until_finished()
+    except (OSError, ValueError) as error:  # ValueError: tensorstore's, for a full disk for instance
+        raise UsageError(
+            f"the checkpoint of step {step} can't be written into {folder} ({' '.join(str(error).split())[:120]}); "
+            "make room or let it be written, then go on from the one before"
+        ) from error
+
+
+def _move_aside(step: Path) -> None:
+    places = (step.with_name(f"{step.name}.damaged{number}") for number in itertools.count(1))
+    step.rename(next(place for place in places if not place.exists()))
+
+
+def _latest_sound(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
+    """Items of the latest step that isn't damaged. Raises UsageError, of the latest, where all are."""
+    refused: list[UsageError] = []
+    for step in _steps(folder):
+        try:
+            found = _load(folder, like, step)
+        except UsageError as error:
+            refused.append(error)
+            continue
+        if refused:
+            warnings.warn(f"{refused[0]}; until then it goes on from step {step}", stacklevel=3)
+        return found
+    raise refused[0]
+
+
+def _load(folder: Path, like: dict[str, Any], step: int | None = None) -> dict[str, Any]:
+    """Items of a step, of the latest where none is named; those with a pattern are checked against it, all against
+    their fingerprints."""
+    step = _steps(folder)[0] if step is None else step
+    try:
+        with _manager(folder) as manager:
             for name, pattern in like.items():
                 if pattern is not None:
-                    there = name in _saved_items(folder)
+                    there = name in _saved_items(folder, step)
                     saved = manager.item_metadata(step)[name].tree if there else {}
                     _refuse_misfit(folder, name, saved, pattern)
-            args = {name: ocp.args.StandardRestore(_on_host(pattern)) for name, pattern in like.items()}
-            return dict(manager.restore(step, args=ocp.args.Composite(**args)).items())
+            args: dict[str, Any] = {name: ocp.args.StandardRestore(_on_host(pattern)) for name, pattern in like.items()}
+            if DIGESTS in _saved_items(folder, step):
+                args[DIGESTS] = ocp.args.JsonRestore()
+            found = dict(manager.restore(step, args=ocp.args.Composite(**args)).items())
+            _refuse_changed(found, found.pop(DIGESTS, None))
+            return found
     except UsageError:
         raise
     except (ValueError, FileNotFoundError, KeyError, OSError) as error:
         raise UsageError(
-            f"the checkpoint in {folder} is damaged ({str(error).splitlines()[0][:120]}); delete that folder to train "
-            "the arm again"
+            f"the checkpoint in {folder} is damaged after step {step} ({' '.join(str(error).split())[:120]}); delete "
+            "that folder to train the arm again"
         ) from error
+
+
+def _refuse_changed(found: dict[str, Any], recorded: dict[str, str] | None) -> None:
+    """Raise ValueError unless every leaf has the fingerprint that was recorded of it, where one was."""
+    if recorded is None:
+        return
+    for path, have in digests(found).items():
+        if have != recorded.get(path):
+            raise ValueError(f"the SHA-256 of {path} is not the one recorded")
 
 
 def _on_host(pattern):
@@ -180,10 +254,6 @@ def _on_host(pattern):
 
 
 def _refuse_misfit(folder, name, saved, pattern):
-    def described(tree):
-        leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-        return {_path(path): (tuple(leaf.shape), np.dtype(leaf.dtype).name) for path, leaf in leaves}
-
     have, want = described(saved), described(pattern)
     for path in sorted(have.keys() | want.keys()):
         if have.get(path) != want.get(path):
@@ -191,8 +261,3 @@ def _refuse_misfit(folder, name, saved, pattern):
                 f"the checkpoint in {folder} has {have.get(path, 'nothing')} at {name}/{path} and this run needs "
                 f"{want.get(path, 'nothing')}; resume with the flags and the code that made it"
             )
-
-
-def _path(path) -> str:
-    """A leaf's path, the same for a NamedTuple's field and a dictionary's key."""
-    return "/".join(str(getattr(entry, "name", getattr(entry, "key", getattr(entry, "idx", entry)))) for entry in path)

@@ -1,9 +1,13 @@
 """The check for losses and parameters that are not finite: NaN or infinity stops a training where it begins."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+import jaxae.train.leaves as leaves
+from jaxae.errors import UsageError
 from jaxae.study import Study
 from jaxae.train.plan import Losses, Progress
 
@@ -35,6 +39,18 @@ def refuse_non_finite(study: Study, now: Progress, losses: Losses, count: int, p
         epoch, within = divmod(int(now.done) - 1, per_epoch)
         what = "the parameters are not finite after"
         raise NonFiniteLossError(study.name, int(finite.argmin()), epoch + 1, within + 1, what)
+
+
+def refuse_non_finite_data(data: Any, what: str) -> None:
+    """Raise UsageError for NaN and infinity in the arrays of `data`, which `what` says in words."""
+    for path, leaf in leaves.by_path(data).items():
+        if not jnp.issubdtype(getattr(leaf, "dtype", np.asarray(leaf).dtype), jnp.floating):
+            continue
+        bad = np.argwhere(~np.isfinite(np.asarray(leaf)))
+        if len(bad):
+            where = f" ({path})" if path else ""
+            first = f", first in example {bad[0][0]}" if bad.size else ""
+            raise UsageError(f"{what}{where} hold NaN or infinity{first}; leave such examples out")
 
 
 @jax.jit

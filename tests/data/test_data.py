@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from tensorboardX.record_writer import RecordWriter
 
 from jaxae import data
 from jaxae.data import cache, folders, splits, tfrecord
+from jaxae.errors import UsageError
 
 
 def test_split_syntax_is_that_of_tfds():
@@ -177,7 +179,7 @@ def test_images_of_several_sizes(root):
     images = [np.zeros((28, 28), np.uint8)] * 3 + [np.zeros((20, 30), np.uint8)] * 4
     write_tfrecord(root / "mnist/3.0.1", images, range(7))
     refused("28x28x1 and 20x30x1", data.load, "mnist", "test", data_dir=root)
-    write_tfrecord(root / "mnist/3.0.1", images[3:4] * 23, range(23), split="train")
+    write_tfrecord(root / "mnist/3.0.1", images[3:4] * 23, [0] * 23, split="train")
     write_tfrecord(root / "mnist/3.0.1", images[:1] * 7, range(7))
     refused("differ in their image sizes", data.load, "mnist", "train+test", data_dir=root)
 
@@ -187,7 +189,7 @@ def test_images_of_several_sizes(root):
     [
         ("mnist", "validation", "no split 'validation'; choose from train, test"),
         ("minst", "train", "no 'minst' in .*; did you mean mnist"),
-        ("kmnist", "train", "kmnist is not prepared in .*`python -m jaxae data prepare kmnist --data-dir "),
+        ("kmnist", "train", "kmnist is not prepared in .*`.*python.* -m jaxae data prepare kmnist --data-dir "),
         ("svhn_cropped", "train", "svhn_cropped is not prepared .*`tfds build svhn_cropped`"),
         ("mnist:1.0.0", "train", "no version 1.0.0; choose from 3.0.1"),
         ("mnist/large", "train", "mnist has no configurations"),
@@ -212,6 +214,24 @@ def test_wrong_folders(prepared, tmp_path, monkeypatch):
 SHARD = "mnist-test.array_record-00000-of-00001"
 
 
+def in_place(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize("closed", [SHARD, "dataset_info.json"])
+def test_what_may_not_be_read_is_not_called_damaged(root, closed, monkeypatch):
+    def opened(path, *arguments, _open=Path.open, **options):
+        if path.name == closed:
+            raise PermissionError(13, "Permission denied")
+        return _open(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+    refused(rf"{closed}|3\.0\.1 can't be read \(Permission denied\); ask", data.load, "mnist", "test", data_dir=root)
+    with pytest.raises(UsageError, match="there is no home for ~nobody-here"):
+        folders.location("~nobody-here/data")
+
+
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
@@ -221,6 +241,10 @@ SHARD = "mnist-test.array_record-00000-of-00001"
         (lambda home: (home / "dataset_info.json").write_text("{"), "describes no readable data set"),
         (lambda home: (home / "dataset_info.json").unlink(), "describes no readable data set"),
         (lambda home: (home / "features.json").write_text("{"), "description .* is damaged"),
+        (
+            lambda home: in_place(home / "features.json", "core.features.image_feature.Image", "evil.Image"),
+            "is code and",
+        ),
         (lambda home: set_format(home, "parquet"), "format parquet, not array_record or tfrecord"),
         (lambda home: without(home, "image"), "no feature image"),
         (lambda home: without(home, "label"), "no feature label"),

@@ -233,3 +233,9 @@ def test_the_third_decoder_is_the_second_with_layers_of_another_name():
     params = {"encoder": variables["params"]["encoder"], "decoder": decoder}
     found = jax.jit(third.apply)({"params": params}, image)
     assert_close(found.image, jax.jit(second.apply)(variables, image).image, 1e-6)
+
+
+def test_sides_that_can_not_be_halved_are_refused_before_anything_is_computed():
+    model = ConvAutoencoder(image_shape=(30, 28, 1))
+    with pytest.raises(UsageError, match="images of 30x28 are no multiple of 4 pixels"):
+        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 30, 28, 1)))

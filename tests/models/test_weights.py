@@ -17,6 +17,7 @@ from jaxae import online
 from jaxae.errors import UsageError
 from jaxae.models import ResNet18, resnet, weights
 from jaxae.models.weights import files
+from jaxae.models.weights import pickled as reading
 
 # torch.save (2.13) of a transposed and a cut view of one storage, halves, a scalar, nothing, and a Parameter: as it
 # writes now, and with _use_new_zipfile_serialization=False
@@ -103,12 +104,12 @@ def test_a_hostile_pickle_is_refused_before_anything_is_called(name, zipped, tmp
     ],
 )
 def test_a_pickle_cannot_change_what_it_is_given(pickled, tmp_path):
-    path, before = tmp_path / "hostile.pth", dict(files._KNOWN)
+    path, before = tmp_path / "hostile.pth", {**reading._MAKERS, **reading._KINDS}
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickled)
     with pytest.raises(UsageError, match=r"hostile\.pth "):
         files.load_tensors(path)
-    assert before == files._KNOWN
+    assert before == {**reading._MAKERS, **reading._KINDS}
 
 
 def test_an_encrypted_file_is_refused(tmp_path):
@@ -123,24 +124,75 @@ def test_an_encrypted_file_is_refused(tmp_path):
         files.load_tensors(path)
 
 
-def test_a_tensor_reaching_out_of_its_storage_is_refused(tmp_path):
-    def pickled(offset, size, stride):
-        """A pickle as torch's, written by hand: _rebuild_tensor_v2(storage of 4 floats, offset, size, stride, ...)."""
-        tensor = (
-            f"ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI4\ntQI{offset}\n"
-        )
-        return f"(dS'w'\n{tensor}(I{size}\nt(I{stride}\ntI00\nNtRs.".encode()
+def tensor_of_four(offset=0, size=4, stride=1):
+    """A pickle's words as torch's, by hand: _rebuild_tensor_v2(storage of 4 floats, offset, size, stride, ...)."""
+    storage = "(S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI4\ntQ"
+    return f"ctorch._utils\n_rebuild_tensor_v2\n({storage}I{offset}\n(I{size}\nt(I{stride}\ntI00\nNtR"
 
-    path = tmp_path / "outside.pth"
+
+def archive_of(path, words, numbers=4):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", words.encode() if isinstance(words, str) else words)
+        archive.writestr("archive/data/0", np.arange(numbers, dtype="<f4").tobytes())
+    return path
+
+
+def test_a_tensor_reaching_out_of_its_storage_is_refused(tmp_path):
     for form, outside in (((0, 4, 1), False), ((1, 4, 1), True), ((0, 4, 100), True), ((3, 4, -1), True)):
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("archive/data.pkl", pickled(*form))
-            archive.writestr("archive/data/0", np.arange(4, dtype="<f4").tobytes())
+        path = archive_of(tmp_path / "outside.pth", f"(dS'w'\n{tensor_of_four(*form)}s.")
         if outside:
             with pytest.raises(UsageError, match="w lies outside of its storage"):
                 files.load_tensors(path)
         else:
             np.testing.assert_array_equal(files.load_tensors(path)["w"], [0, 1, 2, 3])
+
+
+def test_reading_costs_no_more_than_the_file_has_bytes(tmp_path):
+    nest = b"(I1\nt" + b"2\x86" * 200  # a pair of a pair ... of one tuple, 200 deep
+    bombs = {
+        "a memo for 4 thousand million things": b"(dr\xff\xff\xff\xff.",
+        "a key whose hash takes 2**200 steps": b"(d" + nest + b"Ns.",
+        "a pair whose first is a key like that": b"ccollections\nOrderedDict\n((" + nest + b"Nttt\x85R.",
+        "4 thousand million letters": b"\x80\x04\x8d\xff\xff\xff\xff\x00\x00\x00\x00x.",
+    }
+    for name, words in bombs.items():
+        try:
+            assert files.load_tensors(archive_of(tmp_path / "bomb.pth", words)) == {}, name
+        except UsageError as error:
+            assert "bomb.pth" in str(error)
+    path = archive_of(tmp_path / "overlapping.pth", f"(dS'w'\n{tensor_of_four()}s.", numbers=1000)
+    content = path.read_bytes()
+    listed, end = content[: content.index(b"PK\x01\x02")], content[content.index(b"PK\x05\x06") :]
+    entries = content[len(listed) : -len(end)]
+    several = 20 * entries  # all of the same few bytes
+    counts = len(several) // len(entries) * 2
+    end = end[:8] + 2 * counts.to_bytes(2, "little") + len(several).to_bytes(4, "little") + end[16:]
+    path.write_bytes(listed + several + end)
+    with pytest.raises(UsageError, match="its parts overlap"):
+        files.load_tensors(path)
+    many = "".join(f"S'{i}'\n{tensor_of_four(0, 4, 0)}s" for i in range(100))
+    views = files.load_tensors(archive_of(tmp_path / "views.pth", f"(d{many}."))
+    assert len(views) == 100
+    assert all(np.shares_memory(view, views["0"]) for view in views.values())
+
+
+@pytest.mark.parametrize("wrapper", ["", "state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module."])
+def test_wrapped_and_prefixed_weights_are_read(wrapper, prefix, tmp_path):
+    inner = f"(dS'{prefix}w'\n{tensor_of_four()}s"
+    words = f"(dS'epoch'\nI3\nsS'{wrapper}'\n{inner}s." if wrapper else f"{inner}."
+    found = files.load_tensors(archive_of(tmp_path / "wrapped.pth", words))
+    np.testing.assert_array_equal(found["w"], [0, 1, 2, 3])
+
+
+def test_a_type_that_is_not_read_is_told_from_damage(tmp_path):
+    path, header = tmp_path / "new.safetensors", b'{"w":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}   '
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"x")
+    with pytest.raises(UsageError, match=r"holds w of the type F4, which isn't read here; save float32$"):
+        files.load_tensors(path)
+    header = b'{"w":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}   '[:-3]
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\x38")
+    assert float(files.load_tensors(path)["w"][0]) == 1.0
 
 
 @pytest.fixture
@@ -218,5 +270,5 @@ def test_imagenet_weights_come_from_the_hub_its_cache_or_a_clear_sentence(monkey
     with pytest.raises(UsageError, match=r"resnet18.* is not in the cache and its server doesn't answer within 1\.5 s"):
         weights.imagenet()
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(UsageError, match=r"install it with: pip install 'jaxae\[pretrained\]'"):
+    with pytest.raises(UsageError, match=r"install it with: python3 -m pip --python .* install huggingface_hub"):
         weights.imagenet()

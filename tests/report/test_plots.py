@@ -1,5 +1,8 @@
 """Figures: saved and drawn again without a difference, and refused in one sentence where they don't fit together."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from io import BytesIO
 
@@ -181,6 +184,19 @@ def test_users_style_changes_nothing():
     expected = plots.png(figures()["bars"])
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.facecolor": "blue"}):
         assert plots.png(figures()["bars"]) == expected
+
+
+@pytest.mark.parametrize("backend", ["unknown_here", "svg"])
+def test_a_backend_that_the_environment_names_draws_nothing_and_stays_the_users(backend):
+    code = (
+        "import os; from jaxae.report import plots; "
+        "plots.png(plots.Bars('', '', '', ('a',), (('x', [1.0]),))); "
+        "import matplotlib; print(os.environ['MPLBACKEND'], matplotlib.rcParams['backend'])"
+    )
+    environment = {**os.environ, "MPLBACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == backend
+    assert done.stdout.split()[1] == ("svg" if backend == "svg" else "agg")
 
 
 def test_per_class():

@@ -132,6 +132,12 @@ def test_another_timing_gives_the_same_bytes_and_figures_that_went_are_removed(f
     assert not {"old.png", "old.npz"} & kept
 
 
+def test_a_report_is_written_whole_or_not_at_all(finished, tmp_path):
+    with pytest.raises(UsageError):
+        write_report(tmp_path, manifest(), document(figures={**document().figures, "spoilt": {}}), ())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_report_says_nothing_about_time_or_place(finished):
     for name in ("report.md", "report.html"):
         text = text_of(finished[0], name)

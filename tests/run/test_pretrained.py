@@ -52,6 +52,8 @@ def test_other_training_is_another_folder(kept):
     assert folder != kept_folder(trained, train, {**recipe, "epochs": 2})
     assert folder != kept_folder(trained, train.head(63), recipe)
     assert folder != kept_folder(other, train, recipe)
+    alike = [dataclasses.replace(trained, name=name) for name in ("a b", "a/b", "A b")]
+    assert len({kept_folder(study, train, recipe).name for study in alike}) == 3
 
 
 def test_it_is_the_first_seed_of_its_own_experiment(kept, tmp_path):

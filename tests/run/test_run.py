@@ -140,6 +140,10 @@ def test_a_loss_that_is_not_finite_stops_with_arm_seed_epoch_and_step(tmp_path):
         ({"arms": ("fc", "fc")}, "--arms fc fc names one twice"),
         ({"targets": ()}, "--targets is given without a value"),
         ({"learning_rates": (float("inf"),)}, "--learning-rates is inf"),
+        ({"seeds": 2**32 + 1}, "--seeds is 4294967297; it may be at most 10,000"),
+        ({"epochs": 10**12}, "--epochs is 1000000000000; it may be at most 1,000,000"),
+        ({"learning_rates": (0.5, 0.50000001)}, "--learning-rates 0.5 0.50000001 are the same to six digits"),
+        ({"learning_rates": (1e-60,)}, "--learning-rates is 1e-60, which float32 can't hold"),
         ({"learning_rates": (1.0, -0.5)}, "--learning-rates -0.5: give rates above 0"),
     ],
 )
@@ -188,16 +192,16 @@ def whole(tmp_path_factory):
 
 def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole, tmp_path):
     folder, words = whole
-    again = [*words, "--out", str(tmp_path / "stopped")]
-    for number, epoch in ((signal.SIGTERM, 1), (signal.SIGINT, 3)):
-        with subprocess.Popen([sys.executable, *again], cwd=ROOT, stdout=-1, stderr=-1, text=True) as process:
+    again = [sys.executable, *words, "--out", str(tmp_path / "stopped")]
+    for number, epoch in ((signal.SIGHUP, 1), (signal.SIGINT, 3)):
+        with subprocess.Popen(again, cwd=ROOT, stdout=-1, stderr=-1, text=True) as process:
             next(line for line in process.stdout or () if f"epoch {epoch}/6" in line)
             process.send_signal(number)
             said = process.communicate()[1]
         assert process.returncode == 128 + number, said
         assert read(tmp_path / "stopped", "manifest.json")["status"] == "interrupted"
-        again = shlex.split(said.partition("go on with: python ")[2])
-    subprocess.run([sys.executable, *again], cwd=ROOT, check=True, capture_output=True)
+        again = shlex.split(said.partition("go on with: ")[2])  # as it is pasted
+    subprocess.run(again, cwd=ROOT, check=True, capture_output=True)
     for name in (*SAME, "figures/reconstructions.png"):
         assert (tmp_path / "stopped" / name).read_bytes() == (folder / name).read_bytes(), name
     assert ae.results.same_findings(*(load_result(path).findings for path in (folder, tmp_path / "stopped")))

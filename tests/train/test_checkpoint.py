@@ -1,5 +1,6 @@
 """What a checkpoint refuses, and what users read from it. (Bitwise resume: test_train, test_run.)"""
 
+import json
 import shutil
 from typing import Any
 
@@ -59,6 +60,38 @@ def test_damage_is_one_sentence(saved, tmp_path):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(UsageError, match="damaged"):
         checkpoint.restore(folder, begin())
+
+
+def test_an_array_without_its_fingerprint_is_noticed_and_training_goes_on_from_the_step_before(tmp_path):
+    folder, plan = tmp_path / "checkpoints" / "tiny", train.Plan(3, chunk=2)
+    for now in train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT):
+        checkpoint.save(folder, now)
+        if int(now.done) == 8:
+            break
+    recorded = folder / "8" / "sha256" / "metadata"  # by which any change of an array is noticed
+    digests = json.loads(recorded.read_text())
+    recorded.write_text(json.dumps({**digests, "state/params/Dense_0/kernel": "0" * 64}))
+    with pytest.raises(UsageError, match="damaged after step 8"):
+        checkpoint.variables(tmp_path, "tiny")
+    with pytest.warns(UserWarning, match="damaged after step 8 .*goes on from step 6"):
+        start = checkpoint.restore(folder, begin())
+    for gone_on in train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT, start=start):
+        checkpoint.save(folder, gone_on)
+    *_, whole = train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT)
+    assert_same_bits(gone_on, whole)
+    assert (folder / "8.damaged1").is_dir()
+
+
+def test_a_name_finds_no_other_arms_checkpoint(saved, tmp_path):
+    shutil.copytree(saved[0] / "checkpoints" / "tiny", tmp_path / "checkpoints" / "lr_0.1")
+    (tmp_path / "manifest.json").write_text('{"arms": {"lr 0.1": {}}}')
+    checkpoint.variables(tmp_path, "lr 0.1")
+    for other in ("lr/0.1", "LR 0.1", "lr_0.1"):
+        with pytest.raises(UsageError, match=r"has no arm .*it has lr 0\.1"):
+            checkpoint.variables(tmp_path, other)
+    for name in ("", "..", "a" * 201):
+        with pytest.raises(UsageError, match="is no folder's"):
+            checkpoint.file_name(name)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from jaxae import online
+from jaxae import commands, online
 from jaxae.errors import UsageError
 from jaxae.models.resnet import ResNet18
 from jaxae.models.weights.files import load_tensors, save_safetensors
@@ -79,8 +79,8 @@ def imagenet() -> Path:
         import huggingface_hub as hub  # pyright: ignore[reportMissingImports]  an extra
     except ImportError:
         raise UsageError(
-            "ImageNet weights need huggingface_hub; install it with: pip install 'jaxae[pretrained]', or fetch "
-            f"{file} of {repository} elsewhere and give its path"
+            f"ImageNet weights need huggingface_hub; install it with: {commands.installing(['huggingface_hub'])}, or "
+            f"fetch {file} of {repository} elsewhere and give its path"
         ) from None
     try:
         return Path(hub.hf_hub_download(repository, file, local_files_only=True))

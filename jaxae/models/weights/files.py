@@ -1,34 +1,33 @@
 """Tensors by their names from `.safetensors` files and PyTorch's `.pth` files, read without PyTorch.
 
-A `.pth` file is a pickle, and a pickle can ask for any function of Python to be called. The unpickler here knows
-PyTorch's own way of writing down a tensor, and OrderedDict, and refuses all else before anything is called.
+Reading takes time and memory in proportion to the file: no two parts of it may overlap, and tensors are views.
 """
 
 import json
 import math
+import os
 import pickle
+import re
 import struct
 import zipfile
-from collections import OrderedDict
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxae.errors import UsageError
+from jaxae.models.weights.pickled import BFLOAT16, FLOAT8, ForbiddenError, Tensor, unpickled
 
-_BFLOAT16 = np.dtype(jnp.bfloat16)
 _SAFE_TYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": _BFLOAT16, "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-    "U8": "u1", "BOOL": "?",
-}  # fmt: skip
-_TORCH_TYPES = {
-    "Double": "<f8", "Float": "<f4", "Half": "<f2", "BFloat16": _BFLOAT16, "Long": "<i8", "Int": "<i4",
-    "Short": "<i2", "Char": "i1", "Byte": "u1", "Bool": "?",
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?", "F8_E4M3": FLOAT8["float8_e4m3fn"],
+    "F8_E5M2": FLOAT8["float8_e5m2"],
 }  # fmt: skip
 _LEGACY = 0x1950A86A20F9469CFC6C  # the number that opens files of PyTorch before 1.6
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # what training programs save the tensors under
+_PREFIX = re.compile(r"(module\.|_orig_mod\.)+")  # of DistributedDataParallel, of torch.compile
 _DAMAGED = (
     pickle.UnpicklingError, zipfile.BadZipFile, struct.error, EOFError, ValueError, LookupError, TypeError,
     AttributeError, OverflowError, MemoryError, RuntimeError,
@@ -38,15 +37,18 @@ _DAMAGED = (
 def load_tensors(path: Path) -> dict[str, np.ndarray]:
     """All tensors of a file, by their names: the kind is told by the content, not by the file's name.
 
+    They may be wrapped, as {"state_dict": tensors}, and their names may all begin with "module." or "_orig_mod.", which
+    is left out.
+
     Raises UsageError for a file that is absent, damaged, neither kind, or that asks for more than tensors.
     """
     path = Path(path)
     try:
         with path.open("rb") as file:
-            return _reader(file)(file)
+            return _bare(_reader(file)(file))
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror or error}); name a file of weights") from None
-    except _Forbidden as error:
+    except ForbiddenError as error:
         raise UsageError(
             f"{path} asks for {error}, which no tensor needs and which may do harm, so it isn't opened; get the "
             "weights from a source you trust, best as .safetensors (of a model of your own, save the state_dict)"
@@ -93,11 +95,13 @@ def _read_safetensors(file: BinaryIO) -> dict[str, np.ndarray]:
 
 
 def _safe_tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> np.ndarray:
+    if entry["dtype"] not in _SAFE_TYPES:
+        raise _NotTensors(f"holds {name} of the type {str(entry['dtype'])[:20]}, which isn't read here; save float32")
     dtype, (begin, end) = np.dtype(_SAFE_TYPES[entry["dtype"]]), entry["data_offsets"]
     if not 0 <= begin <= end <= len(data):
         raise ValueError(f"{name} lies outside of the file")
     if min(entry["shape"], default=0) < 0:
-        raise ValueError(f"{name} has the shape {entry['shape']}")
+        raise ValueError(f"{name} has the shape {entry['shape'][:64]}")
     return np.frombuffer(data[begin:end], dtype).reshape(entry["shape"])
 
 
@@ -106,124 +110,71 @@ def _safe_tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> np.nd
 
 def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise ValueError("PyTorch compresses nothing and this file is compressed")
+        if sum(entry.file_size for entry in entries) > os.fstat(file.fileno()).st_size:
+            raise ValueError("its parts overlap")
+        names = [entry.filename for entry in entries]
         (root,) = [name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")]
         if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("it was written on a big-endian machine")
-        with archive.open(f"{root}data.pkl") as pickled:
-            found = _Unpickler(pickled).load()
+        found, _ = unpickled(BytesIO(archive.read(f"{root}data.pkl")))
         return _tensors(found, lambda storage: archive.read(f"{root}data/{storage.key}"))
 
 
 def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
-    magic, _, system, found, keys = (_Unpickler(file).load() for _ in range(5))
+    content = BytesIO(file.read())
+    (magic, _), _, (system, _), (found, storages), (keys, _) = (unpickled(content) for _ in range(5))
     if magic != _LEGACY or not system["little_endian"]:
         raise ValueError("a pickle, but not of PyTorch on a little-endian machine")
-    storages = {storage.key: storage for storage in _storages(found)}
     data = {}
     for key in keys:
-        (count,) = struct.unpack("<q", file.read(8))
-        data[key] = file.read(count * storages[key].dtype.itemsize)
+        (count,) = struct.unpack("<q", content.read(8))
+        size = count * storages[key].dtype.itemsize
+        data[key] = content.read(size)
+        if len(data[key]) != size:
+            raise ValueError(f"the storage {key} is cut short")
     return _tensors(found, lambda storage: data[storage.key])
-
-
-class _Forbidden(Exception):  # noqa: N818  it is caught here
-    """The name of what a pickle asked for in vain."""
 
 
 class _NotTensors(Exception):  # noqa: N818  it is caught here
     """What a file holds in place of tensors by their names, and what to do."""
 
 
-class _Kind(NamedTuple):
-    dtype: np.dtype  # within a tuple: a pickle could set the state of a bare one
+def _tensors(found: Any, read_storage: Any) -> dict[str, np.ndarray]:
+    found = _unwrapped(found)
+    if wrong := [str(name)[:60] for name, value in found.items() if not isinstance(value, Tensor)]:
+        raise _NotTensors(f"has an entry {wrong[0]} that is no tensor; save the state_dict alone")
+    storages = {tensor.storage for tensor in found.values()}
+    data = {storage: np.frombuffer(read_storage(storage), storage.dtype) for storage in storages}
+    return {str(name): _tensor(str(name), tensor, data[tensor.storage]) for name, tensor in found.items()}
 
 
-class _Storage(NamedTuple):
-    key: str
-    dtype: np.dtype
-
-
-class _Tensor(NamedTuple):
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-class _Maker:
-    """A function that the pickle may call. Without attributes, so that the pickle can't set one either."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments):
-        return self.make(*arguments)
-
-    def make(self, *arguments):
-        raise NotImplementedError
-
-
-class _MakeTensor(_Maker):
-    __slots__ = ()
-
-    def make(self, storage, offset, shape, strides, *_):
-        if not isinstance(storage, _Storage):
-            raise TypeError("a tensor without a storage")
-        return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
-
-
-class _MakeParameter(_Maker):
-    __slots__ = ()
-
-    def make(self, tensor, *_):
-        return tensor
-
-
-_KNOWN = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _MakeTensor(),
-    ("torch._utils", "_rebuild_parameter"): _MakeParameter(),
-    **{("torch", f"{name}Storage"): _Kind(np.dtype(dtype)) for name, dtype in _TORCH_TYPES.items()},
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module, name):
-        if (module, name) not in _KNOWN:
-            raise _Forbidden(f"{module}.{name}")
-        return _KNOWN[module, name]
-
-    def persistent_load(self, pid):
-        word, kind, key, *_ = pid
-        if word != "storage" or not isinstance(kind, _Kind):
-            raise pickle.UnpicklingError(f"an unknown reference {str(pid)[:60]}")
-        return _Storage(str(key), kind.dtype)
-
-
-def _storages(found: Any) -> list[_Storage]:
+def _unwrapped(found: Any) -> dict[Any, Any]:
+    """The dictionary of tensors, which may be an entry of what a training program has saved."""
     if not isinstance(found, dict):
         raise _NotTensors(f"holds a {type(found).__name__} and no tensors by their names; save a state_dict")
-    return [value.storage for value in found.values() if isinstance(value, _Tensor)]
+    inner = next((found[name] for name in _WRAPPERS if isinstance(found.get(name), dict)), found)
+    return {name: value for name, value in inner.items() if name != "_metadata"}
 
 
-def _tensors(found: Any, read_storage: Any) -> dict[str, np.ndarray]:
-    data = {storage: np.frombuffer(read_storage(storage), storage.dtype) for storage in set(_storages(found))}
-    if wrong := [str(name) for name, value in found.items() if not isinstance(value, _Tensor)]:
-        raise _NotTensors(f"has an entry {wrong[0]} that is no tensor; save the state_dict alone")
-    return {str(name): _tensor(name, tensor, data[tensor.storage]) for name, tensor in found.items()}
+def _bare(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same without the prefix that all names have; nothing is left out where some haven't."""
+    matches = {name: _PREFIX.match(name) for name in tensors}
+    if not tensors or not all(matches.values()):
+        return tensors
+    return {name[match.end() :]: tensors[name] for name, match in matches.items() if match}
 
 
-def _tensor(name: str, tensor: _Tensor, data: np.ndarray) -> np.ndarray:
+def _tensor(name: str, tensor: Tensor, data: np.ndarray) -> np.ndarray:
     """The tensor's view of its storage, which must lie within it: numpy wouldn't look."""
     count = math.prod(tensor.shape)
     ends = [stride * (size - 1) for size, stride in zip(tensor.shape, tensor.strides, strict=True)]
     within = tensor.offset >= 0 and min(ends, default=0) >= 0 and tensor.offset + sum(ends) < len(data)
     if min(tensor.shape, default=0) < 0 or count > len(data) or (count and not within):
-        raise ValueError(f"{name} lies outside of its storage")
+        raise ValueError(f"{name[:60]} lies outside of its storage")
     if not count:
         return np.zeros(tensor.shape, data.dtype)
     strides = [stride * data.itemsize for stride in tensor.strides]
-    view = np.lib.stride_tricks.as_strided(data[tensor.offset :], tensor.shape, strides, writeable=False)
-    return np.ascontiguousarray(view)
+    return np.lib.stride_tricks.as_strided(data[tensor.offset :], tensor.shape, strides, writeable=False)

@@ -1,0 +1,69 @@
+"""A run's folder has one owner, and its studies have folders of their own."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+
+import jax
+import pytest
+from quick import EXPERIMENT, ROOT, at, read
+
+import jaxae as ae
+from jaxae.errors import UsageError
+from jaxae.run import folder, resuming
+from jaxae.run.run import Run
+from jaxae.run.settings import unusual_settings
+
+
+def test_one_process_works_in_a_folder_and_one_that_was_killed_leaves_it(tmp_path):
+    out = tmp_path / "run"
+    with folder.claim(out, fresh=True), pytest.raises(UsageError, match="another process works in"):
+        folder.claim(out, fresh=True)
+    code = (
+        "import os; from pathlib import Path; from jaxae.run import folder; "
+        f"lock = folder.claim(Path({str(out)!r}), fresh=True); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (out / "manifest.json.partial").touch()  # as far as it came
+    folder.claim(out, fresh=True).close()
+    (out / "manifest.json").touch()
+    with pytest.raises(UsageError, match="exists and is not overwritten; choose another --out, or add --resume"):
+        folder.claim(out, fresh=True)
+
+
+def test_runs_of_one_second_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len({folder.new_folder("study") for _ in range(3)}) == 3
+
+
+def test_an_empty_folder_is_used_and_left_where_nothing_came_of_it(tmp_path):
+    with pytest.raises(UsageError, match="no such data"), Run(EXPERIMENT, at(tmp_path)) as run:
+        assert read(run.folder, "manifest.json")["status"] == "running"
+        with pytest.raises(UsageError, match="not overwritten"):
+            Run(EXPERIMENT, at(tmp_path)).__enter__()
+        with pytest.raises(UsageError, match="another process works in"):
+            Run(EXPERIMENT, at(tmp_path, resume=True)).__enter__()
+        raise UsageError("no such data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_studies_whose_folders_would_be_one_are_refused_before_anything_is_made(tmp_path):
+    study = EXPERIMENT.arms(at(tmp_path))[0].study
+    arms = [ae.Arm(dataclasses.replace(study, name=name)) for name in ("lr 0.1", "LR/0.1")]
+    mine = dataclasses.replace(EXPERIMENT, arms=lambda config: arms)
+    with pytest.raises(UsageError, match=r"'lr 0\.1' and 'LR/0\.1' would keep their checkpoints in one folder"):
+        Run(mine, at(tmp_path / "run")).__enter__()
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_jax_that_bear_on_numbers_are_noted_and_must_be_the_same(tmp_path):
+    before = Run(EXPERIMENT, at(tmp_path)).manifest
+    usual = unusual_settings()
+    with jax.threefry_partitionable(False):
+        now = Run(EXPERIMENT, at(tmp_path)).manifest
+        assert unusual_settings() == {**usual, "jax_threefry_partitionable": False}
+    assert resuming.differing_platform(before, now) == [("jax_threefry_partitionable", "as usual", False)]
+    with pytest.raises(UsageError, match="made with jax_threefry_partitionable as usual and this is False"):
+        resuming.refuse_other_run(before, now, tmp_path, at(tmp_path))

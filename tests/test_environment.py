@@ -1,0 +1,100 @@
+"""What the environment of whoever runs this has: shells, closed outputs, other people's repositories and settings."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from quick import ROOT
+
+from jaxae import commands
+from jaxae.run import manifest
+from jaxae.run.command_line import with_errors
+
+DEVICES = "from jaxae.run.command_line import set_up; set_up(); import jax; print(jax.device_count())"
+
+
+def test_commands_name_the_python_that_says_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = subprocess.run(
+        f"{commands.here('python -c')} 'import sys; print(sys.prefix)'", shell=True, stdout=-1, text=True
+    )
+    assert said.stdout.strip() == sys.prefix
+    assert commands.tool("report", "a b").endswith(" -m jaxae report 'a b'")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert commands.interpreter() == "python"
+
+
+def test_a_repository_that_only_surrounds_jaxae_is_not_asked_for_its_commit(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    code = ["git", "-c", "user.name=a", "-c", "user.email=a", "commit", "-q", "--allow-empty", "-m", "theirs"]
+    subprocess.run(code, cwd=tmp_path, check=True)
+    installed = Path(shutil.copytree(Path(manifest.__file__).parent, tmp_path / "venv" / "run"))
+    monkeypatch.setattr(manifest, "__file__", str(installed / "manifest.py"))
+    assert manifest._commit() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("JAX_NUM_CPU_DEVICES", "3"), ("XLA_FLAGS", "--xla_force_host_platform_device_count=3")]
+)
+def test_the_users_own_number_of_devices_stays(name, value):
+    environment = {**os.environ, "XLA_FLAGS": "", name: value, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", DEVICES], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "3", done.stderr
+
+
+def test_a_closed_output_ends_no_run():
+    code = (
+        "import os; from rich.console import Console; from jaxae.run.terminal import Output; "
+        "shown = Console(file=Output()); [shown.print('[a] word') for _ in range(9999)]; os.write(2, b'done')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == "done"
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device", "runs/a"), MemoryError()])
+def test_what_the_system_refuses_is_one_sentence(error, capsys):
+    def refused():
+        raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        with_errors(refused)
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_damaged_compiled_program_is_written_anew_and_not_warned_of_for_ever(tmp_path):
+    code = (
+        "import jax; from pathlib import Path; from jaxae.run.command_line import replace_damaged; "
+        f"compiled = Path({str(tmp_path)!r}); replace_damaged(compiled); "
+        "jax.config.update('jax_compilation_cache_dir', str(compiled)); "
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0); "
+        "jax.jit(lambda x: x + 1)(1.0)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+
+    def run():
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=-1, text=True, check=True)
+        return done.stderr, {path.name: path.read_bytes() for path in tmp_path.glob("*-cache")}
+
+    whole = run()[1]
+    assert whole
+    for name, content in whole.items():
+        (tmp_path / name).write_bytes(content[:20])
+    assert run() == ("", whole)
+
+
+def test_a_device_that_is_not_there_is_one_sentence():
+    code = "import jax; from jaxae.run import manifest; manifest.device()"
+    environment = {**os.environ, "JAX_PLATFORMS": "nowhere"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=-1, text=True, check=False)
+    assert "UsageError: there is no device of the platform 'nowhere'" in done.stderr.splitlines()[-1]
