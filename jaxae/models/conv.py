@@ -25,6 +25,7 @@ class _Encoder(nn.Module):
 
 class _Decoder(nn.Module):
     widths: tuple[int, ...]
+    upsampling: layers.Mode
     initializer: layers.Init
     dtype: Any
 
@@ -33,7 +34,8 @@ class _Decoder(nn.Module):
         first, *rest = self.widths
         x = layers.Conv(first, padding=1, initializer=self.initializer, dtype=self.dtype)(x)
         for width in rest:
-            x = layers.UpsampleConv(width, initializer=self.initializer, dtype=self.dtype)(nn.relu(x))
+            options = {"mode": self.upsampling, "initializer": self.initializer, "dtype": self.dtype}
+            x = layers.UpsampleConv(width, **options)(nn.relu(x))
         return x
 
 
@@ -41,8 +43,9 @@ class ConvAutoencoder(nn.Module):
     """Images (b, *image_shape) in [0, 1] through 3x3 convolutions to a code (b, h/4, w/4, 64), and back.
 
     The network of report 004: Conv 32, pool, Conv 64, pool; Conv 64, up, Conv 32, up, Conv c; padding 1, ReLU
-    between, nearest upsampling, sigmoid at the end. 74,497 parameters for c = 1: encoder 18,816, decoder 55,681.
-    `widths` are the channels of the encoder, mirrored in the decoder; every width halves the image once.
+    between, sigmoid at the end. 74,497 parameters for c = 1: encoder 18,816, decoder 55,681.
+    `widths` are the channels of the encoder, mirrored in the decoder; every width halves the image once. `upsampling`
+    is "nearest", or "bilinear" with aligned corners, as in the code of the report's author.
     Raises UsageError for images of another shape or of integers, and for sides that can't be halved so often.
     """
 
@@ -50,12 +53,14 @@ class ConvAutoencoder(nn.Module):
     image_shape: tuple[int, int, int] = (28, 28, 1)
     initializer: layers.Init = layers.torch_init
     dtype: Any = jnp.float32
+    upsampling: layers.Mode = "nearest"
 
     def setup(self):
         """Build the encoder and the decoder."""
         check_halved(self.image_shape, len(self.widths))
         self.encoder = _Encoder(self.widths, self.initializer, self.dtype)
-        self.decoder = _Decoder((*self.widths[::-1], self.image_shape[2]), self.initializer, self.dtype)
+        widths = (*self.widths[::-1], self.image_shape[2])
+        self.decoder = _Decoder(widths, self.upsampling, self.initializer, self.dtype)
 
     def __call__(self, image, *, train: bool = False) -> Output:
         """Image (b, h, w, c) -> Output with image, logits and code."""

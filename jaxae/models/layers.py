@@ -6,7 +6,7 @@ The functions that do the work, without parameters, are in `ops`.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -15,12 +15,14 @@ from jax import lax
 
 from jaxae.errors import UsageError
 from jaxae.models.ops import conv, conv_transpose, max_pool, upsample, upsample_conv
+from jaxae.models.upsampling import upsample_bilinear
 
 __all__ = [
-    "BatchNorm", "Conv", "ConvTranspose", "Dense", "Init", "UpsampleConv", "conv", "conv_transpose", "flax_init",
-    "max_pool", "torch_init", "upsample", "upsample_conv",
+    "BatchNorm", "Conv", "ConvTranspose", "Dense", "Init", "Mode", "UpsampleConv", "conv", "conv_transpose",
+    "flax_init", "max_pool", "torch_init", "upsample", "upsample_bilinear", "upsample_conv",
 ]  # fmt: skip
 
+Mode = Literal["nearest", "bilinear"]
 Initializer = Callable[..., jax.Array]
 Init = Callable[[int], tuple[Initializer, Initializer]]  # fan_in -> the initialisers of kernel and bias
 
@@ -103,14 +105,15 @@ class ConvTranspose(nn.Module):
 
 
 class UpsampleConv(nn.Module):
-    """Nearest upsampling by 2, then a Conv: x (b, h, w, i) -> (b, 2h', 2w', features); parameters as Conv's.
+    """Upsampling by 2, then a Conv: x (b, h, w, i) -> (b, 2h', 2w', features); parameters as Conv's.
 
-    2h' = 2h + 2 padding - k + 1: twice h with the defaults.
+    2h' = 2h + 2 padding - k + 1: twice h with the defaults. `mode` is "nearest", or "bilinear" with aligned corners.
     """
 
     features: int
     kernel_size: int = 3
     padding: int = 1
+    mode: Mode = "nearest"
     initializer: Init = torch_init
     dtype: Any = jnp.float32
 
@@ -119,7 +122,10 @@ class UpsampleConv(nn.Module):
         """The layer's output, in `dtype`."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]))
-        return _add_bias(upsample_conv(x.astype(self.dtype), kernel, padding=self.padding), bias)
+        x = x.astype(self.dtype)
+        if self.mode == "nearest":
+            return _add_bias(upsample_conv(x, kernel, padding=self.padding), bias)
+        return _add_bias(conv(upsample_bilinear(x), kernel, padding=self.padding), bias)
 
 
 class BatchNorm(nn.Module):

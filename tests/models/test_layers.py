@@ -236,6 +236,19 @@ def test_flax_initialisation_on_request():
     assert np.var(params["kernel"]) == pytest.approx(1 / (9 * 16), rel=0.05)
 
 
+def test_bilinear_upsampling_is_torchs_with_aligned_corners():
+    # x = torch.arange(30.).reshape(2, 1, 3, 5).sin(); torch.nn.functional.interpolate(x, scale_factor=2,
+    # mode="bilinear", align_corners=True); the gradient is that of its sum, weighted by torch.cos(torch.arange(120.))
+    x = jnp.sin(jnp.arange(30.0)).reshape(2, 3, 5, 1)
+    y, slope = values_and_gradients(layers.upsample_bilinear, x)
+    down = [0.8640798, 0.5315353, 0.1989908, -0.1429287, -0.4942233, -0.8455178]
+    across = [0.8604138, 0.7498938, 0.6393738, 0.3413757, -0.0191151, -0.3388747, -0.6179028, -0.8124308]
+    np.testing.assert_allclose(y[0, :, 3, 0], down, atol=1e-6)
+    np.testing.assert_allclose(y[1, 2, :8, 0], across, atol=1e-6)
+    np.testing.assert_allclose(slope[1, 1, :, 0], [0.174549, -0.17167, -0.00769, 0.181321, -0.165618], atol=1e-5)
+    assert layers.upsample_bilinear(x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+
+
 def test_images_too_small_for_a_kernel_are_refused():
     with pytest.raises(UsageError, match=r"kernel of shape \(3, 3, 1, 1\) leaves nothing of images \(1, 2, 2, 1\)"):
         layers.conv(jnp.zeros((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)))
