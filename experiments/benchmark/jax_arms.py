@@ -70,7 +70,8 @@ class Arm(NamedTuple):
 def fc(asked: Question) -> Arm:
     """The fully connected or the convolutional autoencoder of fc_vs_conv, on unit images."""
     data = asked.load("mnist")
-    study = fc_vs_conv.study(asked.arm, "unit", asked.config(fc_vs_conv))
+    config = dataclasses.replace(asked.config(fc_vs_conv), upsampling="nearest")  # as the other side's
+    study = fc_vs_conv.study(asked.arm, "unit", config)
     return Arm(study, data, {"image": data.image}, {"learning_rate": 1.0})
 
 

@@ -1,10 +1,12 @@
 """What is said: which reading gives the reported losses, how conv compares with fc, which seeds died."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jaxae as ae
+from experiments.fc_vs_conv import author
 from experiments.fc_vs_conv.method import REPORTED, claims
 from jaxae.report.figures import Curves, Images, by_epoch
 
@@ -13,14 +15,25 @@ TEMPLATE = Path(__file__).with_name("words.md")
 
 def say(found: ae.Findings) -> ae.Document:
     """Conclusions on the two printed numbers and on the two networks."""
-    rows = found.rows(claims(found.config))
+    rows = found.rows(measured(found))
     words = ae.report.words(
         TEMPLATE,
         found=found,
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
         rivals=[rival(found, *names) for *names, _ in found.differences if names[2] == "test/psnr"],
+        author=[(arm, loss, REPORTED[arm]) for arm, loss in found.facts.get("author", {}).items()],
+        lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
     )
     return ae.Document(words.conclusions, rows, figures=figures(found) if found.arrays else {}, notes=words.notes)
+
+
+def measured(found: ae.Findings) -> list[ae.Claim]:
+    """The claims without the readings that files of earlier versions don't hold."""
+    return [
+        dataclasses.replace(claim, explained_by=tuple(other for other in claim.explained_by if found.has(*other)))
+        for claim in claims(found.config)
+        if found.has(claim.arm, claim.metric)
+    ]
 
 
 def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str, Any]:
@@ -43,6 +56,12 @@ def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str,
     return {"first": first, "second": second, "gain": gain, "side": ae.results.side_of_zero(gain)}
 
 
+def life(found: ae.Findings, arm: str) -> dict[str, Any]:
+    """How many seeds live, and between which shares of all seeds that leaves the truth."""
+    alive, count = len(found.seeds) - len(found.dead[arm]), len(found.seeds)
+    return {"arm": arm, "alive": alive, "share": ae.results.share_interval(alive, count)}
+
+
 def figures(found: ae.Findings) -> Mapping[str, Any]:
     """The report's curves, less what no sigmoid can pass, and its 20 reconstructions."""
     return {"loss_above_floor": loss_above_floor(found), "reconstructions": reconstructions(found)}
@@ -58,6 +77,8 @@ def loss_above_floor(found: ae.Findings) -> Curves:
             label = "test" if split == "validation" else split
             values = (curves[f"{split}/loss"] - lowest)[found.living(arm)]
             lines.append(by_epoch(f"{model} {label}", values, panel))
+            if targets == "standardised" and not rate and model in author.LOG:
+                lines.append(by_epoch(f"{model} {label}, the author's", author.curves(model)[split] - lowest, panel))
     return Curves(
         "Mean squared error above the least that a sigmoid can reach", "epoch", "loss - floor", lines, log=True,
         note="Seeds that died are left out, except where all did.",

@@ -25,7 +25,9 @@ class Part(NamedTuple):
 
 
 STUDIES = {
-    "fc_vs_conv": Part(fc_vs_conv.EXPERIMENT, {"targets": ("unit",)}, ("test/mse", "test/psnr", "test/ssim")),
+    "fc_vs_conv": Part(
+        fc_vs_conv.EXPERIMENT, {"targets": ("unit",), "upsampling": "nearest"}, ("test/mse", "test/psnr", "test/ssim")
+    ),
     "bottleneck": Part(bottleneck.EXPERIMENT, {}, ("test/mse", "test/psnr", "test/ssim")),
     "denoise": Part(
         denoise.EXPERIMENT,

@@ -18,7 +18,7 @@ from jaxae.findings.claims import (
 from jaxae.findings.departures import Departure
 from jaxae.findings.findings import Arrays, Findings, Origin, collect, same_findings
 from jaxae.findings.measures import as_measure, combined, of_training
-from jaxae.findings.statistics import interval, interval_by_point, prediction_interval, side_of_zero
+from jaxae.findings.statistics import interval, interval_by_point, prediction_interval, share_interval, side_of_zero
 
 __all__ = [
     "DIFFERS",
@@ -46,5 +46,6 @@ __all__ = [
     "of_training",
     "prediction_interval",
     "same_findings",
+    "share_interval",
     "side_of_zero",
 ]

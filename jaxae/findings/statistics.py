@@ -56,6 +56,21 @@ def side_of_zero(values: np.ndarray, least: float = 0.0) -> int:
     return int(found[0] > 0) - int(found[1] < 0)
 
 
+def share_interval(count: int, of: int) -> Interval:
+    """The exact 95% interval (Clopper-Pearson) of a share, seen in `count` of `of` cases.
+
+    >>> low, high = ae.results.share_interval(2, 3)
+    >>> round(low, 3), round(high, 3)
+    (0.094, 0.992)
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - LEVEL) / 2
+    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
+    return low, high
+
+
 def _student(values: Sequence[float] | np.ndarray, factor: float) -> Interval | None:
     values = np.asarray(values, np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
