@@ -105,7 +105,9 @@ def _keep(run, folder, now, clock, per_epoch, epochs) -> None:
     """Save where it is due; stop where a signal asked for it."""
     done = int(now.done)
     due = done in (per_epoch, epochs * per_epoch) or time.perf_counter() - clock.saved > SAVE_EVERY
-    if due or run.stop.number or not np.any(now.active):
+    stopping = run.stop.number != 0  # a signal that comes from here on stops after the next chunk, which is saved then
+    if due or stopping or not np.any(now.active):
         checkpoint.save(folder, now)
         clock.saved = time.perf_counter()
-    run.stop_if_asked()
+    if stopping:
+        run.stop_if_asked()
