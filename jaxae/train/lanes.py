@@ -69,7 +69,6 @@ def there() -> int:
     it has cores."""
     return min(jax.device_count(), os.cpu_count() or 1) if jax.default_backend() == "cpu" else jax.device_count()
 
-
 _COPIES: dict[tuple[int, NamedSharding], jax.Array] = {}
 
 
