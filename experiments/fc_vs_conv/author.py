@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 import jaxae as ae
@@ -60,7 +61,7 @@ def test_losses(run: ae.Run) -> dict[str, float]:
     for name, path in files(run.config).items():
         run.file(f"the author's {name}", path)
         made = study(name, "standardised", run.config)
-        state = ae.State(np.int32(0), variables(name, path)["params"], {}, ())
+        state = ae.State(jnp.int32(0), variables(name, path)["params"], {}, ())
         losses = ae.evaluate.losses(made, ae.keys.root(0), state, test, {"learning_rate": np.float32(1)})
         scored[name] = float(losses["loss"])
     return scored

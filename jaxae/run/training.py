@@ -77,7 +77,11 @@ def non_finite(run: "Run", study: Study, names: list[str], error: train.NonFinit
     place, seed = divmod(error.lane, len(run.seeds))
     folder = checkpoints(run.folder, study)
     steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
-    kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
+    kept = (
+        f"the checkpoint after step {max(steps, key=int)} is kept"
+        if steps
+        else "no epoch was complete, nothing is kept"
+    )
     return UsageError(
         f"{names[place]}, seed {run.seeds[seed]}: {error.what} step {error.step} of epoch {error.epoch}; lower the "
         f"learning rate ({kept} in {folder})"

@@ -76,7 +76,6 @@ def losses(
     """The means over `data` of the study's loss and its parts, in evaluation mode. `axis` as in `over`."""
 
     def measure(outputs, batch):
-        loss, parts = study.loss(outputs, batch, hparams)
-        return {"loss": loss, **parts}
+        return study.objective(outputs, batch, hparams)
 
     return {name: value.mean() for name, value in over(study, key, state, data, measure, axis).items()}

@@ -41,6 +41,15 @@ def refuse_non_finite(study: Study, now: Progress, losses: Losses, count: int, p
         raise NonFiniteLossError(study.name, int(finite.argmin()), epoch + 1, within + 1, what)
 
 
+def refuse_non_finite_validation(study: Study, now: Progress, losses: Losses, per_epoch: int) -> None:
+    """Raise NonFiniteLossError for an active lane whose validation loss, f32[lanes], is not finite."""
+    bad = ~np.isfinite(np.asarray(losses["loss"])) & np.asarray(now.active)
+    if bad.any():
+        lane, (epoch, within) = int(bad.argmax()), divmod(int(now.done) - 1, per_epoch)
+        what = f"the validation loss is {losses['loss'][lane]} after"
+        raise NonFiniteLossError(study.name, lane, epoch + 1, within + 1, what)
+
+
 def refuse_non_finite_data(data: Any, what: str) -> None:
     """Raise UsageError for NaN and infinity in the arrays of `data`, which `what` says in words."""
     for path, leaf in leaves.by_path(data).items():

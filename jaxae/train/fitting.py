@@ -16,7 +16,7 @@ import jaxae.train.loop as loop
 from jaxae.errors import UsageError
 from jaxae.study import Study
 from jaxae.train.early_stopping import keep_best, model_of
-from jaxae.train.finite import refuse_non_finite
+from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
 from jaxae.train.trained import Trained, of_progress
@@ -125,6 +125,8 @@ def progress(
     _refuse_plan(plan, validation, start, len(keys), per_epoch)
     stops = plan.stops(per_epoch)
     _refuse_parts(study, keys, data, hparams)
+    refuse_non_finite_data(data, "the training data")
+    refuse_non_finite_data(validation, "the validation data")
     data, validation = lanes.resident(data, how), lanes.resident(validation, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
@@ -143,7 +145,9 @@ def progress(
         refuse_non_finite(study, now, losses, count, per_epoch)
         if validation is not None and at + count in stops:
             point = epoch * len(stops) + stops.index(at + count)
-            now = _validate(study, keys, now, validation, point, hparams, plan.patience, how)
+            losses = _losses(study, keys, now.state, validation, hparams, how)
+            refuse_non_finite_validation(study, now, losses, per_epoch)
+            now = _validated(now, losses, point, plan.patience)
         yield now
 
 
@@ -262,8 +266,8 @@ def _losses(study, keys, state, data, hparams, how):
     return lanes.apply_shared(lane, how, data, keys, state, hparams)
 
 
-def _validate(study, keys, now, data, point, hparams, patience, how):
-    losses = _losses(study, keys, now.state, data, hparams, how)
+def _validated(now, losses, point, patience):
+    """`now` with these validation losses, {name: f32[lanes]}, of the lanes that were active as those of `point`."""
     best, best_loss, stale, active = keep_best(
         now.state, now.best, now.best_loss, now.stale, now.active, losses["loss"], patience
     )

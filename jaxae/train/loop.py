@@ -61,8 +61,7 @@ def step(
     def objective(params, batch):
         variables = {"params": params, "batch_stats": state.batch_stats}
         outputs, changed = study.model.apply(variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs)
-        losses, more = study.loss(outputs, batch, hparams)
-        means = {"loss": losses.mean(), **{name: part.mean() for name, part in more.items()}}
+        means = {name: value.mean() for name, value in study.objective(outputs, batch, hparams).items()}
         return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
 
     slope = functools.partial(jax.grad(objective, has_aux=True), state.params)

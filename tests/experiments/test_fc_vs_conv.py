@@ -8,6 +8,7 @@ import pytest
 import jaxae as ae
 from experiments import fc_vs_conv
 from experiments.fc_vs_conv import author, method
+from jaxae.models.weights.files import save_safetensors
 from jaxae.run.run import Run
 
 
@@ -27,7 +28,7 @@ def test_weights_that_are_not_the_authors_are_refused(tmp_path):
     with pytest.raises(ae.UsageError, match=r"no file .*fc_best\.pth; name the folder"):
         author.files(config)
     other = tmp_path / "fc_best.safetensors"
-    ae.models.weights.files.save_safetensors(other, {"a": np.zeros(3, np.float32)})
+    save_safetensors(other, {"a": np.zeros(3, np.float32)})
     with pytest.raises(ae.UsageError, match=r"has no fcEncoder1\.weight; give the weights that the report's author"):
         author.variables("fc", other)
 
