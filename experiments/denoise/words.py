@@ -57,7 +57,12 @@ def which_noise(rows: Sequence[ae.results.Row]) -> dict[str, Any]:
 def denoiser(found: ae.Findings, arm: str) -> dict[str, Any]:
     """Scores of what an arm is given, of what it makes of it, and the difference."""
     seen = found.measures[arm]
-    parts = {"arm": arm, "ssim": seen[f"{SSIM} gained"], "gain": seen[f"{PSNR} gained"]}
+    parts = {
+        "arm": arm,
+        "ssim": seen[f"{SSIM} gained"],
+        "ssim_side": ae.results.side_of_zero(seen[f"{SSIM} gained"]),
+        "gain": seen[f"{PSNR} gained"],
+    }
     parts |= {"given": seen[PSNR.replace("test/", "test/input ")], "made": seen[PSNR]}
     return parts | {"side": ae.results.side_of_zero(parts["gain"])}
 

@@ -23,7 +23,7 @@ def say(found: ae.Findings) -> ae.Document:
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
-        judged=not any(departure.bars for departure in found.departures),
+        judged=found.judged,
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
         ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
         overfitting=overfitting(found),

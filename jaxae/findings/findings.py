@@ -71,6 +71,11 @@ class Findings:
         """How the run departs from what the report did."""
         return departures(self.config, self.origin.data)
 
+    @property
+    def judged(self) -> bool:
+        """Whether the run's settings and data let the report's numbers be held against it."""
+        return not any(departure.bars for departure in self.departures)
+
     def living(self, *arms: str) -> np.ndarray:
         """bool[seeds]: those that died in none of these arms; all where that would leave none."""
         dead = {seed for arm in arms for seed in self.dead.get(arm, ())}

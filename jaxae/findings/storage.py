@@ -21,7 +21,7 @@ from jaxae.train.leaves import digest
 
 FORMAT = 1
 ARRAYS = ("by_seed", "arrays", "scores")  # each a file
-MEND = f"measure again with: {tool('report', 'RUN')}"
+MEND = f"where its checkpoints are at hand, {tool('report', 'RUN')} measures the run again"
 HEADER = "header"  # of an .npz: its arrays' names, which may hold any letter, and the SHA-256 of each
 
 

@@ -49,20 +49,34 @@ def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None,
     Raises UsageError for a folder that holds no complete run.
     """
     made = manifest.load_manifest(folder)
+    onward = f"{commands.here(made['command'])} --resume --out {shlex.quote(str(folder))}"
     if made["status"] != "complete":
         raise UsageError(
             f"the run in {folder} has not finished (its status is {made['status']!r}), so there is nothing to report; "
-            f"go on with: {commands.here(made['command'])} --resume --out {shlex.quote(str(folder))}"
+            f"go on with: {onward}"
         )
     experiment = find_experiment(made["module"], given)
-    try:
-        found = None if saved else measured_again(experiment, folder, made, data_dir)
-    except UsageError as error:
-        found = None
-        print(f"not measured again, but said again from what was measured before: {error}")
-    if found is None:
+    if saved:
         found = load_findings(folder, manifest.origin(made, experiment))
+    else:
+        try:
+            found = measured_again(experiment, folder, made, data_dir)
+        except UsageError as error:
+            found = _measured_before(experiment, folder, made, error, onward)
     return write_pages(folder, experiment, manifest.load_manifest(folder), found)
+
+
+def _measured_before(experiment, folder, made, reason, onward) -> Findings:
+    """The saved findings, where `reason` keeps the run from being measured; `onward` trains what both lack."""
+    try:
+        found = load_findings(folder, manifest.origin(made, experiment))
+    except UsageError as damaged:
+        raise UsageError(
+            f"{folder} can be said neither from its checkpoints ({reason}) nor from what was measured ({damaged}); "
+            f"train what is missing with: {onward}"
+        ) from damaged
+    print(f"not measured again, but said again from what was measured before: {reason}")
+    return found
 
 
 def measured_again(experiment: Experiment, folder: Path, made: Mapping[str, Any], data_dir: Path | None) -> Findings:

@@ -118,9 +118,13 @@ class Bar:
         self.live.stop()
 
     def update(self, now: Any, rate: float) -> None:
-        """Show the Progress `now`: losses as means over lanes, and images per second over all of them."""
+        """Show the Progress `now`: losses as means over lanes, and images per second over all of them.
+
+        The training loss is that of the last hundred steps, or of the whole epoch where one has ended.
+        """
         done = int(now.done)
-        about = f"loss {_mean(now.train['loss'][:, max(done - 100, 0) : done]):.5f}"
+        steps = 100 if done % self.per_epoch else self.per_epoch
+        about = f"loss {_mean(now.train['loss'][:, max(done - steps, 0) : done]):.5f}"
         if "loss" in now.validation and not np.isnan(now.validation["loss"]).all():
             seen = now.validation["loss"][:, ~np.isnan(now.validation["loss"]).all(0)]
             about += f", validation {_mean(seen[:, -1]):.5f}"

@@ -263,6 +263,18 @@ def test_parameters_that_are_not_finite_stop_the_training_though_the_loss_was():
         train.fit(study(optimizer=huge), roots(1), DATA, chunk=1)
 
 
+def test_validation_that_is_not_finite_stops_the_training_and_nan_in_data_begins_none():
+    def fragile(outputs, batch, hparams):
+        values, more = loss(outputs, batch, hparams)
+        return jnp.where(batch.target[:, 0] > 2, jnp.nan, values), more
+
+    odd = np.full_like(HELD_OUT, 3.0)
+    with pytest.raises(NonFiniteLossError, match="the validation loss is nan after step 4 of epoch 1"):
+        train.fit(study(loss=fragile), roots(1), DATA, validation=odd)
+    with pytest.raises(UsageError, match=r"the validation data hold NaN or infinity, first in example 0"):
+        train.fit(study(), roots(1), DATA, validation=odd * np.nan)
+
+
 def test_validating_less_often_than_once_an_epoch_is_refused():
     with pytest.raises(UsageError, match="validate_every is 5 and an epoch has 4 steps"):
         train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=5)
