@@ -7,7 +7,7 @@ is running is stopped as by Ctrl-C and saves; the same command goes on from ther
 rehearses all of it in minutes, on a CPU too.
 
 The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
-cache folder (`$JAXAE_CACHE/data`) once a study has read them, and need no TFDS from then on: --data-dir names it.
+cache folder (`$JAXAE_CACHE/arrays`) once a study has read them, and need no TFDS from then on: --data-dir names them.
 """
 
 import argparse
@@ -45,14 +45,17 @@ class Piece(NamedTuple):
         manifest = out / self.name / "manifest.json"
         return manifest.exists() and load_manifest(manifest.parent)["status"] == "complete"
 
-    def command(self, out: Path, *, device: str, toy: bool, data_dir: Path | None) -> list[str]:
+    def command(
+        self, out: Path, *, device: str, toy: bool, data_dir: Path | None, torch_python: Path | None
+    ) -> list[str]:
         """The command that begins it, or goes on with it."""
         data = () if toy or data_dir is None else ("--data-dir", str(data_dir))
         words = [sys.executable, "-m", self.module, *self.flags, *(TOY[self.kind] if toy else ()), *data]
         if self.kind == "benchmark":  # goes on with its file, and draws into a folder of each try
             tries = next(count for count in itertools.count(1) if not (out / f"{self.name}-{count}").exists())
             drawn = str(out / f"{self.name}-{tries}")
-            return [*words, "--device", device, "--out", drawn, "--save", str(out / "benchmark.json")]
+            torch = () if torch_python is None else ("--torch-python", str(torch_python))
+            return [*words, *torch, "--device", device, "--out", drawn, "--save", str(out / "benchmark.json")]
         return [*words, "--out", str(out / self.name), *(("--resume",) if (out / self.name).exists() else ())]
 
 
@@ -122,6 +125,8 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=25.0, help="default: 25")
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="of the benchmark; default: gpu")
     parser.add_argument("--data-dir", type=Path, help="prepared sets, or the decoded arrays of them")
+    parser.add_argument("--torch-python", type=Path, help="the Python that has torch; default: this one")
     parser.add_argument("--toy", action="store_true", help="rehearse: synthetic images, an epoch of 256 of them")
     flags = parser.parse_args()
-    sit(flags.out, flags.minutes, device=flags.device, toy=flags.toy, data_dir=flags.data_dir)
+    where = {name: getattr(flags, name) for name in ("device", "toy", "data_dir", "torch_python")}
+    sit(flags.out, flags.minutes, **where)
