@@ -1,0 +1,45 @@
+"""A sitting's pieces are commands that their experiments know, each gone on with where it stands."""
+
+import pytest
+import tyro
+
+from experiments import sitting
+from experiments.benchmark.config import Config
+from jaxae.run import command_line
+from jaxae.run.experiment import find_experiment
+
+PIECES = list(sitting.pieces())
+WHERE = {"device": "cpu", "toy": True, "data_dir": None, "torch_python": None}
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.name)
+def test_every_piece_is_a_command_that_is_known(piece, tmp_path):
+    _, _, module, *words = piece.command(tmp_path, **WHERE)
+    if piece.kind == "benchmark":
+        assert tyro.cli(Config, args=words).save == tmp_path / "benchmark.json"
+    else:
+        assert command_line.parsed(find_experiment(module), words).out == tmp_path / piece.name
+
+
+def test_a_piece_is_gone_on_with_until_it_is_complete(tmp_path):
+    study = next(piece for piece in PIECES if piece.kind == "study")
+    folder = tmp_path / study.name
+    folder.mkdir()
+    assert "--resume" in study.command(tmp_path, **WHERE)
+    assert not study.complete(tmp_path)
+    benchmark = next(piece for piece in PIECES if piece.kind == "benchmark")
+    (tmp_path / f"{benchmark.name}-1").mkdir()
+    assert str(tmp_path / f"{benchmark.name}-2") in benchmark.command(tmp_path, **WHERE)
+
+
+def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch, capsys):
+    wrong = sitting.Piece("wrong", "experiments.fc_vs_conv", ("--epochs", "0"))
+    known = sitting.Piece("known", "experiments.fc_vs_conv", ("-h",))
+    monkeypatch.setattr(sitting, "pieces", lambda: [wrong, known])
+    sitting.sit(tmp_path, 1.0, **WHERE | {"toy": False})
+    said = capsys.readouterr().out
+    assert "wrong: failed (2) after" in said
+    assert "known: complete after" in said
+    assert "--epochs is 0" in (tmp_path / "wrong.log").read_text()
+    sitting.sit(tmp_path, 0.0, **WHERE)
+    assert "known: not begun, the time is over" in capsys.readouterr().out
