@@ -6,7 +6,6 @@ import numpy as np
 
 import jaxae as ae
 from experiments.fc_vs_conv import author
-from experiments.fc_vs_conv.method import LOWEST
 from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
 
 COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
@@ -30,7 +29,6 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         trained.values(),
         {name: above_floor(arm, floors[name.split()[1]][0]) for name, arm in trained.items()},
         {name: not_below(trained[name], trained[rival]) for name, rival in pairs},
-        {name: {LOWEST: arm.validation["loss"].min(1)} for name, arm in trained.items()},
         differences=[(name, rival, metric) for name, rival in pairs for metric in COMPARED],
         facts={"floors": floors, "author": author.test_losses(run)},
         arrays={

@@ -84,7 +84,7 @@ def test_a_report_reads_the_inner_runs_and_trains_none(study, tmp_path):
     inner.rename(tmp_path / "elsewhere")
     config = precision.Config(**FLAGS, out=folder)
     with (
-        pytest.raises(ae.UsageError, match=r"fc_vs_conv-bfloat16 holds no complete run, .* train it with: python"),
+        pytest.raises(ae.UsageError, match=r"fc_vs_conv-bfloat16 holds no complete run, .* train it with: \S*python"),
         Run(precision.EXPERIMENT, config, training=False) as run,
     ):
         method.train(run)
