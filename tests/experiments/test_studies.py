@@ -22,7 +22,7 @@ from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-RESULTS = sorted(path for path in (EXPERIMENTS / "results").glob("*.json") if path.stem != "benchmark")
+RESULTS = sorted(path for path in (EXPERIMENTS / "results").glob("*.json") if not path.stem.startswith("benchmark"))
 TINY = {  # flags that make each study small; the digits' studies with some of their arms, each a program to compile
     "bottleneck": {"limit": 40, "code_sizes": (8, 2), "pairs": 3},
     "denoise": {"limit": 36},
