@@ -37,6 +37,8 @@ class Config(ae.Flags):
     """How conv enlarges: bilinearly with aligned corners, as in the author's code, or by repeating pixels."""
     learning_rates: tuple[float, ...] = (1.0,)
     """SGD's rates, each an arm. The report first tried 0.1, then chose 1.0."""
+    stop_dead: bool = False
+    """Train a seed no further once its network shows one picture for every digit, looked at after every epoch."""
     author_weights: Annotated[str | None, UNSET] = None
     """Folder of the author's fc_best.pth and conv_best.pth, to be scored beside what is trained here."""
     batch_size: int = 10
@@ -136,5 +138,5 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     digits, test = run.data("mnist", "train"), run.data("mnist", "test")
     trained = {}
     for arm in arms(run.config):
-        trained |= run.train(arm, digits, validation=test, test=test)
+        trained |= run.train(arm, digits, validation=test, test=test, stop_dead=run.config.stop_dead)
     return trained

@@ -29,7 +29,7 @@ from jaxae import checkpoint, evaluate, keys, train
 from jaxae.errors import UsageError
 from jaxae.run.terminal import compilations
 from jaxae.study import Study
-from jaxae.train import lanes
+from jaxae.train import dying, lanes
 from jaxae.train.finite import NonFiniteLossError
 from jaxae.train.lanes import Lanes, resident
 
@@ -203,6 +203,22 @@ def test_lanes_stop_early_one_by_one_and_keep_their_best():
     assert (~np.isnan(done.train["loss"])).sum(1).tolist() == (4 * trained).tolist()
 
 
+def test_dead_lanes_stop_after_the_first_epoch_and_leave_the_others_their_bits(monkeypatch):
+    def killing(hparams):  # at rate 0 all weights become 0, and stay so
+        def update(slopes, params):
+            return jax.tree.map(lambda s, p: jnp.where(hparams["rate"] == 0, -p, -hparams["rate"] * s), slopes, params)
+
+        return optax.stateless(update)
+
+    monkeypatch.setattr(dying, "SLOW_START", 4)
+    options = {"validation": HELD_OUT, "hparams": {"rate": np.array([0.05, 0, 0.05], np.float32)}}
+    whole = train.fit(study(optimizer=killing), roots(3), DATA, **options)
+    done = train.fit(study(optimizer=killing), roots(3), DATA, **options, stop_dead=True)
+    assert (~np.isnan(done.validation["loss"])).sum(1).tolist() == [3, 1, 3]
+    assert np.asarray(done.state.step).tolist() == [12, 4, 12]
+    assert_same_bits(*(jax.tree.map(lambda leaf: leaf[np.array([0, 2])], arm.state) for arm in (whole, done)))
+
+
 def test_validation_happens_where_it_is_asked_for():
     done = train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=3)
     assert done.validation["loss"].shape == (1, 3)  # after step 3 of each of three epochs of 4
@@ -222,6 +238,8 @@ def begun(epochs):
         (lambda: train.Plan(1, patience=0), "patience is 0"),
         (lambda: train.Plan(1.5), r"epochs is 1\.5; give a whole number"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), roots(1), DATA, patience=2), "patience=2 without validation data"),
+        (lambda: train.fit(study(), roots(1), DATA, stop_dead=True), "stop_dead=True without validation data"),
+        (lambda: train.Plan(1, stop_dead=1), "stop_dead is 1; give True or False"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), roots(1), DATA, validate_every=2), "validate_every=2 without validation data"),
         (lambda: train.fit(study(), roots(1), DATA, start=begun(2)), r"losses of shapes \[\(1, 8\)\] .* \[\(1, 12\)\]"),
         (
