@@ -77,4 +77,6 @@ def test_the_share_of_seeds_that_live_has_its_exact_interval():
     low, high = ae.results.share_interval(1, 3)
     assert (low, high) == pytest.approx((0.00840, 0.90570), abs=1e-5)  # 1 - 0.975^(1/3); by symmetry with two of three
     assert ae.results.share_interval(0, 5) == (0.0, pytest.approx(1 - 0.025 ** (1 / 5)))
+    with pytest.raises(ae.UsageError, match="6 of 5 is no share"):
+        ae.results.share_interval(6, 5)
     assert ae.results.share_interval(5, 5) == (pytest.approx(0.025 ** (1 / 5)), 1.0)
