@@ -14,6 +14,7 @@ from jaxae import metrics
 from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means
 from jaxae.train.plan import Plan, Progress
+from jaxae.train.programs import of_study
 
 SLOW_START = 1000  # steps
 
@@ -122,7 +123,7 @@ def history(arm: Trained) -> dict[str, Any]:
     }
 
 
-@functools.partial(jax.jit, static_argnames=("study", "how"))
+@of_study(static_argnames=("how",))
 def _scores(study: Study, keys: jax.Array, state: State, data: Any, how: lanes.Lanes) -> dict[str, jax.Array]:
     def lane(data, key, state):
         return evaluate.scores(study, key, state, data, how.axis)
@@ -130,6 +131,6 @@ def _scores(study: Study, keys: jax.Array, state: State, data: Any, how: lanes.L
     return lanes.apply_shared(lane, how, data, keys, state)
 
 
-@functools.partial(jax.jit, static_argnames=("study",))
+@of_study()
 def _sample(study, key, state, data, index):
     return evaluate.sample(study, key, state, data, index)
