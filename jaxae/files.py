@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,15 @@ def load_json(path: Path, kind: type, mend: str) -> Any:
     if not isinstance(content, kind):
         raise UsageError(f"{path} holds a {type(content).__name__}, not a {kind.__name__}; {mend}")
     return content
+
+
+def number_in_json(value: float) -> float | str | None:
+    """A number as JSON can have it: an infinity by its name, null for NaN.
+
+    >>> [number_in_json(value) for value in (0.5, float("-inf"), float("nan"))]
+    [0.5, '-inf', None]
+    """
+    return float(value) if math.isfinite(value) else None if math.isnan(value) else str(float(value))
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
