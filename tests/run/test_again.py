@@ -96,29 +96,6 @@ def test_a_run_that_has_not_ended_and_a_folder_without_one_are_refused(done, tmp
         report_again(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("manifest.json", "{", "is not JSON"),
-        ("manifest.json", '{"format": 1}', "of format 1 and this jaxae reads 2"),
-        ("manifest.json", '{"format": 2}', "lacks module, experiment"),
-        ("manifest.json", '{"format": 2, "seeds": 3}', "has another seeds than a manifest's"),
-        ("manifest.json", '{"format": 2, "data": ["mnist"]}', "has another data than a manifest's"),
-        ("findings.json", "[]", "holds a list, not a dict"),
-        ("findings.json", '{"format": 1, "measures": {"a": {"m": ["x"]}}}', "holds no findings"),
-        ("by_seed.npz", "no zip", "can't be read as arrays"),
-        ("scores.npz", "", "can't be read as arrays"),
-    ],
-)
-def test_a_spoilt_folder_is_one_sentence_that_names_the_file(done, tmp_path, name, content, words):
-    folder = copy(done, tmp_path)
-    (folder / name).write_text(content)
-    with pytest.raises(UsageError, match=words) as raised:
-        report_again(folder, saved=True)
-    assert name in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
 def test_files_choose_no_code(tmp_path):
     with pytest.raises(UsageError, match="isn't one of jaxae's own; name its file with --experiment"):
         find_experiment("os")
