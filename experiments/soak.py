@@ -7,7 +7,9 @@ shows as a rise. Linux tells them; the digits are the embedded ones.
 """
 
 import argparse
+import contextlib
 import gc
+import io
 import os
 import shutil
 import signal
@@ -97,7 +99,8 @@ def soak(minutes: float) -> None:
         number += 1
         folder = Path(tempfile.mkdtemp(prefix="jaxae-soak-"))
         try:
-            found = round_of(folder)
+            with contextlib.redirect_stdout(io.StringIO()):  # where each run says what it does
+                found = round_of(folder)
         finally:
             shutil.rmtree(folder)
         if found != (first := first or found):

@@ -197,7 +197,7 @@ def _entry(parts: Sequence[Part], folder: Path, arm: str) -> Mapping[str, Any]:
 def _write(out, experiment, config, parts, places: Places, made) -> None:
     """The manifest, and every lane's checkpoint, scores and history."""
     write_json(out / "manifest.json", made)
-    histories = {part.folder: _read_history(part) for part in parts}
+    histories = {part.folder: _read_history(part, experiment) for part in parts}
     history: dict[str, Any] = {}
     for arm in experiment.arms(config):
         name, lanes = checkpoint.file_name(arm.study.name), places[arm.study.name]
@@ -224,11 +224,12 @@ def _gather_scores(sources: Sequence[tuple[Path, int]], path: Path) -> None:
     save_arrays(path, {"": picked})
 
 
-def _read_history(part: Part) -> dict[str, Any]:
-    """A run's history.json, each arm's entry as it was written, with a row for every seed."""
+def _read_history(part: Part, experiment: Experiment) -> dict[str, Any]:
+    """A run's history.json: every arm's entry, as it was written."""
     path, mend = part.folder / "history.json", "run it again"
-    found = load_json(path, dict.fromkeys(part.made["arms"], HISTORY), mend)
-    for arm in part.made["arms"]:
+    arms = [name for arm in experiment.arms(part.config) for name in arm.names]
+    found = load_json(path, dict.fromkeys(arms, HISTORY), mend)
+    for arm in arms:
         refuse_changed(found[arm], path, mend)
     return found
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from quick import at, perform, read
+from quick import EXPERIMENT, at, perform, read
 
 from jaxae.errors import UsageError
 from jaxae.run import manifest, merging
@@ -60,6 +60,7 @@ def test_a_spoilt_folder_is_one_sentence_that_names_the_file(done, tmp_path, nam
             "measures.fc standardised.test/mse is an obj",
         ),
         ("findings.json", ["measures", "fc standardised", "test/mse"], ["x"], "holds no findings"),
+        ("history.json", ["fc standardised"], [], "fc standardised is a list"),
         ("history.json", ["fc standardised", "seeds"], None, "fc standardised.seeds is None"),
         (
             "history.json",
@@ -79,7 +80,7 @@ def test_a_field_that_is_not_what_it_should_be_is_named_with_its_file(done, tmp_
     (folder / name).write_text(json.dumps(whole))
     with pytest.raises(UsageError, match=rf"{name}( holds no|: | is not what).*") as raised:
         made = manifest.load_manifest(folder)
-        merging._read_history(merging.Part(folder, made, at(folder)))
+        merging._read_history(merging.Part(folder, made, at(folder)), EXPERIMENT)
         report_again(folder, saved=True)
     assert re.search(words, str(raised.value))
     assert "\n" not in str(raised.value)
