@@ -21,7 +21,8 @@ def check(path: Path, out: Path, *, given: str = "", seeds: int | None = None, *
 
     `seeds` is how many of the seeds, the first ones, are run again: each measure of theirs is compared, and no verdict.
     Bits are expected of the same code alone: where another gives others, intervals decide.
-    Raises UsageError for what is no results file, for more seeds than it has, and where the data now is not what it was.
+    Raises UsageError for what is no results file, for more seeds than it has, and where the data now is not what it
+    was.
     """
     before = load_result(path, given)
     config = flags.restored(before.experiment.config, before.manifest["config"], out=out, **local)
