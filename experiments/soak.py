@@ -114,5 +114,8 @@ def soak(minutes: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m experiments.soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=20.0, help="default: 20")
+    minutes = parser.parse_args().minutes
+    if not Path("/proc/self/statm").exists():
+        parser.error("this system doesn't tell what a process holds in /proc; run it on Linux")
     ae.set_up()
-    soak(parser.parse_args().minutes)
+    soak(minutes)
