@@ -52,6 +52,7 @@ def draw_lines(axes: dict[str, Any], data: Curves, floors: dict[str, tuple[float
         own = [line for line in data.lines if line.panel == panel]
         if not any(np.isfinite(np.asarray(line.values, float)).any() for line in own):
             ax.text(0.5, 0.5, "no values", transform=ax.transAxes, ha="center", va="center", color=MUTED)
+            ax.set_xticks([])
         for line in own:
             entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), bounds))
     return entries
@@ -115,7 +116,7 @@ def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
         ax.errorbar(x, mean, [mean - low, high - mean], color=colour, linewidth=1, capsize=3)
     elif len(values) > 1:
         ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-    marker = "o" if np.isfinite(mean).sum() <= 12 else ""  # one alone makes no line
+    marker = "o" if 0 < np.isfinite(mean).sum() <= 12 else ""  # one alone makes no line
     return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]
 
 

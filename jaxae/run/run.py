@@ -61,6 +61,7 @@ class Run:
     def __enter__(self) -> "Run":
         if self.fresh:
             folders.refuse_alike(arm.study.name for arm in self.experiment.arms(self.config))
+            folders.refuse_used(self.folder)  # or what no system can have
             self._was_there = self.folder.exists() and self.config.out is not None
             self.folder = self.config.out or folders.new_folder(self.experiment.name)
         else:
