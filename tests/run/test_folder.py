@@ -4,11 +4,12 @@ import dataclasses
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
 import tiny
-from quick import EXPERIMENT, ROOT, at, read
+from quick import EXPERIMENT, QUICK, ROOT, at, read
 
 import jaxae as ae
 from jaxae import checkpoint
@@ -39,6 +40,11 @@ def test_one_process_works_in_a_folder_and_one_that_was_killed_leaves_it(tmp_pat
 def test_runs_of_one_second_have_a_folder_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len({folder.new_folder("study") for _ in range(3)}) == 3
+    with Run(EXPERIMENT, QUICK) as one, Run(EXPERIMENT, QUICK) as other:
+        assert one.folder.parent == other.folder.parent == Path("runs")
+    with pytest.raises(UsageError, match="no such data"), Run(EXPERIMENT, QUICK):
+        raise UsageError("no such data")
+    assert len(list(Path("runs").iterdir())) == 5
 
 
 def test_an_empty_folder_is_used_and_left_where_nothing_came_of_it(tmp_path):
