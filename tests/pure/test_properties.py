@@ -95,7 +95,8 @@ def test_psnr_is_that_of_float64_and_infinite_where_nothing_differs(pair, span):
 @given(images(IMAGES, count=2))
 def test_structural_similarity_is_scikit_images_symmetric_at_most_1_and_1_for_equal_images(pair):
     expected = [
-        structural_similarity(*one, channel_axis=-1, data_range=1.0) for one in zip(*in_numpy(*pair), strict=True)
+        structural_similarity(image, target, channel_axis=-1, data_range=1.0)
+        for image, target in zip(*in_numpy(*pair), strict=True)
     ]
     np.testing.assert_allclose(uniform(*pair), expected, atol=1e-3)
     for similarity in (ssim, uniform):
