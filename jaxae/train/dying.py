@@ -1,6 +1,5 @@
 """Dead models: they show one picture whatever the input, and no gradient brings them back."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 from jaxae import metrics
 from jaxae.study import Batch, Study
+from jaxae.train.programs import of_study
 
 SLOW_START = 1000  # steps, in which nobody is called dead: one picture can be a slow start
 EXAMPLES = 200
@@ -41,7 +41,7 @@ def living(
     return ~np.asarray(_dead(study, keys, lanes.spread(state, how), lanes.resident(data, how), index, how, dead))
 
 
-@functools.partial(jax.jit, static_argnames=("study", "how", "dead"))
+@of_study(static_argnames=("how", "dead"))
 def _dead(study, keys, state, data, index, how, dead):
     def lane(shared, key, state):
         return jnp.asarray(dead(*evaluate.sample(study, key, state, *shared)))
