@@ -25,6 +25,7 @@ def say(found: ae.Findings) -> ae.Document:
         found=found,
         judged=found.judged,
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
+        few=too_few(found),
         ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
         overfitting=overfitting(found),
         images=found.facts.get("images", ()),
@@ -55,6 +56,16 @@ def sides(found: ae.Findings, metric: str) -> dict[str, list[str]]:
         decoder, size, _ = bce.split()
         networks[names[side(found, bce, mse, metric)]].append(f"{decoder} {size}" if several else decoder)
     return networks
+
+
+def too_few(found: ae.Findings) -> dict[str, int | None]:
+    """The decoders with which no RMSE can be told to be the lower one though all seeds agree; seeds that would tell."""
+    metric, few = "validation/rmse/last", {}
+    for bce, mse in loss_pairs(found.measures) if len(found.seeds) > 1 else []:
+        difference = found.difference(bce, mse, metric)
+        if side(found, bce, mse, metric) == 0 and len(difference) > 1 and len({*np.sign(difference)}) == 1:
+            few[bce.removesuffix(" bce")] = ae.results.telling_seeds(difference)
+    return few
 
 
 # ---- (b) that the transposed decoder has the lowest RMSE on training and validation images

@@ -16,6 +16,7 @@ UNROLL = {"fc": 4, "conv": 1}
 RATES = (1.0, 0.1)  # those that the report tried; it found 0.1 too slow
 REPORTED = {"fc": 0.4988160799741745, "conv": 0.47607351556420324}
 LOWEST = "validation/loss/best"
+SAME = LOWEST, "validation/loss/last"  # one number in the report's run, whose last epoch was the best
 READINGS = (  # the author's code first
     ("standardised", LOWEST, "the lowest test loss of the epochs, standardised targets, as in the author's code"),
     ("unit", "train/loss/sum over epochs", "the sum of the epochs' mean losses, images in [0, 1]"),
@@ -69,8 +70,16 @@ def claims(config: Config) -> list[ae.Claim]:
         names = [f"{arm} {targets} {setting(rate)}".strip() for targets, _, _ in readings]
         others = tuple((name, metric) for name, (_, metric, _) in zip(names, readings, strict=True))
         other = ", but nearest upsampling" if arm == "conv" and config.upsampling == "nearest" else ""
+        rivals = tuple(ae.results.Rival(reading, *place) for place, (*_, reading) in zip(others, readings, strict=True))
+        rivals = tuple(rival for rival in rivals if rival.metric not in SAME)
+        rivals += tuple(
+            ae.results.Rival(f"what it prints for {name}", value=REPORTED[name]) for name in {*REPORTED} - {arm}
+        )
         for name, (_, metric, reading) in zip(names, readings, strict=True):
-            found.append(ae.Claim(name, metric, number, "Results", reading + other, explained_by=others))
+            decides = metric == LOWEST and rate == RATES[0] and not other
+            told = {"rivals": rivals, "explained_by": others} if decides else {}
+            claim = ae.Claim(name, metric, number, "Results", reading + other, primary=decides, scale="log", **told)
+            found.append(claim)
     return found
 
 

@@ -37,7 +37,7 @@ def measured(found: ae.Findings) -> list[ae.Claim]:
 
 
 def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str, Any]:
-    """How an arm's reported loss can be read: the rows that reproduce it, or else the nearest of those with a mean.
+    """How an arm's reported loss can be read: the row that decides, the others that reproduce it, and the nearest.
 
     Where a row stands without the seeds that died, that one counts. Without rows where the settings bar a verdict.
     """
@@ -45,9 +45,15 @@ def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str
     own = [row for row in own if not row.reason.startswith("not the report's settings")]
     without = {(row.arm, row.metric) for row in own if row.excluded}
     own = [row for row in own if row.excluded or (row.arm, row.metric) not in without]
-    found = [row for row in own if row.verdict == ae.results.REPRODUCED]
+    found = [row for row in own if row.verdict == ae.results.REPRODUCED and not row.primary]
     near = min(own, key=lambda row: abs((row.mean or 0) - number), default=None)
-    return {"arm": arm, "number": number, "found": found, "near": near}
+    return {
+        "arm": arm,
+        "number": number,
+        "row": next((r for r in own if r.primary), None),
+        "found": found,
+        "near": near,
+    }
 
 
 def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str, Any]:

@@ -20,11 +20,18 @@ from jaxae.findings import VERDICTS, Departure
 from jaxae.report import figure_files
 from jaxae.report.document import Document, Table
 from jaxae.report.numbers import NONE
-from jaxae.report.tables import EXPLANATION, claimed, claims_table, differences_table, measures_table
+from jaxae.report.tables import (
+    EXPLANATION,
+    claims_table,
+    differences_table,
+    judged,
+    measures_table,
+    readings_table,
+)
 
 TEMPLATES = Path(__file__).with_name("templates")
 PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
-MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "not comparable": "○"}
+MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "inconclusive": "?", "not comparable": "○"}
 SYNTHETIC = (
     "SYNTHETIC DATA: this run used the embedded synthetic images, not the data of the report. "
     "Its numbers test the program and say nothing about the study."
@@ -121,7 +128,7 @@ def _remove_others(folder: Path, figures: Mapping[str, Any]) -> None:
 
 def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> dict[str, Any]:
     """What the templates show, worked out."""
-    counts = Counter(row.verdict for row in claimed(document.rows))
+    counts = Counter(row.verdict for row in judged(document.rows))
     return {
         "manifest": manifest,
         "document": document,
@@ -130,6 +137,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "listed": [departure.words for departure in departures if not departure.bars],
         "tally": [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
         "claims": claims_table(document.rows),
+        "readings": readings_table(document.rows),
         "explanation": EXPLANATION,
         "measures": measures_table(document.rows),
         "differences": differences_table(document.rows),

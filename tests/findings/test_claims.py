@@ -8,7 +8,8 @@ import pytest
 
 from jaxae import findings as results
 from jaxae.findings import Claim, Difference
-from jaxae.findings.claims import paired, row_from_json, row_to_json
+from jaxae.findings.claims import row_from_json, row_to_json
+from jaxae.findings.verdicts import paired
 from jaxae.report.numbers import reproduced
 
 CLAIM = Claim("fc", "loss", 0.5, "Results", reading="the mean")
