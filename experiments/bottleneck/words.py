@@ -38,7 +38,7 @@ def say(found: ae.Findings) -> ae.Document:
         doubt=digit_classifier.doubt(found),
     )
     drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tables(found, sizes), drawn, words.notes)
+    return ae.Document(words.conclusions, rows, tables(found, sizes), drawn, words.notes, words.line)
 
 
 def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:

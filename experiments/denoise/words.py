@@ -39,7 +39,7 @@ def say(found: ae.Findings) -> ae.Document:
     )
     drawn = pictures.figures(found, base) if found.arrays else {}
     tables = (*noise_table(noise, found), *suggestions(found, base), protocols(found))
-    return ae.Document(words.conclusions, rows, tables, drawn, words.notes)
+    return ae.Document(words.conclusions, rows, tables, drawn, words.notes, words.line)
 
 
 def trained(found: ae.Findings) -> list[str]:

@@ -31,7 +31,7 @@ def say(found: ae.Findings) -> ae.Document:
         images=found.facts.get("images", ()),
     )
     drawn = pictures.figures(found) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tables(found, ranks), drawn, words.notes)
+    return ae.Document(words.conclusions, rows, tables(found, ranks), drawn, words.notes, words.line)
 
 
 def side(found: ae.Findings, first: str, second: str, metric: str) -> int:

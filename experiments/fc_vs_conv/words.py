@@ -24,7 +24,9 @@ def say(found: ae.Findings) -> ae.Document:
         author=[(arm, loss, REPORTED[arm]) for arm, loss in found.facts.get("author", {}).items()],
         lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
     )
-    return ae.Document(words.conclusions, rows, figures=figures(found) if found.arrays else {}, notes=words.notes)
+    return ae.Document(
+        words.conclusions, rows, figures=figures(found) if found.arrays else {}, notes=words.notes, line=words.line
+    )
 
 
 def measured(found: ae.Findings) -> list[ae.Claim]:

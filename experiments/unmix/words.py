@@ -39,7 +39,9 @@ def say(found: ae.Findings) -> ae.Document:
         known=found.measures.get(photo_classifier.NAME, {}).get("test/accuracy"),
     )
     drawn = pictures.figures(found, arms) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, (*both_ranges(found, held), both_ways(found, arms)), drawn, words.notes)
+    return ae.Document(
+        words.conclusions, rows, (*both_ranges(found, held), both_ways(found, arms)), drawn, words.notes, words.line
+    )
 
 
 def data_range() -> dict[str, Any]:

@@ -105,4 +105,4 @@ def _alike(groups: np.ndarray) -> bool:
 
     if not np.isfinite(groups).all() or not groups.std(1).all():
         return False
-    return bool(bartlett(*groups).pvalue >= ALIKE)
+    return not bartlett(*groups).pvalue < ALIKE  # of equal deviations scipy gives NaN

@@ -32,6 +32,7 @@ from jaxae.report.tables import (
 TEMPLATES = Path(__file__).with_name("templates")
 PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
 MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "inconclusive": "?", "not comparable": "○"}
+LONG = 8  # rows of a table, above which a page of results folds it
 SYNTHETIC = (
     "SYNTHETIC DATA: this run used the embedded synthetic images, not the data of the report. "
     "Its numbers test the program and say nothing about the study."
@@ -239,6 +240,6 @@ def _environment() -> Any:
         "code": code_span,
         "sentence": lambda text: text if str(text).endswith((".", "?", "!")) else f"{text}.",
     }
-    made.globals |= {"MARKS": MARKS, "NONE": NONE, "zip": zip, "details_of": _details_of}
+    made.globals |= {"MARKS": MARKS, "NONE": NONE, "LONG": LONG, "zip": zip, "details_of": _details_of}
     made.globals["style"] = Markup((TEMPLATES / "page.css").read_text("utf-8").strip())
     return made

@@ -1,8 +1,9 @@
 """Prose with numbers in it: Markdown templates, which whoever edits words can edit.
 
-A template (Jinja2, beside the study that it words) has two parts, divided by a line of three hyphens: the conclusions,
-bullets of one sentence each, and the notes on how it was measured. Numbers are given to it; it says how they are shown,
-by the filters of `numbers`: `{{ gain | rounded }} dB`.
+A template (Jinja2, beside the study that it words) has up to three parts, divided by lines of three hyphens: the
+conclusions, bullets of one sentence each; the notes on how it was measured; and three bullets for a table of all
+reports: what this one says, what is found, and why. Numbers are given to it; it says how they are shown, by the filters
+of `numbers`: `{{ gain | rounded }} dB`.
 """
 
 import functools
@@ -17,10 +18,11 @@ DIVIDER = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
 
 class Words(NamedTuple):
-    """What a template says: conclusions and notes, Markdown both."""
+    """What a template says: conclusions, notes and the cells of its line in a table of reports, all Markdown."""
 
     conclusions: str
     notes: str
+    line: tuple[str, ...] = ()
 
 
 class TemplateError(Exception):
@@ -37,8 +39,8 @@ def words(template: Path, **facts: Any) -> Words:
         raise TemplateError(f"{template}, line {error.lineno}: {error.message}") from error
     except jinja2.UndefinedError as error:
         raise TemplateError(f"{template}, line {_line(template, error)}: {error.message}") from error
-    first, *rest = DIVIDER.split(text, maxsplit=1)
-    return Words(tidy(first), tidy("".join(rest)))
+    first, notes, line, *_ = [*map(tidy, DIVIDER.split(text, maxsplit=2)), "", ""]
+    return Words(first, notes, tuple(bullet.removeprefix("- ") for bullet in line.splitlines() if bullet))
 
 
 def tidy(text: str) -> str:
