@@ -35,10 +35,13 @@ def say(found: ae.Findings) -> ae.Document:
             for kind in (DIFFERENT, SAME)
         },
         pairs=found.config.pairs,
+        errors={size: found.measures[name]["test/mse"] for size, name in sizes.items()},
         doubt=digit_classifier.doubt(found),
     )
     drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tables(found, sizes), drawn, words.notes, words.line)
+    return ae.Document(
+        words.conclusions, rows, (*tables(found, sizes), *words.statements), drawn, words.notes, words.line
+    )
 
 
 def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def say(found: ae.Findings) -> ae.Document:
         images=found.facts.get("images", ()),
     )
     drawn = pictures.figures(found, base) if found.arrays else {}
-    tables = (*noise_table(noise, found), *suggestions(found, base), protocols(found))
+    tables = (*noise_table(noise, found), *suggestions(found, base), protocols(found), *words.statements)
     return ae.Document(words.conclusions, rows, tables, drawn, words.notes, words.line)
 
 

@@ -42,7 +42,7 @@ def say(found: ae.Findings) -> ae.Document:
     )
     tables = [outcome_table(found, rows, trained), *fraction_tables(found, rows, models), *cause_tables(found)]
     drawn = pictures.figures(found) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tuple(tables), drawn, words.notes, words.line)
+    return ae.Document(words.conclusions, rows, (*tables, *words.statements), drawn, words.notes, words.line)
 
 
 def tested(found: ae.Findings) -> int:

@@ -8,6 +8,7 @@ import jaxae as ae
 from experiments.fc_vs_conv import author
 from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
 
+NOT_BELOW = "validation/loss/epochs not below fc"
 COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
 
 
@@ -46,7 +47,7 @@ def above_floor(arm: ae.Trained, lowest: float) -> dict[str, np.ndarray]:
 def not_below(arm: ae.Trained, rival: ae.Trained) -> dict[str, np.ndarray]:
     """In how many epochs the test loss isn't below the rival's."""
     above = (arm.validation["loss"] >= rival.validation["loss"]).sum(1)
-    return {"validation/loss/epochs not below fc": ae.results.as_measure(above)}
+    return {NOT_BELOW: ae.results.as_measure(above)}
 
 
 def pictures(arm: ae.Trained, test: ae.data.Dataset, index: np.ndarray) -> np.ndarray:

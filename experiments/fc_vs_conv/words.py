@@ -7,6 +7,7 @@ from typing import Any
 
 import jaxae as ae
 from experiments.fc_vs_conv import author
+from experiments.fc_vs_conv.measures import NOT_BELOW
 from experiments.fc_vs_conv.method import REPORTED, claims
 from jaxae.report.figures import Curves, Images, by_epoch
 
@@ -22,10 +23,17 @@ def say(found: ae.Findings) -> ae.Document:
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
         rivals=[rival(found, *names) for *names, _ in found.differences if names[2] == "test/psnr"],
         author=[(arm, loss, REPORTED[arm]) for arm, loss in found.facts.get("author", {}).items()],
+        lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW)],
+        slow={arm: found.values(arm, "validation/loss/last") for arm in found.measures if arm.endswith("rate 0.1")},
         lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
     )
     return ae.Document(
-        words.conclusions, rows, figures=figures(found) if found.arrays else {}, notes=words.notes, line=words.line
+        words.conclusions,
+        rows,
+        words.statements,
+        figures(found) if found.arrays else {},
+        notes=words.notes,
+        line=words.line,
     )
 
 
@@ -62,6 +70,12 @@ def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str,
     """Two networks on the same targets, of the seeds that live in both."""
     gain = found.difference(first, second, metric)
     return {"first": first, "second": second, "gain": gain, "side": ae.results.side_of_zero(gain)}
+
+
+def lower(found: ae.Findings, arm: str) -> dict[str, Any]:
+    """In how many living seeds conv's test loss lies below fc's in every epoch."""
+    above = found.values(arm, NOT_BELOW)
+    return {"arm": arm, "always": int((above == 0).sum()), "of": len(above)}
 
 
 def life(found: ae.Findings, arm: str) -> dict[str, Any]:

@@ -57,12 +57,12 @@ def page_of(study: str) -> Path:
 def study_page(study: str, results: Sequence[Said]) -> str:
     """All results of a study, what tells most first."""
     own = sorted((said for said in results if said.saved.experiment.name == study), key=_weight)
-    title = own[0].saved.manifest["title"].rstrip(".")
+    title = own[0].saved.manifest["title"].rstrip(".")  # begins with the study's name
     parts = [
         section(said.name, said.saved.manifest, said.document, said.saved.experiment.departures(said.saved.findings))
         for said in own
     ]
-    return "\n\n".join([f"# {title[:1].upper()}{title[1:]}", MADE, *parts]) + "\n"
+    return "\n\n".join([f"# {title}", MADE, *parts]) + "\n"
 
 
 def _weight(said: Said) -> tuple[bool, bool, int, str]:

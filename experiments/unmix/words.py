@@ -36,11 +36,17 @@ def say(found: ae.Findings) -> ae.Document:
         guessed=guessed(found),
         same=same_error([found.scores[arm] for arm in arms if arm in found.scores]),
         starts=starts(found.config),
+        learned=[learned(found, arm) for arm in held],
         known=found.measures.get(photo_classifier.NAME, {}).get("test/accuracy"),
     )
     drawn = pictures.figures(found, arms) if found.arrays else {}
     return ae.Document(
-        words.conclusions, rows, (*both_ranges(found, held), both_ways(found, arms)), drawn, words.notes, words.line
+        words.conclusions,
+        rows,
+        (*both_ranges(found, held), both_ways(found, arms), *words.statements),
+        drawn,
+        words.notes,
+        words.line,
     )
 
 
@@ -102,6 +108,20 @@ def beside(found: ae.Findings, rows: Sequence[ae.results.Row], arm: str) -> dict
 def tested(found: ae.Findings) -> int:
     """How many test pairs there are."""
     return found.facts["pairs"][1] if "pairs" in found.facts else SAMPLE
+
+
+def learned(found: ae.Findings, arm: str) -> dict[str, Any]:
+    """What an arm's decoders gain on no network, SSIM by the right range, and how far the last batch is from the mean
+    of the last tenth."""
+    seen = found.measures[arm]
+    guesses = found.measures.get(GUESSES, {})
+    last, tenth = seen["train/both/last step"], seen["train/both/last tenth"]
+    return {
+        "arm": arm,
+        "gain": {i: seen[f"test/{i} psnr"] - guesses[f"test/{i} psnr"] for i in IMAGES if f"test/{i} psnr" in guesses},
+        "ssim": {image: seen[f"{SAMPLE} test pairs/{image} ssim 7x7"] for image in IMAGES},
+        "off": 100 * np.abs(last / tenth - 1),
+    }
 
 
 def way(found: ae.Findings, arm: str) -> dict[str, Any]:

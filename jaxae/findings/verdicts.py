@@ -188,8 +188,8 @@ def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     span = f"{_brief(low, claim.reported)} to {_brief(high, claim.reported)}{words}"
     if not low <= claim.reported <= high:
         side = "above" if claim.reported > high else "below"
-        said = f"the report's is {side} the range of a single run, {span}."
-        return replace(row, verdict=DIFFERS, reason=" ".join(filter(None, [said, claim.reason])).rstrip("."))
+        said = f"the report's is {side} the range of a single run, {span}"
+        return replace(row, verdict=DIFFERS, reason="; ".join(filter(None, [said, claim.reason])))
     margin, nearest = _margin(claim, tried)
     if half <= margin:
         return replace(row, verdict=REPRODUCED, reason=f"inside the range of a single run, {span}")
