@@ -163,8 +163,8 @@ def reports_table(results: Sequence[Said]) -> str:
         study = said.saved.experiment.name
         if said.document.line and study not in seen:
             seen.add(study)
-            place = f"[{study}](experiments/results/{study}.md)"
-            found.setdefault(said.report, []).append((place, *said.document.line))
+            cells = (cell.replace("|", "\\|") for cell in said.document.line)
+            found.setdefault(said.report, []).append((f"[{study}](experiments/results/{study}.md)", *cells))
     rows = [
         [report, *("<br>".join(cells) for cells in zip(*lines, strict=True))] for report, lines in sorted(found.items())
     ]

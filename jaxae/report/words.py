@@ -58,7 +58,7 @@ def _bullets(text: str) -> list[str]:
 
 def _statements(bullets: list[str]) -> tuple[Table, ...]:
     columns = (("It says", "text"), ("Where", "text"), ("We find", "text"))
-    rows = [tuple(bullet.split(" | ")) for bullet in bullets]
+    rows = [tuple(bullet.split(" | ", maxsplit=2)) for bullet in bullets]
     return (Table("The report, statement by statement", columns, rows),) if rows else ()
 
 
