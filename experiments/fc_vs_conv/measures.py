@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import jax
 import numpy as np
 
 import jaxae as ae
@@ -29,6 +30,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         run.origin,
         trained.values(),
         {name: above_floor(arm, floors[name.split()[1]][0]) for name, arm in trained.items()},
+        {name: halves(arm) for name, arm in trained.items()},
         {name: not_below(trained[name], trained[rival]) for name, rival in pairs},
         differences=[(name, rival, metric) for name, rival in pairs for metric in COMPARED],
         facts={"floors": floors, "author": author.test_losses(run)},
@@ -42,6 +44,13 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
 def above_floor(arm: ae.Trained, lowest: float) -> dict[str, np.ndarray]:
     """How much of the last epoch's training loss a better network could remove."""
     return {"train/loss/last, above the floor": arm.epochs["loss"][:, -1] - lowest}
+
+
+def halves(arm: ae.Trained) -> dict[str, np.ndarray]:
+    """Parameters of the encoder and of the decoder."""
+    parts = arm.state.params.items()
+    counts = {part: sum(leaf[0].size for leaf in jax.tree.leaves(leaves)) for part, leaves in parts}
+    return {f"{part}/parameters": ae.results.as_measure(count) for part, count in counts.items()}
 
 
 def not_below(arm: ae.Trained, rival: ae.Trained) -> dict[str, np.ndarray]:

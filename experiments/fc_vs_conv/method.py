@@ -15,6 +15,10 @@ MODELS = {"fc": ae.models.FCAutoencoder(), "conv": ae.models.ConvAutoencoder()}
 UNROLL = {"fc": 4, "conv": 1}
 RATES = (1.0, 0.1)  # those that the report tried; it found 0.1 too slow
 REPORTED = {"fc": 0.4988160799741745, "conv": 0.47607351556420324}
+SIZES = {
+    "fc": {"parameters": 468_368, "encoder/parameters": 233_856, "decoder/parameters": 234_512},
+    "conv": {"parameters": 74_497, "encoder/parameters": 18_816, "decoder/parameters": 55_681},
+}
 LOWEST = "validation/loss/best"
 SAME = LOWEST, "validation/loss/last"  # one number in the report's run, whose last epoch was the best
 READINGS = (  # the author's code first
@@ -57,10 +61,10 @@ def setting(rate: float) -> str:
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers under each reading; which learning rate it printed them for, it doesn't say."""
     first = f"{config.targets[0]} {setting(config.learning_rates[0])}".strip()
-    sizes = {"fc": (468_368, "Results, 1"), "conv": (74_497, "Results, 2")}
     found = [
-        ae.Claim(f"{arm} {first}", "parameters", number, source, exact=True)
-        for arm, (number, source) in sizes.items()
+        ae.Claim(f"{arm} {first}", part, number, f"Results, {place}", exact=True)
+        for place, (arm, counts) in enumerate(SIZES.items(), 1)
+        for part, number in counts.items()
         if arm in config.arms
     ]
     readings = [reading for reading in READINGS if reading[0] in config.targets]
