@@ -69,7 +69,7 @@ class Claim:
     test_set: str = ""
 
     def __post_init__(self):
-        check_scale(self.scale)
+        check_scale(self.scale, self.reported)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import jaxae.findings.verdicts as claimed
+import jaxae.findings.verdicts as verdicts
 from jaxae.errors import UsageError
 from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured
 from jaxae.findings.departures import Departure, departures, missing_images
@@ -24,7 +24,7 @@ UNLISTED = (
     "/best",
     " over epochs",
     "parameters",
-    claimed.OVER_IMAGES,
+    verdicts.OVER_IMAGES,
 )  # measures that are rows only where a claim names them
 
 
@@ -113,13 +113,13 @@ class Findings:
         common: dict[str, Any] = {"seeds": self.seeds, "dead": self.dead}
         barred = [departure.words for departure in self.departures if departure.bars]
         missing = missing_images(self.origin.data)
-        rows = claimed.judge(self.measures, claims, barred=barred, missing=missing, **common)
+        rows = verdicts.judge(self.measures, claims, barred=barred, missing=missing, **common)
         known = {(row.arm, row.metric) for row in rows}
-        shown = claimed.rows_of(self.measures, shares=shares, **common)
+        shown = verdicts.rows_of(self.measures, shares=shares, **common)
         rows += [row for row in shown if (row.arm, row.metric) not in known and not row.metric.endswith(UNLISTED)]
         rows += [measured(arm, DEATHS, [len(dead)], reading=SHARED) for arm, dead in self.dead.items() if dead]
         for difference in self.differences:
-            rows += claimed.paired(difference, **common)
+            rows += verdicts.paired(difference, **common)
         return tuple(rows)
 
 

@@ -1,4 +1,4 @@
-"""The scales on which numbers are compared: as they are, by their logarithms, in decibels, as shares."""
+"""The scales on which numbers are compared: as they are, by their logarithms, in decibels, in percent."""
 
 from typing import Any, Literal, get_args
 
@@ -6,14 +6,16 @@ import numpy as np
 
 from jaxae.errors import UsageError
 
-Scale = Literal["plain", "log", "decibel", "share", "percent"]
+Scale = Literal["plain", "log", "decibel", "percent"]
 MARGIN = 0.25  # of a number: a range of single runs that is wider on either side decides nothing
 
 
-def check_scale(scale: str) -> None:
-    """Raises UsageError for a scale that there isn't."""
+def check_scale(scale: str, number: float) -> None:
+    """Raises UsageError for a scale that there isn't, or that doesn't have the number."""
     if scale not in get_args(Scale):
         raise UsageError(f"the scale {scale!r} isn't known; take one of {', '.join(get_args(Scale))}")
+    if scale == "log" and not number > 0:
+        raise UsageError(f"{number:g} has no place on the scale 'log'; take 'plain', or a number above 0")
 
 
 def on_scale(values: Any, scale: Scale) -> np.ndarray:

@@ -206,9 +206,7 @@ def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str
     group = [tried.living(arm, claim.metric, claim.arm, *others) for arm in (claim.arm, *others)] if others else []
     found = spread(values)
     assert found is not None  # the row has an interval
-    if not group or {len(seeds) for seeds in group} != {
-        len(values)
-    }:  # a seed that lives here died in one of the others
+    if not group or any(len(seeds) != len(values) for seeds in group):  # a seed that lives here died in another
         return found, ""
     both = spread(on_scale(group[0], claim.scale), [on_scale(other, claim.scale) for other in group[1:]])
     if both is None or both.arms == 1:
@@ -245,9 +243,9 @@ def _would(seeds: int | None) -> str:
 
 
 def _width(half: float, claim: Claim) -> str:
-    return (
-        f"a factor of {np.exp(half):.4g}" if claim.scale == "log" else f"{half:.2g}{' dB' * (claim.scale == 'decibel')}"
-    )
+    if claim.scale == "log":
+        return f"a factor of {np.exp(half):.4g}"
+    return f"{half:.3g}{' dB' * (claim.scale == 'decibel')}"
 
 
 def _explained(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:

@@ -29,7 +29,7 @@ def judge(claim, values=VALUES, others=None, **options):
 def test_inside_a_range_that_is_too_wide_nothing_is_decided():
     narrow, wide = (judge(replace(CLAIM, margin=HALF + step)) for step in (1e-6, -1e-3))
     assert (narrow.verdict, wide.verdict) == ("reproduced", "inconclusive")
-    assert "its half width of 5 is above 5, the margin of this number" in wide.reason
+    assert "its half width of 4.97 is above 4.97, the margin of this number" in wide.reason
     outside = judge(replace(CLAIM, reported=2 + HALF + 1e-3, margin=0.1))
     assert outside.verdict == "differs"  # however wide the range is
 
@@ -73,6 +73,8 @@ def test_losses_are_compared_by_their_logarithms():
         assert judge(narrow, 0.012 * np.exp(steps)).verdict == verdict
     with pytest.raises(UsageError, match="scale 'ln' isn't known"):
         replace(CLAIM, scale="ln")
+    with pytest.raises(UsageError, match="-1 has no place on the scale 'log'"):
+        replace(CLAIM, scale="log", reported=-1.0)
 
 
 def test_a_quarter_of_the_error_is_the_margin_in_decibels():
