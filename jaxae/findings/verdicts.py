@@ -239,7 +239,7 @@ def _error_of_images(claim: Claim, tried: Tried, mean: float) -> float:
 
 
 def _would(seeds: int | None) -> str:
-    return f"{seeds} seeds would decide" if seeds else f"no number of seeds up to {MOST:,} would decide"
+    return f"{seeds} seeds would decide" if seeds else f"as it stands no number of seeds up to {MOST:,} would"
 
 
 def _width(half: float, claim: Claim) -> str:
