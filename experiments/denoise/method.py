@@ -141,11 +141,8 @@ def denoiser_claims(setting: str, other: str) -> list[ae.Claim]:
         ("test/ssim, 8-bit", 0.889, 5e-4, "plain"),
     ):
         given = ae.results.Rival("the noisy image itself", arm, metric.replace("test/", "test/input "))
-        found.append(
-            ae.Claim(
-                arm, metric, value, "Figure 16", reading, half, scale=scale, test_set="cifar10", rivals=(given,)
-            )
-        )  # fmt: skip
+        how: dict[str, Any] = {"scale": scale, "test_set": "cifar10", "rivals": (given,)}
+        found.append(ae.Claim(arm, metric, value, "Figure 16", reading, half, **how))
     return [
         replace(
             claim, primary=decides, alike=(arm, ARMS[other]),

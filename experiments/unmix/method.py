@@ -123,7 +123,7 @@ def claims_of(arm: str) -> list[ae.Claim]:
             right = f"{SAMPLE} test pairs/{image} {metric}"
             wrong = f"{right}, range 255"
             wide, own = "data range 255 on images in [0, 1]", "data range 1, the images' own"
-            same = {"scale": "decibel" if metric == "psnr" else "plain", "test_set": "cifar10"}
+            same: dict[str, Any] = {"scale": "decibel" if metric == "psnr" else "plain", "test_set": "cifar10"}
             guess = ae.results.Rival("what needs no network", GUESSES, f"test/{image} {metric}, range 255")
             rivals = (ae.results.Rival(own, arm, right), guess)
             found += [

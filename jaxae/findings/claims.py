@@ -120,8 +120,8 @@ def measured(arm: str, metric: str, values: Any, *, scale: Scale = "plain", **fi
     placed = on_scale(values, scale)
     told = bool(values) and bool(np.isfinite(placed).all()) and not fields.get("dead")
     mean = off_scale(float(np.mean(placed)), scale) if told else None
-    ends = [between(interval_of(placed), scale) if told else None for interval_of in (interval, prediction_interval)]
-    return Row(arm, metric, mean, *ends, len(values), values, scale=scale, **fields)
+    ci95, pi95 = (between(of(placed), scale) if told else None for of in (interval, prediction_interval))
+    return Row(arm, metric, mean, ci95, pi95, len(values), values, scale=scale, **fields)
 
 
 def between(ends: Interval | None, scale: Scale) -> Interval | None:

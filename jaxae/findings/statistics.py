@@ -96,7 +96,7 @@ def share_over_seeds(shares: Sequence[float] | np.ndarray, cases: int) -> Interv
     variance = shares.var(ddof=1) / len(shares) if len(shares) > 1 else 0.0
     if variance > 0 and 0 < mean < 1:
         few = quantile(known - 1) / quantile(len(shares) - 1)
-        known = min(known, mean * (1 - mean) / variance * few**2)
+        known = max(min(known, mean * (1 - mean) / variance * few**2), 1.0)
     return share_interval(mean * known, known)
 
 

@@ -71,7 +71,7 @@ def judge(
     for claim in claims:
         fields = _fields(claim)
         if claim.arm not in measures:
-            absent = {"verdict": NOT_COMPARABLE, "reason": "not part of this run"}
+            absent: dict[str, Any] = {"verdict": NOT_COMPARABLE, "reason": "not part of this run"}
             rows.append(measured(claim.arm, claim.metric, (), **fields, **absent))
             continue
         if claim.metric not in measures[claim.arm]:
