@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     checking = commands.add_parser("check", help="run a saved result again and compare (exit status 1: it differs)")
     checking.add_argument("results", type=Path, help="a results file, such as experiments/results/fc_vs_conv.json")
     checking.add_argument("--out", type=Path, help="keep the new run in this folder")
+    checking.add_argument("--seeds", type=int, help="run the first so many seeds alone: a part of the time")
     checking.add_argument("--devices", type=int, help="devices to spread the seeds over")
     for command in (report, merging, checking):
         command.add_argument(
@@ -96,7 +97,7 @@ def check_results(flags: argparse.Namespace) -> None:
     set_up(flags.devices)
     with tempfile.TemporaryDirectory() as scratch:
         out, local = flags.out or Path(scratch) / "run", {"data_dir": flags.data_dir, "devices": flags.devices}
-        how, problems = check(flags.results, out, given=flags.experiment, **local)
+        how, problems = check(flags.results, out, given=flags.experiment, seeds=flags.seeds, **local)
     print("\n".join([f"compared {how}: {len(problems)} difference{'s' * (len(problems) != 1)}", *problems]))
     if problems:
         sys.exit(1)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxae.files import number_in_json
 from jaxae.findings.scales import Scale, check_scale, off_scale, on_scale
 from jaxae.findings.statistics import Interval, interval, prediction_interval
 
@@ -136,14 +137,13 @@ def leaving_out_zero(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def row_to_json(row: Row) -> dict[str, Any]:
-    """A row as results.json holds it: null for a value that is not finite, which JSON has no word for."""
-    values = tuple(value if math.isfinite(value) else None for value in row.values)
-    return {**asdict(row), "values": values}
+    """A row as results.json holds it: an infinite value by its name, null for NaN."""
+    return {**asdict(row), "values": tuple(map(number_in_json, row.values))}
 
 
 def row_from_json(row: Mapping[str, Any]) -> Row:
     """A row of results.json."""
     tuples = {name: tuple(row[name]) if row[name] is not None else None for name in ("ci95", "pi95")}
-    values = tuple(math.nan if value is None else value for value in row["values"])
+    values = tuple(math.nan if value is None else float(value) for value in row["values"])
     seeds = {name: tuple(row.get(name, ())) for name in ("excluded", "dead")}
     return Row(**{**row, **tuples, **seeds, "values": values})

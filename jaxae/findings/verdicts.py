@@ -152,7 +152,7 @@ def _verdict(row: Row, claim: Claim, tried: Tried) -> Row:
     elif tried.barred:
         verdict, reason = NOT_COMPARABLE, "not the report's settings: " + "; ".join(tried.barred)
     elif row.mean is None:
-        verdict, reason = NOT_COMPARABLE, "a value is not finite" + " or not above 0" * (claim.scale == "log")
+        verdict, reason = NOT_COMPARABLE, _without_mean(row)
     elif row.pi95 is None:
         verdict, reason = NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
     elif claim.categorical:
@@ -160,6 +160,17 @@ def _verdict(row: Row, claim: Claim, tried: Tried) -> Row:
     else:
         return _held(row, claim, tried)
     return replace(row, verdict=verdict, reason=reason)
+
+
+def _without_mean(row: Row) -> str:
+    """Why a row has no mean: a value that is NaN, infinite (which needn't be a fault) or without logarithm."""
+    unknown, infinite = np.isnan(row.values).sum(), np.isinf(row.values).sum()
+    if not unknown and not infinite and row.values:
+        return f"not above 0 in {sum(value <= 0 for value in row.values)} of {row.n_seeds} seeds, so without logarithm"
+    if unknown or not infinite:
+        return f"not a number in {unknown} of {row.n_seeds} seeds"
+    why = ": images without any error have no finite PSNR" if "psnr" in row.metric.lower() else ""
+    return f"infinite in {infinite} of {row.n_seeds} seeds{why}"
 
 
 def _commonest(hits: np.ndarray) -> tuple[str, str]:

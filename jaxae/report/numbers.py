@@ -35,12 +35,13 @@ def printed(row: Row) -> str:
 def reproduced(row: Row) -> str:
     """The mean and the half-width of its 95% interval, or its ends where they lie at unequal distances.
 
-    Of outcomes, and where dead seeds are among the others, which have no mean: each seed's.
+    Of outcomes, and where dead seeds are among the others, which have no mean: each seed's. Where values are infinite,
+    as a PSNR without error is: of how many seeds.
     """
     if row.dead:
         return by_seed(row.values)
-    if row.mean is None or not math.isfinite(row.mean):
-        return number(row.mean)
+    if row.mean is None:
+        return _without_mean(row)
     if row.categorical:
         return ", ".join(f"{value:g}" for value in row.values)
     if row.exact and len(set(row.values)) == 1:
@@ -60,7 +61,10 @@ def reproduced(row: Row) -> str:
 def over_seeds(values: Any) -> str:
     """One number per seed, float[seeds], as their mean with its interval; one number, or equal ones, as that."""
     values = np.atleast_1d(values)
-    row, varies = measured("", "", values), np.ptp(values) > 1e-6 * np.abs(values).max()
+    row = measured("", "", values)
+    if row.mean is None:
+        return _without_mean(row)
+    varies = np.ptp(values) > 1e-6 * np.abs(values).max()
     return reproduced(row) if varies and row.ci95 else number(row.mean)
 
 
@@ -68,8 +72,10 @@ def rounded(values: Any) -> str:
     """As `over_seeds`, to the uncertainty: the half-width with one or two digits, the mean to the same place."""
     values = np.atleast_1d(np.asarray(values, np.float64))
     row = measured("", "", values)
-    if row.mean is None or row.ci95 is None or not np.ptp(values) > 1e-6 * np.abs(values).max():
-        return _short(row.mean)
+    if row.mean is None:
+        return _without_mean(row)
+    if row.ci95 is None or not np.ptp(values) > 1e-6 * np.abs(values).max():
+        return f"{row.mean:,.3g}" if abs(row.mean) < 1e6 else f"{row.mean:.2e}"
     half = (row.ci95[1] - row.ci95[0]) / 2
     power = math.floor(math.log10(half))
     places = (1 if half / 10**power < 3 else 0) - power  # two digits of what begins with 1 or 2, else one
@@ -123,7 +129,7 @@ def by_seed(values: Any) -> str:
     values = np.atleast_1d(values)
     if len(values) > 5:
         return f"{values.min():.3g} to {values.max():.3g}"
-    return listed([f"{value:.3g}" for value in values])
+    return listed([f"{value:.3g}".replace("inf", "∞") for value in values])
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -149,9 +155,13 @@ def without(row: Row) -> str:
     return f"with{'out' if row.excluded else ''} dead seed{'s'[: len(died) > 1]} {seeds}" if died else ""
 
 
-def _short(value: float | None) -> str:
-    """A number without an uncertainty: 3 digits."""
-    return NONE if value is None else f"{value:,.3g}" if abs(value) < 1e6 else f"{value:.2e}"
+def _without_mean(row: Row) -> str:
+    """Values whose mean is no number: "∞", "∞ in 1 of 3 seeds", or nothing known."""
+    infinite = np.isinf(row.values)
+    if np.isnan(row.values).any() or not infinite.any():
+        return NONE
+    one = len(set(row.values)) == 1
+    return number(row.values[0]) if one else f"∞ in {infinite.sum()} of {plural(row.n_seeds, 'seed')}"
 
 
 FILTERS = {
