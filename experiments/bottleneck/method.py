@@ -49,7 +49,8 @@ def claims(config: Config) -> list[ae.Claim]:
     if arm_name(8, config) != "code 8" or 8 not in config.code_sizes:
         return []
     reading = "the mean over the first epoch's steps"
-    return [ae.Claim("code 8", "train/loss/first", 0.108, "Results, Training Loss", reading, half_digit=0.0005)]
+    where = "Results, Training Loss"
+    return [ae.Claim("code 8", "train/loss/first", 0.108, where, reading, half_digit=0.0005, scale="log")]
 
 
 def arm_name(size: int, config: Config) -> str:

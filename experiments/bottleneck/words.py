@@ -10,13 +10,13 @@ import jaxae as ae
 from experiments import digit_classifier
 from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, score_name, share_name, size_of
 from experiments.bottleneck.method import claims
-from experiments.bottleneck.paths import DETOURS, DIFFERENT, SAME
+from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, SAME
 from jaxae.report import numbers
 
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
-    rows = found.rows(claims(found.config))
+    rows = found.rows(claims(found.config), shares=shares(found))
     sizes = dict(sorted((size_of(name), name) for name in found.measures if name.startswith("code ")))
     shown = sizes[8 if 8 in sizes else min(sizes)]
     words = ae.report.words(
@@ -34,22 +34,35 @@ def say(found: ae.Findings) -> ae.Document:
             kind: [found.measures[arm][f"line between {kind}/{DETOURS}"] for arm in (shown, "pixels")]
             for kind in (DIFFERENT, SAME)
         },
+        pairs=found.config.pairs,
+        errors={size: found.measures[name]["test/mse"] for size, name in sizes.items()},
         doubt=digit_classifier.doubt(found),
     )
     drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tables(found, sizes), drawn, words.notes)
+    return ae.Document(
+        words.conclusions, rows, (*tables(found, sizes), *words.statements), drawn, words.notes, words.line
+    )
 
 
-def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, list[int]]:
+def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:
     """The code sizes whose test error lies below that of PCA, above it, or on neither side by its interval."""
-    sides: dict[str, list[int]] = {"below": [], "above": [], "undecided": [], "one sign": []}
+    sides: dict[str, Any] = {"below": [], "above": [], "undecided": [], "one sign": {}}
     for size, name in sizes.items():
         difference = found.difference(name, f"PCA {size}", "test/mse")
         side = ae.results.side_of_zero(difference)
         sides["below" if side < 0 else "above" if side > 0 else "undecided"].append(size)
         if not side and len(difference) > 1 and len({*np.sign(difference)}) == 1:
-            sides["one sign"].append(size)
+            sides["one sign"][size] = ae.results.telling_seeds(difference)
     return sides
+
+
+def shares(found: ae.Findings) -> dict[str, int]:
+    """The measures that are percentages of images or of paths, and of how many."""
+    images = next((entry["n"] for entry in found.origin.data if entry["split"].startswith("test")), 0)
+    pairs, names = found.config.pairs, {name for of in found.measures.values() for name in of}
+    read = {DETOURS: pairs, ENDS: 2 * pairs}
+    paths = {name: count for name in names for ending, count in read.items() if name.endswith(ending)}
+    return {share_name(metric, found.config.noise): images for metric in METRICS} | paths
 
 
 def denoising(found: ae.Findings, shown: str, metric: str) -> dict[str, Any]:

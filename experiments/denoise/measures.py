@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 import jaxae as ae
-from experiments.denoise.method import ABOVE, ARMS, LOG, Recipe, images, recipes, signed_error, split
+from experiments.denoise.method import ARMS, LOG, Recipe, images, recipes, signed_error, split
 from jaxae.transforms import signed_to_unit
 
 GAP = "test - train/mse, signed"
+ABOVE = "test/mse, signed, above the ae's"
 AFTER = "train, after training/mse, signed"
-COMPARED = ("test/mse, signed", "test/psnr, 8-bit", "test/ssim, 8-bit")
+COMPARED_SCORES = ("mse, signed", "psnr, 8-bit", "ssim, 8-bit")
+COMPARED = tuple(f"test/{score}" for score in COMPARED_SCORES)
 SHOWN = 10  # test images in the report's figures
 
 
@@ -29,6 +31,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: gained(done) for name, done in trained.items()},
         {name: gap(done, images(used[name], photos.image, once)) for name, done in trained.items()},
         above_autoencoder(trained),
+        over_images(trained),
         differences=pairs(trained, ARMS[run.config.improve]),
         facts={"images": [len(once), len(epoch), len(test)]},
         by_seed={name: {"logged": log} for name, log in logs.items()},
@@ -74,6 +77,18 @@ def above_autoencoder(trained: Mapping[str, ae.Trained]) -> dict[str, dict[str, 
     loss = {name: np.asarray(done.scores["mse, signed"], np.float64).mean(1) for name, done in trained.items()}
     denoisers = [ARMS[noise] for noise in ("deviation", "variance") if ARMS[noise] in trained]
     return {name: {ABOVE: loss[name] - loss["ae"]} for name in denoisers}
+
+
+def over_images(trained: Mapping[str, ae.Trained]) -> dict[str, dict[str, np.ndarray]]:
+    """How far the reported scores of single test images lie apart, by seed."""
+    scores = {
+        name: {f"test/{score}": np.asarray(done.scores[score], np.float64) for score in COMPARED_SCORES}
+        for name, done in trained.items()
+    }
+    return {
+        name: {f"{metric}{ae.results.OVER_IMAGES}": values.std(1, ddof=1) for metric, values in of.items()}
+        for name, of in scores.items()
+    }
 
 
 def pairs(trained: Mapping[str, ae.Trained], base: str) -> list[tuple[str, str, str]]:

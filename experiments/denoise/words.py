@@ -2,25 +2,35 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import experiments.denoise.pictures as pictures
 import jaxae as ae
 from experiments.denoise.measures import GAP, changed
-from experiments.denoise.method import ARMS, claims
+from experiments.denoise.method import ARMS, LOG, READINGS, claims
 from jaxae.report import numbers
 
 PSNR, SSIM = "test/psnr, 8-bit", "test/ssim, 8-bit"
+LABELS = {  # the report's numbers that are held under both readings of its noise
+    f"train/loss of {LOG} steps/first": "the training loss at step 100",
+    "validation/loss/first": "the validation loss at step 100",
+    f"train/loss of {LOG} steps/last": "the last training loss",
+    "validation/loss/last": "the last validation loss",
+    "test/mse, signed": "the test loss",
+    PSNR: "PSNR",
+    SSIM: "SSIM",
+}
+TELLS = 10  # times likelier under one reading, from which a number is said to tell
 
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
     rows = found.rows(claims(found.config))
-    base = ARMS[found.config.improve]
+    noise, base = which_noise(rows), ARMS[found.config.improve]
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
-        noise=which_noise(rows),
+        noise=favoured(noise),
         denoisers=[denoiser(found, ARMS[name]) for name in ("deviation", "variance") if ARMS[name] in found.measures],
         base=base,
         changes=[change(found, name, base) for name in changed(found.measures, base)],
@@ -28,8 +38,8 @@ def say(found: ae.Findings) -> ae.Document:
         images=found.facts.get("images", ()),
     )
     drawn = pictures.figures(found, base) if found.arrays else {}
-    tables = (*suggestions(found, base), protocols(found))
-    return ae.Document(words.conclusions, rows, tables, drawn, words.notes)
+    tables = (*noise_table(noise, found), *suggestions(found, base), protocols(found), *words.statements)
+    return ae.Document(words.conclusions, rows, tables, drawn, words.notes, words.line)
 
 
 def trained(found: ae.Findings) -> list[str]:
@@ -37,21 +47,62 @@ def trained(found: ae.Findings) -> list[str]:
     return [name for name in found.measures if found.has(name, f"{GAP}, in standard errors")]
 
 
-def which_noise(rows: Sequence[ae.results.Row]) -> dict[str, Any]:
-    """How many of the numbers that are judged under both readings of the noise each reproduces."""
-    verdicts = {
-        name: {
-            row.metric: row.verdict == ae.results.REPRODUCED
-            for row in rows
-            if row.arm == ARMS[name] and row.reported is not None
-            and row.verdict != ae.results.NOT_COMPARABLE and not row.excluded
-        }
-        for name in ("deviation", "variance")
+class Favour(NamedTuple):
+    """A number of the report under both readings of its noise: how many times likelier it is under the first."""
+
+    metric: str
+    label: str
+    reported: float
+    ratio: float
+
+    @property
+    def times(self) -> str:
+        """The ratio in words, of the likelier reading against the other."""
+        return numbers.ratio(self.ratio if self.ratio > 1 / TELLS else 1 / self.ratio)
+
+
+def which_noise(rows: Sequence[ae.results.Row]) -> list[Favour]:
+    """The likelihood ratios, deviation against variance, of the numbers that are judged under both."""
+    rows = [row for row in rows if row.reported is not None and row.verdict != ae.results.NOT_COMPARABLE]
+    code, text = ({row.metric: row for row in rows if row.arm == ARMS[name]} for name in READINGS)
+    found = []
+    for metric in (metric for metric in code if metric in text):
+        first, second, number = code[metric], text[metric], code[metric].reported or 0.0
+        ratio = ae.results.likelihood_ratio(number, first.values, second.values, first.scale)
+        found.append(Favour(metric, LABELS[metric], number, ratio))
+    return found
+
+
+def favoured(noise: Sequence[Favour]) -> dict[str, Any]:
+    """What the numbers say of the noise: those that tell, on either side, and those that don't.
+
+    They aren't independent, so that their ratios aren't multiplied.
+    """
+    by_size = sorted(noise, key=lambda one: -one.ratio)
+    code, text = ([one for one in by_size if one.ratio**sign > TELLS] for sign in (1, -1))
+    silent = [one for one in noise if 1 / TELLS <= one.ratio <= TELLS]
+    side = ("standard deviation" if code else "") if not text else "variance" if not code else ""
+    groups: dict[str, list[str]] = {}
+    for one in code or reversed(text):
+        groups.setdefault(one.times, []).append(one.label)
+    return {
+        "judged": len(noise), "favoured": side, "groups": groups, "code": code, "text": text, "silent": silent
     }  # fmt: skip
-    both = verdicts["deviation"].keys() & verdicts["variance"].keys()
-    code, text = ({metric for metric in both if verdicts[name][metric]} for name in ("deviation", "variance"))
-    favoured = "standard deviation" if code > text else "variance" if text > code else ""  # one holds all of the other
-    return {"judged": len(both), "code": len(code), "text": len(text), "favoured": favoured}
+
+
+def noise_table(noise: Sequence[Favour], found: ae.Findings) -> list[ae.Table]:
+    """Every number under both readings, and the ratio."""
+    cells = [
+        [
+            one.metric, f"{one.reported:g}", numbers.ratio(one.ratio),
+            *(numbers.over_seeds(found.measures[ARMS[name]][one.metric]) for name in READINGS),
+        ]
+        for one in noise
+    ]  # fmt: skip
+    heads = ("Reported", "Times likelier under the deviation", "Deviation 0.1", "Variance 0.1")
+    note = "Ratios of Student-t predictive densities, of losses on a log scale."
+    columns = (("Number", "code"), *((head, "number") for head in heads))
+    return [ae.Table("Which noise: the report's numbers under both readings", columns, cells, note)] if cells else []
 
 
 def denoiser(found: ae.Findings, arm: str) -> dict[str, Any]:
@@ -73,6 +124,7 @@ def change(found: ae.Findings, name: str, base: str) -> dict[str, Any]:
     beats = int((found.measures[name][f"{PSNR} gained"] > 0).sum())
     return {
         "name": name.removeprefix(f"{base}, "), "gain": gain, "side": ae.results.side_of_zero(gain), "beats": beats,
+        "few": numbers.undecided(gain),
     }  # fmt: skip
 
 

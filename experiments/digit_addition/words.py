@@ -21,7 +21,7 @@ RISEN = 1  # percent by which an error that turns up lies above its lowest, at l
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
-    rows = found.rows(claims(found.config))
+    rows = found.rows(claims(found.config), shares=shares(found))
     trained = [arm for arm in all_settings(found.config) if arm in found.measures]
     models = [arm for arm in FRACTIONS if arm in trained]
     ends = by_outcome(found, trained)
@@ -42,7 +42,18 @@ def say(found: ae.Findings) -> ae.Document:
     )
     tables = [outcome_table(found, rows, trained), *fraction_tables(found, rows, models), *cause_tables(found)]
     drawn = pictures.figures(found) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tuple(tables), drawn, words.notes)
+    return ae.Document(words.conclusions, rows, (*tables, *words.statements), drawn, words.notes, words.line)
+
+
+def tested(found: ae.Findings) -> int:
+    """How many test images, and pairs, there are."""
+    return next((entry["n"] for entry in found.origin.data if entry["split"].startswith("test")), 1)
+
+
+def shares(found: ae.Findings) -> dict[str, int]:
+    """The measures that are percentages of images, and of how many, at least."""
+    names = {name for of in found.measures.values() for name in of if name.endswith(", %")}
+    return {name: found.config.images for name in names if name.startswith(("line/", "7 + ")) and "gray" not in name}
 
 
 def short(arm: str) -> str:
@@ -62,17 +73,20 @@ def by_outcome(found: ae.Findings, arms: Sequence[str]) -> dict[str, list[str]]:
     return sorted_out
 
 
-def as_reported(rows: Sequence[ae.results.Row]) -> dict[str, tuple[int, int]]:
-    """Of the reported outcomes, and of what is said of fractions: how many are reproduced of those that are judged."""
+def as_reported(rows: Sequence[ae.results.Row]) -> dict[str, dict[str, int]]:
+    """Of the reported outcomes, and of what is said of fractions: how many have which verdict, of those judged."""
     verdicts = {
-        (row.arm, row.metric): row.verdict == ae.results.REPRODUCED  # where seeds died, the row without them is later
+        (row.arm, row.metric): row.verdict  # where seeds died, the row without them is later
         for row in rows
         if row.reported is not None and row.verdict not in ("", ae.results.NOT_COMPARABLE)
     }
     kinds = {"outcomes": "outcome/", "fractions": "fractions/"}
-    hits = {kind: [hit for (_, metric), hit in verdicts.items() if metric.startswith(start)]
-            for kind, start in kinds.items()}  # fmt: skip
-    return {kind: (sum(those), len(those)) for kind, those in hits.items()}
+    found = {}
+    for kind, start in kinds.items():
+        own = [word for (_, metric), word in verdicts.items() if metric.startswith(start)]
+        words = ("reproduced", ae.results.REPRODUCED), ("open", ae.results.INCONCLUSIVE)
+        found[kind] = {"judged": len(own), **{name: own.count(word) for name, word in words}}
+    return found
 
 
 def verdict(rows: Sequence[ae.results.Row], arm: str, metric: str) -> tuple[str, str]:
@@ -121,7 +135,7 @@ def fraction_tables(found: ae.Findings, rows: Sequence[ae.results.Row], arms: Se
     """What the report saw of fractions and what is read; what the lines of all tenths show."""
     if not arms:
         return []
-    cells = []
+    cells, count = [], found.config.images
     for arm in arms:
         _, digits, blurs = FRACTIONS[arm]
         blurred = ", ".join(f"{value:g}" for value in blurs)
@@ -134,7 +148,9 @@ def fraction_tables(found: ae.Findings, rows: Sequence[ae.results.Row], arms: Se
         ("Verdict on the blur", "verdict"),
     )  # fmt: skip
     title = "Numbers added to images of 7: the digit read in most, by seed (how surely; how gray, of all mid-gray)"
-    line = [[arm, *(numbers.over_seeds(found.values(arm, f"line/{part}, %")) for part, _, _ in PARTS)] for arm in arms]
+    line = [
+        [arm, *(numbers.portion(found.values(arm, f"line/{part}, %"), count) for part, _, _ in PARTS)] for arm in arms
+    ]
     kinds = [("Model", "text"), *((part, "number") for part, _, _ in PARTS)]
     sums = "Numbers in steps of 0.1 added to images of every digit, up to the sum 9: images read as each rule says, %"
     return [ae.Table(title, columns, cells), ae.Table(sums, kinds, line)]
@@ -180,7 +196,7 @@ def cause_tables(found: ae.Findings) -> list[ae.Table]:
         return []
     metrics = ("test/accuracy", SHARE)
     cells = [
-        [change, *(numbers.over_seeds(found.values(arm, metric)) for metric in metrics)]
+        [change, *(numbers.portion(100 * found.values(arm, metric), tested(found)) for metric in metrics)]
         for arm, change in CHANGES.items()
     ]
     columns = [("Changed in the VAE", "text"), ("Read as a + b", "number"), ("Read as the commonest digit", "number")]

@@ -16,6 +16,7 @@ from jaxae.train.curves import rise
 PATIENCE = 10  # that of the early stopping which the curves are asked about
 RISE = "overfitting/rise of the validation loss, %"
 GAP = "overfitting/validation RMSE above training, best state, %"
+LOWEST = "validation/epoch of the lowest loss"
 STEPS = 15  # points along each side of the grid of codes
 
 
@@ -68,7 +69,7 @@ def of_validation(arm: ae.Trained, patience: int | None) -> dict[str, np.ndarray
     loss = arm.validation["loss"].astype(np.float64)
     known = ~np.isnan(loss)
     found = {
-        "validation/epoch of the lowest loss": np.nanargmin(loss, 1) + 1,
+        LOWEST: np.nanargmin(loss, 1) + 1,
         "validation/epochs trained": known.sum(1),
         RISE: [rise(row[there]) for row, there in zip(loss, known, strict=True)],
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 import experiments.digit_codes.pictures as pictures
 import jaxae as ae
-from experiments.digit_codes.measures import GAP, RISE, loss_pairs
+from experiments.digit_codes.measures import GAP, LOWEST, RISE, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
 
 ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
@@ -25,12 +25,17 @@ def say(found: ae.Findings) -> ae.Document:
         found=found,
         judged=found.judged,
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
+        few=too_few(found),
+        twins=twins(found),
+        epochs={arm: found.values(arm, LOWEST) for arm in found.measures if found.has(arm, LOWEST)},
         ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
         overfitting=overfitting(found),
         images=found.facts.get("images", ()),
     )
     drawn = pictures.figures(found) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tables(found, ranks), drawn, words.notes)
+    return ae.Document(
+        words.conclusions, rows, (*tables(found, ranks), *words.statements), drawn, words.notes, words.line
+    )
 
 
 def side(found: ae.Findings, first: str, second: str, metric: str) -> int:
@@ -55,6 +60,27 @@ def sides(found: ae.Findings, metric: str) -> dict[str, list[str]]:
         decoder, size, _ = bce.split()
         networks[names[side(found, bce, mse, metric)]].append(f"{decoder} {size}" if several else decoder)
     return networks
+
+
+def too_few(found: ae.Findings) -> dict[str, int | None]:
+    """The decoders with which no RMSE can be told to be the lower one though all seeds agree; seeds that would tell."""
+    metric, few = "validation/rmse/last", {}
+    for bce, mse in loss_pairs(found.measures) if len(found.seeds) > 1 else []:
+        difference = found.difference(bce, mse, metric)
+        if side(found, bce, mse, metric) == 0 and len(difference) > 1 and len({*np.sign(difference)}) == 1:
+            few[bce.removesuffix(" bce")] = ae.results.telling_seeds(difference)
+    return few
+
+
+def twins(found: ae.Findings) -> dict[str, int]:
+    """By code and loss, on which side of the interpolation decoder's RMSE the upsampling one's lies, on validation
+    images."""
+    groups = itertools.product(SIZES, LOSSES) if len(found.seeds) > 1 else ()
+    names = [(f"upsampling {size} {loss}", f"interpolation {size} {loss}") for size, loss in groups]
+    there = [pair for pair in names if found.measures.keys() >= {*pair}]
+    return {
+        first.removeprefix("upsampling "): side(found, first, second, "validation/rmse/last") for first, second in there
+    }
 
 
 # ---- (b) that the transposed decoder has the lowest RMSE on training and validation images

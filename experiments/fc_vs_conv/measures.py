@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+import jax
 import numpy as np
 
 import jaxae as ae
 from experiments.fc_vs_conv.method import RATE, authors
 from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
 
+NOT_BELOW = "validation/loss/epochs not below fc"
 COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
 
 
@@ -28,6 +30,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         run.origin,
         trained.values(),
         {name: above_floor(arm, floors[name.split()[1]][0]) for name, arm in trained.items()},
+        {name: halves(arm) for name, arm in trained.items()},
         {name: not_below(trained[name], trained[rival]) for name, rival in pairs},
         differences=[(name, rival, metric) for name, rival in pairs for metric in COMPARED],
         facts={"floors": floors, "author": losses_of(authors(run), test)},
@@ -51,10 +54,17 @@ def above_floor(arm: ae.Trained, lowest: float) -> dict[str, np.ndarray]:
     return {"train/loss/last, above the floor": arm.epochs["loss"][:, -1] - lowest}
 
 
+def halves(arm: ae.Trained) -> dict[str, np.ndarray]:
+    """Parameters of the encoder and of the decoder."""
+    parts = arm.state.params.items()
+    counts = {part: sum(leaf[0].size for leaf in jax.tree.leaves(leaves)) for part, leaves in parts}
+    return {f"{part}/parameters": ae.results.as_measure(count) for part, count in counts.items()}
+
+
 def not_below(arm: ae.Trained, rival: ae.Trained) -> dict[str, np.ndarray]:
     """In how many epochs the test loss isn't below the rival's."""
     above = (arm.validation["loss"] >= rival.validation["loss"]).sum(1)
-    return {"validation/loss/epochs not below fc": ae.results.as_measure(above)}
+    return {NOT_BELOW: ae.results.as_measure(above)}
 
 
 def pictures(arm: ae.Trained, test: ae.data.Dataset, index: np.ndarray) -> np.ndarray:

@@ -19,7 +19,12 @@ UNROLL = {"fc": 4, "conv": 1}
 RATE = {"learning_rate": np.float32(1)}
 RATES = (1.0, 0.1)  # those that the report tried; it found 0.1 too slow
 REPORTED = {"fc": 0.4988160799741745, "conv": 0.47607351556420324}
+SIZES = {
+    "fc": {"parameters": 468_368, "encoder/parameters": 233_856, "decoder/parameters": 234_512},
+    "conv": {"parameters": 74_497, "encoder/parameters": 18_816, "decoder/parameters": 55_681},
+}
 LOWEST = "validation/loss/best"
+SAME = LOWEST, "validation/loss/last"  # one number in the report's run, whose last epoch was the best
 READINGS = (  # the author's code first
     ("standardised", LOWEST, "the lowest test loss of the epochs, standardised targets, as in the author's code"),
     ("unit", "train/loss/sum over epochs", "the sum of the epochs' mean losses, images in [0, 1]"),
@@ -62,10 +67,10 @@ def setting(rate: float) -> str:
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers under each reading; which learning rate it printed them for, it doesn't say."""
     first = f"{config.targets[0]} {setting(config.learning_rates[0])}".strip()
-    sizes = {"fc": (468_368, "Results, 1"), "conv": (74_497, "Results, 2")}
     found = [
-        ae.Claim(f"{arm} {first}", "parameters", number, source, exact=True)
-        for arm, (number, source) in sizes.items()
+        ae.Claim(f"{arm} {first}", part, number, f"Results, {place}", exact=True)
+        for place, (arm, counts) in enumerate(SIZES.items(), 1)
+        for part, number in counts.items()
         if arm in config.arms
     ]
     readings = [reading for reading in READINGS if reading[0] in config.targets]
@@ -75,8 +80,16 @@ def claims(config: Config) -> list[ae.Claim]:
         names = [f"{arm} {targets} {setting(rate)}".strip() for targets, _, _ in readings]
         others = tuple((name, metric) for name, (_, metric, _) in zip(names, readings, strict=True))
         other = ", but nearest upsampling" if arm == "conv" and config.upsampling == "nearest" else ""
+        rivals = tuple(ae.results.Rival(reading, *place) for place, (*_, reading) in zip(others, readings, strict=True))
+        rivals = tuple(rival for rival in rivals if rival.metric not in SAME)
+        rivals += tuple(
+            ae.results.Rival(f"what it prints for {name}", value=REPORTED[name]) for name in {*REPORTED} - {arm}
+        )
         for name, (_, metric, reading) in zip(names, readings, strict=True):
-            found.append(ae.Claim(name, metric, number, "Results", reading + other, explained_by=others))
+            decides = metric == LOWEST and rate == RATES[0] and not other
+            told = {"rivals": rivals, "explained_by": others} if decides else {}
+            claim = ae.Claim(name, metric, number, "Results", reading + other, primary=decides, scale="log", **told)
+            found.append(claim)
     return found
 
 

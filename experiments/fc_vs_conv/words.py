@@ -7,6 +7,7 @@ from typing import Any
 
 import experiments.fc_vs_conv.author as author
 import jaxae as ae
+from experiments.fc_vs_conv.measures import NOT_BELOW
 from experiments.fc_vs_conv.method import REPORTED, claims
 from jaxae.report.figures import Curves, Images, by_epoch
 
@@ -22,9 +23,18 @@ def say(found: ae.Findings) -> ae.Document:
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
         rivals=[rival(found, *names) for *names, _ in found.differences if names[2] == "test/psnr"],
         author=[(arm, loss, REPORTED[arm]) for arm, loss in found.facts.get("author", {}).items()],
+        lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW)],
+        slow={arm: found.values(arm, "validation/loss/last") for arm in found.measures if arm.endswith("rate 0.1")},
         lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
     )
-    return ae.Document(words.conclusions, rows, figures=figures(found) if found.arrays else {}, notes=words.notes)
+    return ae.Document(
+        words.conclusions,
+        rows,
+        words.statements,
+        figures(found) if found.arrays else {},
+        notes=words.notes,
+        line=words.line,
+    )
 
 
 def measured(found: ae.Findings) -> list[ae.Claim]:
@@ -37,7 +47,7 @@ def measured(found: ae.Findings) -> list[ae.Claim]:
 
 
 def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str, Any]:
-    """How an arm's reported loss can be read: the rows that reproduce it, or else the nearest of those with a mean.
+    """How an arm's reported loss can be read: the row that decides, the others that reproduce it, and the nearest.
 
     Where a row stands without the seeds that died, that one counts. Without rows where the settings bar a verdict.
     """
@@ -45,15 +55,27 @@ def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str
     own = [row for row in own if not row.reason.startswith("not the report's settings")]
     without = {(row.arm, row.metric) for row in own if row.excluded}
     own = [row for row in own if row.excluded or (row.arm, row.metric) not in without]
-    found = [row for row in own if row.verdict == ae.results.REPRODUCED]
+    found = [row for row in own if row.verdict == ae.results.REPRODUCED and not row.primary]
     near = min(own, key=lambda row: abs((row.mean or 0) - number), default=None)
-    return {"arm": arm, "number": number, "found": found, "near": near}
+    return {
+        "arm": arm,
+        "number": number,
+        "row": next((r for r in own if r.primary), None),
+        "found": found,
+        "near": near,
+    }
 
 
 def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str, Any]:
     """Two networks on the same targets, of the seeds that live in both."""
     gain = found.difference(first, second, metric)
     return {"first": first, "second": second, "gain": gain, "side": ae.results.side_of_zero(gain)}
+
+
+def lower(found: ae.Findings, arm: str) -> dict[str, Any]:
+    """In how many living seeds conv's test loss lies below fc's in every epoch."""
+    above = found.values(arm, NOT_BELOW)
+    return {"arm": arm, "always": int((above == 0).sum()), "of": len(above)}
 
 
 def life(found: ae.Findings, arm: str) -> dict[str, Any]:

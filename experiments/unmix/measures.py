@@ -12,6 +12,7 @@ import jaxae as ae
 from experiments import photo_classifier
 from experiments.unmix.method import (
     FORMULA,
+    GUESSES,
     IMAGES,
     LAST,
     SAMPLE,
@@ -25,7 +26,6 @@ from jaxae.transforms import resize, signed_to_unit, to_rgb, to_unit, unmix
 
 GAINED = "test/gained by subtraction, clipped"
 BELOW = f"train/both/first step below {LAST}"
-GUESSES = "no network: black digit, mean photo"
 COMPARED = (*(f"{name}, clipped {metric}" for metric in ("psnr", "ssim") for name in (*IMAGES, FORMULA)),
             "both", "consistency")  # fmt: skip
 TRIED = 20  # seeds of which the first loss is looked at
@@ -89,9 +89,13 @@ def reported(done: ae.Trained, sample: np.ndarray) -> dict[str, np.ndarray]:
     """The reported scores on the sampled pairs, under both data ranges."""
     metrics = [f"{image} {metric}{wide}" for image in IMAGES for metric in SCORES for wide in ("", ", range 255")]
     scores = {name: np.asarray(done.scores[name], np.float64) for name in metrics}
-    return {
-        f"{SAMPLE} test pairs/{name}": np.take_along_axis(values, sample, 1).mean(1) for name, values in scores.items()
-    }
+    found = {}
+    for name, values in scores.items():
+        metric, chosen = f"{SAMPLE} test pairs/{name}", np.take_along_axis(values, sample, 1)
+        found[metric] = chosen.mean(1)
+        if chosen.shape[1] > 1:
+            found[f"{metric}{ae.results.OVER_IMAGES}"] = chosen.std(1, ddof=1)
+    return found
 
 
 def gained(done: ae.Trained) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from jaxae.findings.claims import (
     DIFFERS,
     EXPLAINED,
+    INCONCLUSIVE,
     NOT_COMPARABLE,
     PAIRED,
     REPRODUCED,
@@ -10,20 +11,31 @@ from jaxae.findings.claims import (
     Claim,
     Difference,
     Measures,
+    Rival,
     Row,
-    judge,
     leaving_out_zero,
     measured,
 )
 from jaxae.findings.departures import Departure
 from jaxae.findings.findings import Arrays, Findings, Origin, collect, same_findings
 from jaxae.findings.measures import as_measure, combined, of_training
-from jaxae.findings.statistics import interval, interval_by_point, prediction_interval, share_interval, side_of_zero
+from jaxae.findings.spread import Spread, deciding_seeds, likelihood_ratio, spread, telling_seeds
+from jaxae.findings.statistics import (
+    interval,
+    interval_by_point,
+    prediction_interval,
+    share_interval,
+    share_over_seeds,
+    side_of_zero,
+)
+from jaxae.findings.verdicts import OVER_IMAGES, judge
 
 __all__ = [
     "DIFFERS",
     "EXPLAINED",
+    "INCONCLUSIVE",
     "NOT_COMPARABLE",
+    "OVER_IMAGES",
     "PAIRED",
     "REPRODUCED",
     "VERDICTS",
@@ -34,18 +46,25 @@ __all__ = [
     "Findings",
     "Measures",
     "Origin",
+    "Rival",
     "Row",
+    "Spread",
     "as_measure",
     "collect",
     "combined",
+    "deciding_seeds",
     "interval",
     "interval_by_point",
     "judge",
     "leaving_out_zero",
+    "likelihood_ratio",
     "measured",
     "of_training",
     "prediction_interval",
     "same_findings",
     "share_interval",
+    "share_over_seeds",
     "side_of_zero",
+    "spread",
+    "telling_seeds",
 ]

@@ -1,32 +1,55 @@
-"""Claims of a report, rows of results, and the verdicts on them."""
+"""Claims of a report, and rows of results."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxae.errors import UsageError
 from jaxae.files import number_in_json
+from jaxae.findings.scales import Scale, check_scale, off_scale, on_scale
 from jaxae.findings.statistics import Interval, interval, prediction_interval
 
 SHARED = "one number, the same for every seed"
 PAIRED = " - "  # between the arms of a difference
-VERDICTS = REPRODUCED, EXPLAINED, DIFFERS, NOT_COMPARABLE = "reproduced", "explained", "differs", "not comparable"
+VERDICTS = REPRODUCED, EXPLAINED, DIFFERS, INCONCLUSIVE, NOT_COMPARABLE = (
+    "reproduced", "explained", "differs", "inconclusive", "not comparable",
+)  # fmt: skip
 
 Measures = Mapping[str, Mapping[str, np.ndarray]]  # by arm and metric: f64[seeds], or f64[] where they share it
+
+
+class Rival(NamedTuple):
+    """What a number must be told from: another reading of it, or a baseline that any network should pass.
+
+    A measure of ours, or where `value` is given a number.
+    """
+
+    name: str
+    arm: str = ""
+    metric: str = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True)
 class Claim:
     """A number that a report states, and the measure of ours that stands beside it.
 
-    `metric` names one value per seed (`measures.of_training` says which there always are); `reading` says how the
-    report's words are understood; `half_digit` is half of the last printed digit; an `exact` claim is about the design,
-    not the data. The number of a `categorical` one stands for one of several outcomes: it is reproduced where most
-    seeds have it. `explained_by` names the (arm, metric) of other claims: where one is reproduced, it explains why this
-    one isn't.
+    metric        names one value per seed (`measures.of_training` says which there always are)
+    reading       how the report's words are understood
+    primary       whether this is the reading that decides, named before the run; a number has one, and any other is
+                  listed as such
+    half_digit    half of the last printed digit
+    exact         the claim is about the design, not the data
+    categorical   the number stands for one of several outcomes: it is reproduced where most seeds have it
+    scale         on which single runs are held against it: "log" for losses, "decibel" for PSNR
+    margin        the widest half width, on that scale, of a range of single runs that decides; a quarter of the number,
+                  or half its distance to the nearest of `rivals`, where that is less
+    alike         arms of the same design: their deviation in this metric is pooled with this arm's, where it is alike
+    test_set      the set whose test images the metric is a mean over: where not all of them were at hand, the error
+                  that this makes is added, as the measure "METRIC, deviation over images" tells it
+    explained_by  the (arm, metric) of other claims: where one is reproduced, it explains why this one isn't
     """
 
     arm: str
@@ -39,16 +62,28 @@ class Claim:
     categorical: bool = False
     explained_by: tuple[tuple[str, str], ...] = ()
     reason: str = ""
+    primary: bool = True
+    scale: Scale = "plain"
+    margin: float | None = None
+    rivals: tuple[Rival, ...] = ()
+    alike: tuple[str, ...] = ()
+    test_set: str = ""
+
+    def __post_init__(self):
+        check_scale(self.scale, self.reported)
 
 
 @dataclass(frozen=True)
 class Row:
     """One measure of one arm, beside the number that the report gives, if it gives one.
 
-    ci95      Student-t interval of the mean over seeds; None for fewer than two
+    mean      of the values; on the scale "log" their geometric mean
+    ci95      Student-t interval of the mean over seeds; None for fewer than two; of shares the exact one
     pi95      interval in which a single further run falls; None for fewer than two
     values    one per seed, those of `excluded` seeds left out
     excluded  seeds left out because they died (constant output); a row with all seeds stands beside it
+    dead      seeds among the values that died: two outcomes, which have no mean
+    primary   whether a claim's reading is the one that decides
     """
 
     arm: str
@@ -66,6 +101,9 @@ class Row:
     excluded: tuple[int, ...] = ()
     verdict: str = ""
     reason: str = ""
+    dead: tuple[int, ...] = ()
+    primary: bool = True
+    scale: Scale = "plain"
 
 
 class Difference(NamedTuple):
@@ -77,61 +115,24 @@ class Difference(NamedTuple):
     values: np.ndarray
 
 
-def measured(arm: str, metric: str, values: Any, **fields: Any) -> Row:
-    """A row of one value per seed; where one of them is not finite, without mean and intervals."""
+def measured(arm: str, metric: str, values: Any, *, scale: Scale = "plain", **fields: Any) -> Row:
+    """A row of one value per seed; without mean and intervals where one isn't finite, or a dead seed is among them."""
     values = tuple(float(value) for value in np.asarray(values, np.float64))
-    mean = float(np.mean(values)) if values and np.isfinite(values).all() else None
-    return Row(arm, metric, mean, interval(values), prediction_interval(values), len(values), values, **fields)
+    placed = on_scale(values, scale)
+    told = bool(values) and bool(np.isfinite(placed).all()) and not fields.get("dead")
+    mean = off_scale(float(np.mean(placed)), scale) if told else None
+    ci95, pi95 = (between(of(placed), scale) if told else None for of in (interval, prediction_interval))
+    return Row(arm, metric, mean, ci95, pi95, len(values), values, scale=scale, **fields)
 
 
-def judge(
-    measures: Measures,
-    claims: Sequence[Claim],
-    *,
-    seeds: Sequence[int],
-    dead: Mapping[str, Sequence[int]] | None = None,
-    barred: Sequence[str] = (),
-) -> list[Row]:
-    """A row for every claim, with its verdict; where seeds died, a second one without them.
-
-    `dead` names the seeds that died, by arm; `barred` the ways in which
-    this run departs from the reported settings that bar a comparison: with any, only exact claims are judged.
-    Raises UsageError for a claim on an arm that ran whose metric was not measured.
-    """
-    rows = []
-    for claim in claims:
-        fields = _fields(claim)
-        if claim.arm not in measures:
-            missing = {"verdict": NOT_COMPARABLE, "reason": "not part of this run"}
-            rows.append(replace(measured(claim.arm, claim.metric, ()), **fields, **missing))
-            continue
-        values = _values(measures, claim)
-        died = () if claim.exact else (dead or {}).get(claim.arm, ())  # a count is the same, dead or alive
-        found = _with_and_without(claim.arm, claim.metric, values, seeds, died)
-        rows += [_judged(replace(row, **fields), claim, barred, died) for row in found]
-    return [_explained(row, claims, rows) for row in rows]
-
-
-def rows_of(measures: Measures, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
-    """A row for every measure; where seeds died, a second one without them."""
-    return [
-        row
-        for arm, values in measures.items()
-        for metric, numbers in values.items()
-        for row in _with_and_without(arm, metric, numbers, seeds, dead.get(arm, ()))
-    ]
-
-
-def paired(difference: Difference, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
-    """A row of a difference; where seeds died in either arm, a second one without them."""
-    first, second, metric, values = difference
-    either = sorted({*dead.get(first, ()), *dead.get(second, ())})
-    return _with_and_without(f"{first}{PAIRED}{second}", metric, values, seeds, either)
+def between(ends: Interval | None, scale: Scale) -> Interval | None:
+    """An interval on a scale, as numbers."""
+    return None if ends is None else (off_scale(ends[0], scale), off_scale(ends[1], scale))
 
 
 def leaving_out_zero(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows with an interval, dead seeds or not, and those among them whose interval leaves out 0."""
-    known = [row for row in rows if row.ci95 and not row.excluded]
+    """The rows with an interval, which those with dead seeds haven't, and those whose interval leaves out 0."""
+    known = [row for row in rows if row.ci95]
     return known, [row for row in known if row.ci95 and not row.ci95[0] <= 0 <= row.ci95[1]]
 
 
@@ -144,96 +145,5 @@ def row_from_json(row: Mapping[str, Any]) -> Row:
     """A row of results.json."""
     tuples = {name: tuple(row[name]) if row[name] is not None else None for name in ("ci95", "pi95")}
     values = tuple(math.nan if value is None else float(value) for value in row["values"])
-    return Row(**{**row, **tuples, "values": values, "excluded": tuple(row["excluded"])})
-
-
-def _values(measures: Measures, claim: Claim) -> np.ndarray:
-    if claim.metric not in measures[claim.arm]:
-        raise UsageError(
-            f"the claim on {claim.arm!r} is of {claim.metric!r}, which was not measured; name one of "
-            f"{', '.join(measures[claim.arm])}"
-        )
-    return measures[claim.arm][claim.metric]
-
-
-def _with_and_without(arm, metric, values, seeds, dead) -> list[Row]:
-    """A row of all seeds and, where some died, one of the others."""
-    if np.ndim(values) == 0:
-        return [measured(arm, metric, [values], reading=SHARED)]
-    rows = [measured(arm, metric, values)]
-    dead = tuple(seed for seed in seeds if seed in set(dead))
-    if dead:
-        alive = [value for value, seed in zip(np.asarray(values), seeds, strict=True) if seed not in dead]
-        rows += [measured(arm, metric, alive, excluded=dead)] if alive else []
-    return rows
-
-
-def _fields(claim: Claim) -> dict[str, Any]:
-    return {name: getattr(claim, name) for name in ("reported", "reading", "source", "exact", "categorical")}
-
-
-def _judged(row: Row, claim: Claim, barred: Sequence[str], died: Sequence[int]) -> Row:
-    verdict, reason = _verdict(row, claim, barred)
-    words = f"dead seed{'s'[: len(died) > 1]} {', '.join(map(str, died))}"
-    if row.excluded:
-        reason = f"without the {words}: {reason}"
-    elif died and not claim.exact:  # an interval over the living and the dead is wide enough to hold any number
-        verdict, reason = NOT_COMPARABLE, f"with the {words}: two outcomes, not one distribution"
-    return replace(row, verdict=verdict, reason=reason)
-
-
-def _verdict(row: Row, claim: Claim, barred: Sequence[str]) -> tuple[str, str]:
-    reported = claim.reported
-    if claim.exact:
-        same = all(value == reported for value in row.values)
-        return (REPRODUCED, "exactly equal") if same else (DIFFERS, claim.reason or "not equal")
-    if barred:
-        return NOT_COMPARABLE, "not the report's settings: " + "; ".join(barred)
-    if row.mean is None:
-        return NOT_COMPARABLE, _without_mean(row)
-    if row.pi95 is None:
-        return NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
-    if claim.categorical:
-        return _commonest(np.array(row.values) == reported)
-    low, high = row.pi95[0] - claim.half_digit, row.pi95[1] + claim.half_digit
-    span = f"{_brief(low, reported)} to {_brief(high, reported)}"
-    if low <= reported <= high:
-        return REPRODUCED, f"inside the range of a single run, {span}"
-    side = "above" if reported > high else "below"
-    words = f"the report's is {side} the range of a single run, {span}."
-    return DIFFERS, " ".join(filter(None, [words, claim.reason])).rstrip(".")
-
-
-def _without_mean(row: Row) -> str:
-    """Why a row has no mean: no value at all, NaN among them, or an infinite one, which needn't be a fault."""
-    unknown, infinite = np.isnan(row.values).sum(), np.isinf(row.values).sum()
-    if unknown or not infinite:
-        return f"not a number in {unknown} of {row.n_seeds} seeds"
-    why = ": images without any error have no finite PSNR" if "psnr" in row.metric.lower() else ""
-    return f"infinite in {infinite} of {row.n_seeds} seeds{why}"
-
-
-def _commonest(hits: np.ndarray) -> tuple[str, str]:
-    """The verdict on an outcome that each seed has or hasn't, bool[seeds], and in how many it is seen."""
-    return REPRODUCED if 2 * hits.sum() > len(hits) else DIFFERS, f"in {hits.sum()} of {len(hits)} seeds"
-
-
-def _explained(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
-    """A number that differs under one reading is explained where the reading it points to reproduces it."""
-    if row.verdict != DIFFERS:
-        return row
-    claim = next(c for c in claims if (c.arm, c.metric, c.reported) == (row.arm, row.metric, row.reported))
-    for other in rows:
-        if (other.arm, other.metric) in claim.explained_by and other.verdict == REPRODUCED:
-            reading = other.reading or f"{other.arm}, {other.metric}"
-            return replace(row, verdict=EXPLAINED, reason=f"{row.reason}; it is reproduced when read as: {reading}")
-    return row
-
-
-def _brief(value: float, other: float) -> str:
-    """Four digits of `value`, or as many as it takes to stay on its side of `other`."""
-    for digits in range(4, 17):
-        text = f"{value:.{digits}g}"
-        if (float(text) > other) == (value > other) and (float(text) < other) == (value < other):
-            break
-    return text
+    seeds = {name: tuple(row.get(name, ())) for name in ("excluded", "dead")}
+    return Row(**{**row, **tuples, **seeds, "values": values})

@@ -37,6 +37,13 @@ def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departur
     return (*(Departure(words, True) for words in barring), *(Departure(words, False) for words in listed))
 
 
+def missing_images(data: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """1 / n - 1 / N of every test set, of whose N images n were at hand: times the variance over images, that of the
+    difference between the mean over the part and over all."""
+    tests = [entry for entry in data if entry["split"].startswith("test")]
+    return {entry["name"]: 1 / entry["n"] - 1 / max(_official(entry), entry["n"]) for entry in tests}
+
+
 def _official(entry: Mapping[str, Any]) -> int:
     return official_count(entry["name"], entry["split"], entry["source"]) or entry["n"]
 

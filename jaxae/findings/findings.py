@@ -10,16 +10,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import jaxae.findings.claims as claimed
+import jaxae.findings.verdicts as verdicts
 from jaxae.errors import UsageError
 from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured
-from jaxae.findings.departures import Departure, departures
+from jaxae.findings.departures import Departure, departures, missing_images
 from jaxae.findings.measures import combined, of_training
 from jaxae.train.trained import Trained
 
 Arrays = Mapping[str, Mapping[str, Any]]  # by arm and name
 
-UNLISTED = ("/first", "/best", " over epochs", "parameters")  # measures that are rows only where a claim names them
+UNLISTED = (
+    "/first",
+    "/best",
+    " over epochs",
+    "parameters",
+    verdicts.OVER_IMAGES,
+)  # measures that are rows only where a claim names them
 
 
 DEATHS = "seeds that died"
@@ -99,17 +105,21 @@ class Findings:
         """Whether all of these were measured of the arm."""
         return arm in self.measures and self.measures[arm].keys() >= {*metrics}
 
-    def rows(self, claims: Sequence[Claim] = ()) -> tuple[Row, ...]:
-        """A row for every claim, then the other measures, then the paired differences."""
+    def rows(self, claims: Sequence[Claim] = (), shares: Mapping[str, int] | None = None) -> tuple[Row, ...]:
+        """A row for every claim, then the other measures, then the paired differences.
+
+        `shares` names the metrics that are percentages of so many images, {metric: images}.
+        """
         common: dict[str, Any] = {"seeds": self.seeds, "dead": self.dead}
         barred = [departure.words for departure in self.departures if departure.bars]
-        rows = claimed.judge(self.measures, claims, barred=barred, **common)
+        missing = missing_images(self.origin.data)
+        rows = verdicts.judge(self.measures, claims, barred=barred, missing=missing, **common)
         known = {(row.arm, row.metric) for row in rows}
-        shown = claimed.rows_of(self.measures, **common)
+        shown = verdicts.rows_of(self.measures, shares=shares, **common)
         rows += [row for row in shown if (row.arm, row.metric) not in known and not row.metric.endswith(UNLISTED)]
         rows += [measured(arm, DEATHS, [len(dead)], reading=SHARED) for arm, dead in self.dead.items() if dead]
         for difference in self.differences:
-            rows += claimed.paired(difference, **common)
+            rows += verdicts.paired(difference, **common)
         return tuple(rows)
 
 

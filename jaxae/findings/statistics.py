@@ -6,6 +6,7 @@ added and would refuse a perfect reproduction.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def interval_by_point(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     some, several = np.maximum(count, 1), np.maximum(count, 2)
     mean = np.where(count > 0, np.where(known, values, 0.0).sum(0) / some, np.nan)
     spread = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(0) / (several - 1))
-    half = np.where(count > 1, _quantile(several - 1) * spread / np.sqrt(several), np.nan)
+    half = np.where(count > 1, quantile(several - 1) * spread / np.sqrt(several), np.nan)
     return mean, mean - half, mean + half
 
 
@@ -58,8 +59,8 @@ def side_of_zero(values: np.ndarray, least: float = 0.0) -> int:
     return int(found[0] > 0) - int(found[1] < 0)
 
 
-def share_interval(count: int, of: int) -> Interval:
-    """The exact 95% interval (Clopper-Pearson) of a share, seen in `count` of `of` cases.
+def share_interval(count: float, of: float) -> Interval:
+    """The exact 95% interval (Clopper-Pearson) of a share, seen in `count` of `of` cases, whole numbers or not.
 
     Raises UsageError for a count that isn't between 0 and `of`, and for no cases.
 
@@ -72,20 +73,42 @@ def share_interval(count: int, of: int) -> Interval:
     if not 0 <= count <= of or of < 1:
         raise UsageError(f"{count} of {of} is no share; give a count from 0 up to the number of cases, at least 1")
     tail = (1 - LEVEL) / 2
-    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
+    low = float(betaincinv(count, of - count + 1, tail)) if count > 0 else 0.0
     high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
     return low, high
+
+
+def share_over_seeds(shares: Sequence[float] | np.ndarray, cases: int) -> Interval | None:
+    """The 95% interval of the mean of shares, one per seed, each of `cases` images; it stays within 0 and 1.
+
+    Images of one seed are read alike, so they count for fewer: Clopper-Pearson's interval for the effective number of
+    cases, that at which a share would vary as ours does over seeds, less what so few seeds leave unknown (Korn and
+    Graubard, 1998). None where a share isn't finite, or there is none.
+
+    >>> low, high = ae.results.share_over_seeds([0.169, 0.10, 0.302], 10_000)
+    >>> 0 < low < 0.05 and 0.4 < high < 0.6
+    True
+    """
+    shares = np.asarray(shares, np.float64)
+    if not shares.size or not np.isfinite(shares).all():
+        return None
+    mean, known = float(np.clip(shares.mean(), 0, 1)), float(cases * len(shares))
+    variance = shares.var(ddof=1) / len(shares) if len(shares) > 1 else 0.0
+    if variance > 0 and 0 < mean < 1:
+        few = quantile(known - 1) / quantile(len(shares) - 1)
+        known = max(min(known, mean * (1 - mean) / variance * few**2), 1.0)
+    return share_interval(mean * known, known)
 
 
 def _student(values: Sequence[float] | np.ndarray, factor: float) -> Interval | None:
     values = np.asarray(values, np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
         return None
-    half = float(_quantile(len(values) - 1)) * values.std(ddof=1) * factor
+    half = float(quantile(len(values) - 1)) * values.std(ddof=1) * factor
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def _quantile(freedom: int | np.ndarray) -> np.ndarray:
+def quantile(freedom: Any) -> Any:
     """Student's t at the upper end of the interval, by degrees of freedom."""
     from scipy.special import stdtrit
 

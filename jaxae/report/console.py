@@ -14,7 +14,13 @@ from jaxae.report.numbers import number, printed, reproduced, without
 from jaxae.report.page import MARKS, SYNTHETIC, is_synthetic
 from jaxae.report.tables import claimed
 
-COLOURS = {"reproduced": "green", "explained": "cyan", "differs": "red", "not comparable": "yellow"}
+COLOURS = {
+    "reproduced": "green",
+    "explained": "cyan",
+    "differs": "red",
+    "inconclusive": "magenta",
+    "not comparable": "yellow",
+}
 
 
 def console(document: Document, manifest: Mapping[str, Any], departures: Sequence[Departure]) -> RenderableType:
@@ -31,7 +37,7 @@ def _claims(rows: Sequence[Row]) -> list[RenderableType]:
     cells = [
         (row.arm, _measure(row), number(row.reported) if not row.exact else printed(row), reproduced(row),
          Text(f"{MARKS.get(row.verdict, '')} {row.verdict}".strip(), COLOURS.get(row.verdict, "")))
-        for row in claimed(rows)
+        for row in sorted(claimed(rows), key=lambda row: not row.primary)
     ]  # fmt: skip
     return _table(columns, cells)
 
@@ -52,8 +58,8 @@ def _table(columns: Sequence[tuple[str, Any]], cells: Sequence[Sequence[Any]]) -
 
 
 def _measure(row: Row) -> str:
-    """The measure's name in words, which wrap, and the seeds that it leaves out."""
-    return "\n".join(filter(None, [row.metric.replace("/", " "), without(row)]))
+    """The measure's name in words, which wrap, the seeds that it leaves out, and whether it is not what decides."""
+    return "\n".join(filter(None, [row.metric.replace("/", " "), without(row), "" if row.primary else "other reading"]))
 
 
 def _reasons(rows: Sequence[Row]) -> list[Text]:

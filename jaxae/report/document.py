@@ -42,6 +42,7 @@ class Document:
     tables       the study's own
     figures      {name: a record of `figures`}, in their order
     notes        Markdown: how it was measured, and what was decided where the report is silent
+    line         Markdown, for a table of all reports: what this one says, what is found, and why; or nothing
     """
 
     conclusions: str
@@ -49,3 +50,4 @@ class Document:
     tables: tuple[Table, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
+    line: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxae.findings import Row, measured
+from jaxae.findings import Row, measured, share_over_seeds, side_of_zero, telling_seeds
 from jaxae.findings.claims import SHARED
 
 NONE = "—"
@@ -33,8 +33,13 @@ def printed(row: Row) -> str:
 
 
 def reproduced(row: Row) -> str:
-    """The mean and the half-width of its 95% interval; of outcomes, which have no mean, each seed's; where values are
-    infinite, as a PSNR without error is, of how many seeds."""
+    """The mean and the half-width of its 95% interval, or its ends where they lie at unequal distances.
+
+    Of outcomes, and where dead seeds are among the others, which have no mean: each seed's. Where values are infinite,
+    as a PSNR without error is: of how many seeds.
+    """
+    if row.dead:
+        return by_seed(row.values)
     if row.mean is None:
         return _without_mean(row)
     if row.categorical:
@@ -45,6 +50,10 @@ def reproduced(row: Row) -> str:
         return number(row.mean)
     if row.ci95 is None:
         return f"{number(row.mean)} (n = {row.n_seeds}, no interval)"
+    if row.scale == "percent":
+        return portion_of(row.mean, row.ci95)
+    if row.scale == "log":
+        return f"{number(row.mean)} ({number(row.ci95[0])} to {number(row.ci95[1])})"
     half = (row.ci95[1] - row.ci95[0]) / 2
     return f"{number(row.mean)} ± {f'{half:#.2g}'.rstrip('.') if 0 < half < 99.5 else number(half)}"
 
@@ -82,6 +91,34 @@ def percent(values: Any) -> str:
     return f"({words})%" if "±" in words else f"{words}%"
 
 
+def portion(values: Any, cases: int) -> str:
+    """Percentages of so many images, one per seed, float[seeds], with the exact interval: "19% (2.4 to 54%)"."""
+    values = np.atleast_1d(np.asarray(values, np.float64))
+    found = share_over_seeds(values / 100, cases)
+    return NONE if found is None else portion_of(float(values.mean()), (100 * found[0], 100 * found[1]))
+
+
+def portion_of(mean: float, ends: tuple[float, float]) -> str:
+    """A percentage and the ends of its interval."""
+    return f"{mean:.3g}% ({ends[0]:.3g} to {ends[1]:.3g}%)"
+
+
+def ratio(value: float) -> str:
+    """How many times likelier, to two digits or the unit; above 1,000 Student's tails tell no more: "over 1,000"."""
+    if math.isnan(value) or value > 1000:
+        return NONE if math.isnan(value) else "over 1,000"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def undecided(values: Any) -> str:
+    """What is to be said of a difference that can't be told from 0, float[seeds]: that all seeds lie on one side."""
+    values = np.asarray(values, np.float64)
+    if len(values) < 2 or not np.isfinite(values).all() or len({*np.sign(values)}) > 1 or side_of_zero(values):
+        return ""
+    seeds = telling_seeds(values)
+    return f"all {len(values)} seeds lie on one side, so there are too few: {seeds or 'many more'} would tell"
+
+
 def share(fraction: float) -> str:
     """A share of 1 in percent: "97.5%"."""
     return f"{fraction:.1%}"
@@ -112,9 +149,10 @@ def plural(count: int, word: str) -> str:
 
 
 def without(row: Row) -> str:
-    """Which seeds the row leaves out, in words."""
-    seeds = ", ".join(map(str, row.excluded))
-    return f"without dead seed{'s' if len(row.excluded) > 1 else ''} {seeds}" if seeds else ""
+    """Which seeds the row leaves out since they died, or has among the others, in words."""
+    died = row.excluded or row.dead
+    seeds = ", ".join(map(str, died))
+    return f"with{'out' if row.excluded else ''} dead seed{'s'[: len(died) > 1]} {seeds}" if died else ""
 
 
 def _without_mean(row: Row) -> str:
@@ -128,5 +166,20 @@ def _without_mean(row: Row) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (number, reproduced, over_seeds, rounded, percent, share, by_seed, signed, listed, plural, without)
+    for function in (
+        number,
+        reproduced,
+        over_seeds,
+        rounded,
+        percent,
+        portion,
+        ratio,
+        undecided,
+        share,
+        by_seed,
+        signed,
+        listed,
+        plural,
+        without,
+    )
 }

@@ -20,11 +20,19 @@ from jaxae.findings import VERDICTS, Departure
 from jaxae.report import figure_files
 from jaxae.report.document import Document, Table
 from jaxae.report.numbers import NONE
-from jaxae.report.tables import EXPLANATION, claimed, claims_table, differences_table, measures_table
+from jaxae.report.tables import (
+    EXPLANATION,
+    claims_table,
+    differences_table,
+    judged,
+    measures_table,
+    readings_table,
+)
 
 TEMPLATES = Path(__file__).with_name("templates")
 PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
-MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "not comparable": "○"}
+MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "inconclusive": "?", "not comparable": "○"}
+LONG = 8  # rows of a table, above which a page of results folds it
 SYNTHETIC = (
     "SYNTHETIC DATA: this run used the embedded synthetic images, not the data of the report. "
     "Its numbers test the program and say nothing about the study."
@@ -121,7 +129,7 @@ def _remove_others(folder: Path, figures: Mapping[str, Any]) -> None:
 
 def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> dict[str, Any]:
     """What the templates show, worked out."""
-    counts = Counter(row.verdict for row in claimed(document.rows))
+    counts = Counter(row.verdict for row in judged(document.rows))
     return {
         "manifest": manifest,
         "document": document,
@@ -130,6 +138,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "listed": [departure.words for departure in departures if not departure.bars],
         "tally": [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
         "claims": claims_table(document.rows),
+        "readings": readings_table(document.rows),
         "explanation": EXPLANATION,
         "measures": measures_table(document.rows),
         "differences": differences_table(document.rows),
@@ -231,6 +240,6 @@ def _environment() -> Any:
         "code": code_span,
         "sentence": lambda text: text if str(text).endswith((".", "?", "!")) else f"{text}.",
     }
-    made.globals |= {"MARKS": MARKS, "NONE": NONE, "zip": zip, "details_of": _details_of}
+    made.globals |= {"MARKS": MARKS, "NONE": NONE, "LONG": LONG, "zip": zip, "details_of": _details_of}
     made.globals["style"] = Markup((TEMPLATES / "page.css").read_text("utf-8").strip())
     return made

@@ -13,9 +13,12 @@ CLAIMS = (
 )  # fmt: skip
 OTHERS = (("Arm", "text"), ("Measure", "code"), ("Mean", "number"), ("n", "number"), ("Reading", "detail"))
 EXPLANATION = (
-    "Reproduced: the mean over n seeds ± the half-width of its 95% Student-t interval. The verdict holds the reported "
-    "number, which is one run, against the range in which 95% of single runs fall; an outcome is reproduced where most "
-    "seeds have it."
+    "Reproduced: the mean over n seeds ± the half-width of its 95% Student-t interval; of losses, which are compared "
+    "by their logarithms, the geometric mean and the interval's ends. The verdict holds the reported number, which is "
+    "one run, against the range in which 95% of single runs fall. Inside it the number is reproduced if the range is "
+    "narrow enough: its half width at most a quarter of the number and half the way to the nearest other reading or "
+    "baseline. Inside a wider one it is inconclusive. An outcome is reproduced where the exact interval of the share "
+    "of seeds that have it lies above one half."
 )
 
 
@@ -29,18 +32,38 @@ def differing(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.reported is None and PAIRED in row.arm]
 
 
+def primary(rows: Sequence[Row]) -> list[Row]:
+    """The rows that hold a reported number in the reading that decides."""
+    return [row for row in claimed(rows) if row.primary]
+
+
+def judged(rows: Sequence[Row]) -> list[Row]:
+    """The rows whose verdicts count: one for every number; where seeds died, that without them."""
+    return list({(row.arm, row.metric, row.reported): row for row in primary(rows)}.values())  # it is the later one
+
+
 def claims_table(rows: Sequence[Row]) -> Table:
-    """Reported against reproduced; a verdict and a reason that all share are said once, below."""
-    rows, note = claimed(rows), ""
+    """Reported against reproduced, each number once; a verdict and a reason that all share are said once, below."""
+    rows, note = primary(rows), ""
     if len(rows) > 1 and len({(row.verdict, row.reason) for row in rows}) == 1:
         note = f"All {len(rows)} reported numbers: {rows[0].verdict}, {rows[0].reason}."
         rows = [dataclasses.replace(row, reason="") for row in rows]
-    cells = [
+    return Table("Reported against reproduced", CLAIMS, _cells(rows), note)
+
+
+def readings_table(rows: Sequence[Row]) -> Table:
+    """The same numbers in other readings, which don't decide."""
+    others = [row for row in claimed(rows) if not row.primary]
+    note = "They were tried beside the one that decides; where a number differs, one of them can explain it."
+    return Table("Other readings of these numbers", CLAIMS, _cells(others), note)
+
+
+def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    return [
         (arm_of(row), row.metric, printed(row), reproduced(row), str(row.n_seeds), row.verdict, row.reason, row.reading,
          row.source)
         for row in rows
     ]  # fmt: skip
-    return Table("Reported against reproduced", CLAIMS, cells, note)
 
 
 def measures_table(rows: Sequence[Row]) -> Table:
@@ -62,8 +85,8 @@ def differences_table(rows: Sequence[Row]) -> Table:
 
 
 def arm_of(row: Row) -> str:
-    """The arm, and the seeds that the row leaves out."""
-    return f"{row.arm} ({without(row)})" if row.excluded else row.arm
+    """The arm, and the seeds that the row leaves out, or that died and are among the others."""
+    return f"{row.arm} ({without(row)})" if row.excluded or row.dead else row.arm
 
 
 def _others(title: str, rows: Sequence[Row], note: str = "") -> Table:

@@ -1,8 +1,10 @@
 """Prose with numbers in it: Markdown templates, which whoever edits words can edit.
 
-A template (Jinja2, beside the study that it words) has two parts, divided by a line of three hyphens: the conclusions,
-bullets of one sentence each, and the notes on how it was measured. Numbers are given to it; it says how they are shown,
-by the filters of `numbers`: `{{ gain | rounded }} dB`.
+A template (Jinja2, beside the study that it words) has up to four parts, divided by lines of three hyphens: the
+conclusions, bullets of one sentence each; the notes on how it was measured; three bullets for a table of all reports:
+what this one says, what is found, and why; and a bullet for each statement that the report makes in words: the
+statement, where it stands and what is found, divided by " | ". Numbers are given to it; it says how they are shown, by
+the filters of `numbers`: `{{ gain | rounded }} dB`.
 """
 
 import functools
@@ -11,16 +13,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxae.report.document import Table
 from jaxae.report.numbers import FILTERS
 
 DIVIDER = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
 
 class Words(NamedTuple):
-    """What a template says: conclusions and notes, Markdown both."""
+    """What a template says, all Markdown.
+
+    conclusions  bullets
+    notes        paragraphs
+    line         the cells of its line in a table of reports
+    statements   the report's statements, one table, or none
+    """
 
     conclusions: str
     notes: str
+    line: tuple[str, ...] = ()
+    statements: tuple[Table, ...] = ()
 
 
 class TemplateError(Exception):
@@ -37,8 +48,18 @@ def words(template: Path, **facts: Any) -> Words:
         raise TemplateError(f"{template}, line {error.lineno}: {error.message}") from error
     except jinja2.UndefinedError as error:
         raise TemplateError(f"{template}, line {_line(template, error)}: {error.message}") from error
-    first, *rest = DIVIDER.split(text, maxsplit=1)
-    return Words(tidy(first), tidy("".join(rest)))
+    first, notes, line, said, *_ = [*map(tidy, DIVIDER.split(text, maxsplit=3)), "", "", ""]
+    return Words(first, notes, tuple(_bullets(line)), _statements(_bullets(said)))
+
+
+def _bullets(text: str) -> list[str]:
+    return [line.removeprefix("- ") for line in text.splitlines() if line]
+
+
+def _statements(bullets: list[str]) -> tuple[Table, ...]:
+    columns = (("It says", "text"), ("Where", "text"), ("We find", "text"))
+    rows = [tuple(bullet.split(" | ", maxsplit=2)) for bullet in bullets]
+    return (Table("The report, statement by statement", columns, rows),) if rows else ()
 
 
 def tidy(text: str) -> str:

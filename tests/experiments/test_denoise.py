@@ -1,5 +1,7 @@
 """What the study `denoise` computes itself: logged means, fixed copies of noise, its penalty and its verdict."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import jaxae as ae
 from experiments.denoise import measures, words
 from experiments.denoise import method as denoise
+from jaxae.run.saved import load_result
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 
@@ -41,22 +44,30 @@ def test_the_l1_penalty_adds_the_sign_of_the_parameters_to_the_gradient():
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "expected"),
+    ("code", "text", "favoured", "silent"),
     [
-        ("yyy", "ynn", (3, 1, "standard deviation")),
-        ("nyn", "yyn", (1, 2, "variance")),
-        ("yyn", "nyy", (2, 2, "")),
+        ([0.012, 0.0121, 0.0122], [0.02, 0.0201, 0.0202], "standard deviation", 0),
+        ([0.02, 0.0201, 0.0202], [0.012, 0.0121, 0.0122], "variance", 0),
+        ([0.012, 0.0121, 0.0122], [0.01205, 0.0121, 0.0122], "", 1),
     ],
 )
-def test_the_verdict_on_the_noise_takes_the_reading_that_reproduces_all_of_the_other(code, text, expected):
-    verdicts = {"y": ae.results.REPRODUCED, "n": ae.results.DIFFERS}
+def test_the_verdict_on_the_noise_is_by_likelihood(code, text, favoured, silent):
     rows = [
-        ae.results.measured(denoise.REPORTED[name].name, str(i), [1.0], reported=1.0, verdict=verdicts[letter])
-        for name, letters in (("deviation", code), ("variance", text))
-        for i, letter in enumerate(letters)
+        ae.results.measured(
+            denoise.REPORTED[name].name, "test/mse, signed", values, reported=0.0121, verdict="reproduced", scale="log"
+        )
+        for name, values in (("deviation", code), ("variance", text))
     ]
-    noise = words.which_noise(rows)
-    assert (noise["judged"], (noise["code"], noise["text"], noise["favoured"])) == (3, expected)
+    said = words.favoured(words.which_noise(rows))
+    assert (said["judged"], said["favoured"], len(said["silent"])) == (1, favoured, silent)
+
+
+def test_the_committed_numbers_tell_the_noise_by_ssim_and_psnr_and_not_by_the_first_losses():
+    saved = load_result(Path(denoise.__file__).parents[1] / "results/denoise.json")
+    found = {one.metric: one for one in words.which_noise(saved.findings.rows(denoise.claims(saved.findings.config)))}
+    assert found[words.SSIM].ratio == pytest.approx(3669, rel=1e-3)
+    assert found[words.PSNR].ratio == pytest.approx(176.7, rel=1e-3)
+    assert 0.9 < found["train/loss of 100 steps/first"].ratio < 1.1
 
 
 def test_what_nothing_would_be_improved_by_is_refused():

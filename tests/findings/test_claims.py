@@ -8,7 +8,8 @@ import pytest
 
 from jaxae import findings as results
 from jaxae.findings import Claim, Difference
-from jaxae.findings.claims import paired, row_from_json, row_to_json
+from jaxae.findings.claims import row_from_json, row_to_json
+from jaxae.findings.verdicts import paired
 from jaxae.report.numbers import reproduced
 
 CLAIM = Claim("fc", "loss", 0.5, "Results", reading="the mean")
@@ -17,6 +18,10 @@ SEEDS = [0, 1, 2]
 
 def row(values, claim=CLAIM, **options):
     return results.judge({"fc": {"loss": np.array(values)}}, [claim], seeds=SEEDS[: len(values)], **options)
+
+
+def judged_of(values, claim):
+    return results.judge({"fc": {"loss": np.array(values)}}, [claim], seeds=range(len(values)))[0]
 
 
 def test_intervals_are_students():
@@ -53,16 +58,22 @@ def test_exact_claims_are_judged_on_any_data():
 def test_an_outcome_is_reproduced_where_most_seeds_have_it():
     nine = replace(CLAIM, reported=9, categorical=True)
     found = row([9.0, 8.0, 9.0], nine)[0]
-    assert (found.verdict, found.reason) == ("reproduced", "in 2 of 3 seeds")
-    assert reproduced(found) == "9, 8, 9"
-    assert row([9.0, 8.0, 8.0], nine)[0].verdict == "differs"  # an interval over digits would hold 9
+    assert (found.verdict, reproduced(found)) == ("inconclusive", "9, 8, 9")
+    assert found.reason.startswith("in 2 of 3 seeds, which leaves any share from 9% to 99% open")
+    # Clopper-Pearson's ends of 5 of 5 and 6 of 6 are 0.025^(1/5) = 0.478 and 0.025^(1/6) = 0.541
+    five, six, none = (
+        judged_of(seeds, nine) for seeds in ([9.0] * 5, [9.0] * 6, [8.0] * 6)
+    )  # an interval over digits would hold 9 in either case
+    assert (five.verdict, five.reason.rpartition("; ")[2]) == ("inconclusive", "6 seeds would decide")
+    assert (six.verdict, none.verdict) == ("reproduced", "differs")
     assert row([9.0, 9.0, 9.0], nine, barred=["synthetic data"])[0].verdict == "not comparable"
 
 
 def test_a_dead_seed_is_named_and_never_silently_averaged():
     both = row([0.50, 1.00, 0.51], dead={"fc": [1]})
     assert [(r.n_seeds, r.excluded) for r in both] == [(3, ()), (2, (1,))]
-    assert both[0].mean == pytest.approx(0.67)
+    assert (both[0].mean, both[0].ci95, both[0].dead) == (None, None, (1,))  # two outcomes have no mean
+    assert reproduced(both[0]) == "0.5, 1 and 0.51"
     assert both[1].mean == pytest.approx(0.505)
     assert [r.verdict for r in both] == ["not comparable", "reproduced"]  # the interval with it would hold any number
     assert "dead seed 1" in both[1].reason
@@ -89,7 +100,7 @@ def test_differences_are_paired_by_seed():
 def test_differences_that_leave_out_0_are_counted_and_named():
     apart, around, one_seed = [1.0, 1.1, 0.9], [1.0, -1.0, 0.5], [1.0]
     found = [results.measured("a - b", name, v) for name, v in (("m", apart), ("o", around), ("p", one_seed))]
-    found += [replace(found[0], excluded=(2,)), replace(found[1], metric="q"), replace(found[1], metric="r")]
+    found += [replace(found[0], ci95=None, dead=(2,)), replace(found[1], metric="q"), replace(found[1], metric="r")]
     known, outside = results.leaving_out_zero(found)
     assert ([row.metric for row in known], [row.metric for row in outside]) == (["m", "o", "q", "r"], ["m"])
 
@@ -103,6 +114,9 @@ def test_the_side_of_zero_is_that_of_the_interval():
 def test_rows_survive_json():
     for kept in [*row([0.49, 0.50, 0.52]), *row([0.5]), *row([0.5, np.inf, -np.inf])]:
         assert row_from_json(json.loads(json.dumps(row_to_json(kept), allow_nan=False))) == kept
+    kept = row([0.49, 0.50, 0.52])[0]
+    older = {name: value for name, value in row_to_json(kept).items() if name not in ("dead", "primary", "scale")}
+    assert row_from_json(older) == kept  # as files before these fields hold them
     unknown = row_from_json(json.loads(json.dumps(row_to_json(row([0.5, np.nan])[0]), allow_nan=False)))
     np.testing.assert_array_equal(unknown.values, [0.5, np.nan])
 

@@ -18,8 +18,8 @@ from jaxae.report.console import console
 from jaxae.report.curves import loss_curves
 from jaxae.report.document import Document, Table
 from jaxae.report.page import markdown_table, section, write_report
-from jaxae.report.tables import claims_table, differences_table, measures_table
-from jaxae.report.words import TemplateError, words
+from jaxae.report.tables import claims_table, differences_table, measures_table, readings_table
+from jaxae.report.words import words
 
 VERDICTS = ("reproduced", "differs", "explained", "not comparable")
 DIGITS = np.linspace(0, 1, 2 * 8 * 8, dtype=np.float32).reshape(2, 8, 8, 1)
@@ -213,42 +213,18 @@ def test_tables_of_rows():
     assert lines[1] == "| --- | --- | ---: | ---: | ---: | --- | --- | --- | --- |"
     assert len(lines) == 2 + sum(row.reported is not None for row in ROWS)
     assert r"in [0, 1]: a \| sum | Results, 1 |" in lines[3]
-    assert [row[0] for row in differences_table(ROWS).rows] == ["conv - fc", "conv - fc (without dead seed 2)"]
+    every, alive = differences_table(ROWS).rows
+    assert (every[0], alive[0]) == ("conv - fc (with dead seed 2)", "conv - fc (without dead seed 2)")
+    assert "±" in alive[2]
+    assert "±" not in every[2]  # the living and the dead have no mean
     assert not [row for row in measures_table(ROWS).rows if " - " in row[0]]
+    other = replace(ROWS[1], primary=False, reading="another")
+    assert [row[7] for row in readings_table([*ROWS, other]).rows] == ["another"]
+    assert len(claims_table([*ROWS, other]).rows) == len(claims_table(ROWS).rows)
     alike = [replace(row, verdict="not comparable", reason="synthetic data") for row in ROWS]
     shared = claims_table(alike)
     assert shared.note == "All 7 reported numbers: not comparable, synthetic data."
     assert {row[6] for row in shared.rows} == {""}
-
-
-# ---- words
-
-
-def test_a_template_has_conclusions_and_notes_in_whole_paragraphs(tmp_path):
-    template = tmp_path / "words.md"
-    conclusions = "- One\n  sentence.\n\n{% if gone %}\n- Gone.\n{% endif %}\n\n- Two {{ x | rounded }}.\n"
-    template.write_text(f"{conclusions}---\n\nA\nnote.\n\n\n\nB.\n")
-    assert words(template, gone=False, x=[1.0, 2.0, 3.0]) == ("- One sentence.\n- Two 2.0 ± 2.5.", "A note.\n\nB.")
-    template.write_text("Alone.")
-    assert words(template) == ("Alone.", "")
-
-
-@pytest.mark.parametrize("fact", ["gain", "gain | rounded", "gain | percent", "gain | by_seed", "gain | signed(1)"])
-def test_a_fact_that_is_missing_is_named_with_template_and_line(tmp_path, fact):
-    template = tmp_path / "words.md"
-    template.write_text("- One.\n- Two {{ " + fact + " }}.\n")
-    with pytest.raises(TemplateError, match=r"words\.md, line 2: 'gain' is undefined"):
-        words(template)
-    template.write_text("{% if %}")
-    with pytest.raises(TemplateError, match=r"words\.md, line 1: "):
-        words(template)
-
-
-def test_a_template_reaches_nothing_but_its_facts(tmp_path):
-    template = tmp_path / "words.md"
-    template.write_text("{{ ''.__class__.__mro__ }}")
-    with pytest.raises(Exception, match="unsafe"):
-        words(template)
 
 
 # ---- curves

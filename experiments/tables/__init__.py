@@ -1,0 +1,5 @@
+"""The committed results as pages, made of the findings by today's code: `python -m experiments.tables`."""
+
+from experiments.tables.pages import README, RESULTS, pages
+
+__all__ = ["README", "RESULTS", "pages"]

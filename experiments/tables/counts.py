@@ -1,0 +1,108 @@
+"""How many numbers of the reports were tried, in how many readings, with which verdicts, and what chance would give."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Row
+from jaxae.findings.scales import on_scale, own_margin
+from jaxae.report.document import Document
+from jaxae.report.tables import claimed, judged
+from jaxae.run.saved import Saved
+
+APART = 2.0  # the factor within which a number is thought of as drawn by chance
+
+
+class Said(NamedTuple):
+    """A results file: its name, what it holds and what is said of it."""
+
+    name: str
+    saved: Saved
+    document: Document
+
+    @property
+    def report(self) -> str:
+        """The number of the report that the study's card names; nothing where there is none."""
+        found = re.search(r"(\d{3})_[0-9a-f]+\.txt", self.saved.experiment.card or "")
+        return found[1] if found else ""
+
+
+def numbers_of(results: Sequence[Said]) -> dict[str, list[Row]]:
+    """The reports' numbers, each once, {report: rows}.
+
+    Where several files hold one, the row with the most seeds that can be judged counts.
+    """
+    best: dict[tuple[Any, ...], tuple[str, Row]] = {}
+    for said in results:
+        for row in judged(said.document.rows):
+            arm = "" if row.exact else row.arm  # arms of one network have one count
+            key = said.saved.experiment.name, arm, row.metric, row.reported
+            if key not in best or _weight(row) > _weight(best[key][1]):
+                best[key] = said.report, row
+    found: dict[str, list[Row]] = {}
+    for report, row in best.values():
+        found.setdefault(report, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def readings_of(results: Sequence[Said], report: str) -> int:
+    """In how many readings a report's numbers were tried, those that decide among them."""
+    return len(
+        {
+            (said.saved.experiment.name, row.arm, row.metric, row.reported, row.reading)
+            for said in results
+            if said.report == report
+            for row in claimed(said.document.rows)
+        }
+    )
+
+
+def verdicts_table(results: Sequence[Said]) -> list[list[str]]:
+    """By report, and of all: numbers, readings, how many numbers have which verdict, and how many are mere counts."""
+    lines, total = [], Counter[str]()
+    for report, rows in numbers_of(results).items():
+        counts = Counter({"numbers": len(rows), "readings": readings_of(results, report)})
+        counts.update(row.verdict for row in rows)
+        counts["exact"] = sum(row.exact for row in rows)
+        total += counts
+        lines.append([report, *_cells(counts)])
+    return [*lines, ["all", *_cells(total)]]
+
+
+def _cells(counts: Counter[str]) -> list[str]:
+    return [str(counts[name]) for name in ("numbers", "readings", "exact", *VERDICTS)]
+
+
+def chance(results: Sequence[Said]) -> dict[str, float]:
+    """What chance alone would give of the numbers with an interval.
+
+    Were every reading right, 5% of them would lie outside. Had each been drawn evenly (on its logarithm) within a
+    factor of APART of where it is, some would be called reproduced: as many as narrow ranges cover of that.
+    """
+    rows = [row for rows in numbers_of(results).values() for row in rows if row.pi95 and row.verdict != NOT_COMPARABLE]
+    rows = [row for row in rows if not (row.exact or row.categorical)]
+    return {
+        "judged": len(rows),
+        "outside": 0.05 * len(rows),
+        "lucky": sum(_covered(row) for row in rows),
+        "reproduced": sum(row.verdict == REPRODUCED for row in rows),
+    }
+
+
+def _covered(row: Row) -> float:
+    """How much of the numbers within a factor of APART lies in the row's range, where that is narrow enough."""
+    assert row.pi95 is not None and row.reported is not None
+    low, high = (float(on_scale(end, row.scale)) for end in row.pi95)
+    if (high - low) / 2 > own_margin(row.reported, row.scale):
+        return 0.0
+    if row.scale == "decibel":
+        return min((high - low) / (20 * np.log10(APART)), 1.0)
+    low, high = (max(float(end) / row.reported, 1 / APART) for end in row.pi95)
+    return float(max(np.log(min(high, APART) / low), 0) / (2 * np.log(APART)))
+
+
+def _weight(row: Row) -> tuple[bool, int]:
+    return row.verdict != NOT_COMPARABLE, row.n_seeds

@@ -1,0 +1,179 @@
+"""The pages: one for every study, one that counts verdicts, and the README's table of the reports."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmark import table as benchmark_table
+from experiments.tables.counts import APART, Said, chance, verdicts_table
+from jaxae.findings import VERDICTS
+from jaxae.report.document import Table
+from jaxae.report.page import images_of, markdown_table, section
+from jaxae.report.tables import claimed
+from jaxae.run.saved import load_result
+
+HERE = Path(__file__).parents[1]
+README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"
+START, END = "<!-- results:", "<!-- end of results -->"
+MADE = "Made by `python -m experiments.tables` from the JSON files of this folder, never by hand."
+INTRO = f"""# Results
+
+{MADE}
+
+Not all of CIFAR-10 was at hand where these were measured. "n = 5,438 of 50,000" is the part of it that was, with the
+original pixels; "re-encoded as JPEG" is all of it with nearly the same pixels. A run on all images that were at hand,
+in as many steps as the report's, is judged, though it saw fewer photos, each more often. With `--limit`, other epochs
+or JPEG pixels nothing is judged but what is exact."""
+COUNTED = """A number counts once, whatever the files that hold it: in the reading that decides, and in the run of the
+most seeds that can be judged. The margins, and which reading decides, were named after these runs, before any that
+come."""
+
+
+def pages() -> dict[Path, str]:
+    """Every file as it should be: what today's code says of the saved findings."""
+    files = sorted(RESULTS.parent.glob("*.json"))
+    timed = [path for path in files if path.stem.startswith("benchmark")]
+    results = [said_of(path) for path in files if path not in timed]
+    studies = dict.fromkeys(said.saved.experiment.name for said in results)
+    made = {page_of(study): study_page(study, results) for study in studies}
+    speed = [f"## {path.stem}\n\n{benchmark_table.markdown(json.loads(path.read_text()))}" for path in timed]
+    made[page_of("benchmark")] = "\n\n".join(["# Speed", MADE, *speed]) + "\n"
+    made[RESULTS] = index(results)
+    return {README: within(README.read_text(), reports_table(results)), **made}
+
+
+def said_of(path: Path) -> Said:
+    """A results file, and what today's code says of it."""
+    saved = load_result(path)
+    return Said(path.stem, saved, saved.experiment.document(saved.findings))
+
+
+def page_of(study: str) -> Path:
+    """Where a study's results are told."""
+    return RESULTS.parent / f"{study}.md"
+
+
+def study_page(study: str, results: Sequence[Said]) -> str:
+    """All results of a study, what tells most first."""
+    own = sorted((said for said in results if said.saved.experiment.name == study), key=_weight)
+    title = own[0].saved.manifest["title"].rstrip(".")  # begins with the study's name
+    parts = [
+        section(said.name, said.saved.manifest, said.document, said.saved.experiment.departures(said.saved.findings))
+        for said in own
+    ]
+    return "\n\n".join([f"# {title}", MADE, *parts]) + "\n"
+
+
+def _weight(said: Said) -> tuple[bool, bool, int, str]:
+    """What stands first: what is judged, holds numbers of a report, and has the most seeds."""
+    found = said.saved.findings
+    return not found.judged, not claimed(said.document.rows), -len(found.seeds), said.name
+
+
+# ---- the page that counts
+
+
+def index(results: Sequence[Said]) -> str:
+    """How many numbers have which verdict, by report; what chance would give; every file, its departures and cost."""
+    luck = chance(results)
+    heads = ("Report", "Numbers", "Readings tried", "Mere counts", *VERDICTS)
+    counts = Table("", [(head, "number") for head in heads], verdicts_table(results))
+    words = (
+        f"{luck['judged']:.0f} numbers are held against an interval. Were every reading right, {luck['outside']:.1f} "
+        "of them would lie outside by chance. Had each been drawn anywhere within a factor of "
+        f"{APART:g} of where it is, {luck['lucky']:.1f} would be called reproduced; {luck['reproduced']:.0f} are."
+    )
+    listed = [said for said in results if claimed(said.document.rows)]
+    parts = [
+        INTRO, "## Verdicts", COUNTED, markdown_table(counts), words,
+        "## Results", files_table(results),
+        "## How they depart from the reports", departures_table(listed),
+        "## What they cost", compute_table(results),
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def link(said: Said, folder: str = "") -> str:
+    """A link to a result's section."""
+    return f"[{said.name}]({folder}{said.saved.experiment.name}.md#{said.name})"
+
+
+def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of cells that are Markdown already."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+def files_table(results: Sequence[Said]) -> str:
+    """Every file, what it was measured on."""
+    rows = [
+        [link(said), said.report or "", images_of(said.saved.manifest), str(len(said.saved.findings.seeds))]
+        for said in results
+    ]
+    return plain_table(("result", "report", "data", "seeds"), rows)
+
+
+def departures_table(results: Sequence[Said]) -> str:
+    """What bars a run from being judged, what is listed, its batch and its weights."""
+    rows = []
+    for said in results:
+        config, found = said.saved.findings.config, said.saved.experiment.departures(said.saved.findings)
+        starts = [str(source) for source in getattr(config, "pretrained", ())]
+        weights = ", ".join("random" if source == "none" else f"from {source}" for source in starts) or "random"
+        judged = "no" if any(departure.bars for departure in found) else "yes"
+        words = "; ".join(departure.words for departure in found) or "none known"
+        rows.append([link(said), judged, words, str(config.batch_size), str(config.epochs), weights])
+    heads = ("result", "judged", "departs from the report's settings", "batch", "epochs", "first weights")
+    return plain_table(heads, rows)
+
+
+def compute_table(results: Sequence[Said]) -> str:
+    """Hours of training, on what, and by which commit."""
+    rows = []
+    for said in results:
+        manifest = said.saved.manifest
+        device, seconds = manifest["device"], seconds_of(manifest)
+        hours = f"{seconds / 3600 * cores_of(device):.2f}"
+        kind = f"{device['count']} × {device['kind']} ({device['platform']})"
+        commit = str(manifest["git_commit"] or "")[:7]
+        rows.append([link(said), kind, str(cores_of(device)), f"{seconds:,.0f}", hours, f"`{commit}`"])
+    total = sum(float(row[4]) for row in rows)
+    heads = ("result", "device", "cores", "seconds of training", "core hours", "commit")
+    return f"{plain_table(heads, rows)}\n\nIn all {total:.1f} core hours."
+
+
+def seconds_of(manifest: Mapping[str, Any]) -> float:
+    """Of training, all arms together."""
+    return sum(arm.get("wall_seconds", 0) for arm in manifest["arms"].values()) or manifest.get("wall_seconds", 0)
+
+
+def cores_of(device: Mapping[str, Any]) -> int:
+    """Of the processor; of an accelerator, how many there were."""
+    return device.get("cores", 1) if device["platform"] == "cpu" else device["count"]
+
+
+# ---- the README
+
+
+def reports_table(results: Sequence[Said]) -> str:
+    """A line for every report: what it claims, what is found, and why."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    seen = set()
+    for said in sorted(results, key=_weight):
+        study = said.saved.experiment.name
+        if said.document.line and study not in seen:
+            seen.add(study)
+            cells = (cell.replace("|", "\\|") for cell in said.document.line)
+            found.setdefault(said.report, []).append((f"[{study}](experiments/results/{study}.md)", *cells))
+    rows = [
+        [report, *("<br>".join(cells) for cells in zip(*lines, strict=True))] for report, lines in sorted(found.items())
+    ]
+    return plain_table(("report", "study", "it says", "we find", "why"), rows)
+
+
+def within(text: str, tables: str) -> str:
+    """The README `text` with its tables made anew."""
+    before, _, rest = text.partition(START)
+    comment, _, rest = rest.partition("\n")
+    after = rest.partition(END)[2]
+    return f"{before}{START}{comment}\n\n{tables}\n\n{END}{after}"

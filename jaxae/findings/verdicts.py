@@ -1,0 +1,280 @@
+"""Verdicts: what a report claims, held against what was measured.
+
+A number is reproduced where it lies in the range in which 95% of single runs fall, and that range is narrow enough to
+tell it from a number a quarter away, from other readings and from baselines. Inside a wider one it is inconclusive.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxae.errors import UsageError
+from jaxae.findings.claims import (
+    DIFFERS,
+    EXPLAINED,
+    INCONCLUSIVE,
+    NOT_COMPARABLE,
+    PAIRED,
+    REPRODUCED,
+    SHARED,
+    Claim,
+    Difference,
+    Measures,
+    Row,
+    between,
+    measured,
+)
+from jaxae.findings.scales import on_scale, own_margin
+from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, spread
+from jaxae.findings.statistics import share_interval, share_over_seeds
+
+OVER_IMAGES = ", deviation over images"  # what follows a metric's name in the measure that tells it
+
+
+class Tried(NamedTuple):
+    """What verdicts are made of: the measures, the seeds and the dead among them, by arm; what bars a comparison; and,
+    by set, 1 / n - 1 / N of the n test images that were at hand of N."""
+
+    measures: Measures
+    seeds: Sequence[int]
+    dead: Mapping[str, Sequence[int]]
+    barred: Sequence[str]
+    missing: Mapping[str, float]
+
+    def living(self, arm: str, metric: str, *others: str) -> np.ndarray:
+        """A measure of the seeds that live in the arm and in others, f64[n]; of all where that would leave none."""
+        values = np.atleast_1d(self.measures[arm][metric])
+        gone = {seed for name in (arm, *others) for seed in self.dead.get(name, ())}
+        alive = np.array([seed not in gone for seed in self.seeds])
+        return values[alive] if len(values) == len(alive) and alive.any() else values
+
+
+def judge(
+    measures: Measures,
+    claims: Sequence[Claim],
+    *,
+    seeds: Sequence[int],
+    dead: Mapping[str, Sequence[int]] | None = None,
+    barred: Sequence[str] = (),
+    missing: Mapping[str, float] | None = None,
+) -> list[Row]:
+    """A row for every claim, with its verdict; where seeds died, a second one without them.
+
+    `dead` names the seeds that died, by arm; `barred` the ways in which
+    this run departs from the reported settings that bar a comparison: with any, only exact claims are judged.
+    `missing` is, by test set, 1 / n - 1 / N of the n images that were at hand of N.
+    Raises UsageError for a claim on an arm that ran whose metric was not measured.
+    """
+    tried, rows = Tried(measures, seeds, dead or {}, barred, missing or {}), []
+    for claim in claims:
+        fields = _fields(claim)
+        if claim.arm not in measures:
+            absent: dict[str, Any] = {"verdict": NOT_COMPARABLE, "reason": "not part of this run"}
+            rows.append(measured(claim.arm, claim.metric, (), **fields, **absent))
+            continue
+        if claim.metric not in measures[claim.arm]:
+            raise UsageError(
+                f"the claim on {claim.arm!r} is of {claim.metric!r}, which was not measured; name one of "
+                f"{', '.join(measures[claim.arm])}"
+            )
+        died = () if claim.exact else tried.dead.get(claim.arm, ())  # a count is the same, dead or alive
+        values = measures[claim.arm][claim.metric]
+        rows += [
+            _judged(row, claim, tried)
+            for row in _with_and_without(claim.arm, claim.metric, values, seeds, died, **fields)
+        ]
+    return [_explained(row, claims, rows) for row in rows]
+
+
+def rows_of(
+    measures: Measures,
+    *,
+    seeds: Sequence[int],
+    dead: Mapping[str, Sequence[int]],
+    shares: Mapping[str, int] | None = None,
+) -> list[Row]:
+    """A row for every measure; where seeds died, a second one without them.
+
+    `shares` names those that are percentages of a number of images, which then have exact intervals.
+    """
+    rows = [
+        row
+        for arm, values in measures.items()
+        for metric, numbers in values.items()
+        for row in _with_and_without(arm, metric, numbers, seeds, dead.get(arm, ()))
+    ]
+    return [_as_share(row, (shares or {})[row.metric]) if row.metric in (shares or {}) else row for row in rows]
+
+
+def paired(difference: Difference, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
+    """A row of a difference; where seeds died in either arm, a second one without them."""
+    first, second, metric, values = difference
+    either = sorted({*dead.get(first, ()), *dead.get(second, ())})
+    return _with_and_without(f"{first}{PAIRED}{second}", metric, values, seeds, either)
+
+
+def _as_share(row: Row, cases: int) -> Row:
+    """A row of percentages of so many images, one per seed, with the exact interval of their mean."""
+    found = share_over_seeds(np.array(row.values) / 100, cases) if row.mean is not None else None
+    return replace(row, scale="percent", ci95=found and (100 * found[0], 100 * found[1]), pi95=None)
+
+
+def _with_and_without(arm, metric, values, seeds, dead, **fields) -> list[Row]:
+    """A row of all seeds and, where some died, one of the others."""
+    if np.ndim(values) == 0:
+        return [measured(arm, metric, [values], **{"reading": SHARED, **fields})]
+    dead = tuple(seed for seed in seeds if seed in set(dead))
+    rows = [measured(arm, metric, values, dead=dead, **fields)]
+    alive = [value for value, seed in zip(np.asarray(values), seeds, strict=True) if seed not in dead]
+    return rows + ([measured(arm, metric, alive, excluded=dead, **fields)] if dead and alive else [])
+
+
+def _fields(claim: Claim) -> dict[str, Any]:
+    names = ("reported", "reading", "source", "exact", "categorical", "primary", "scale")
+    return {name: getattr(claim, name) for name in names}
+
+
+def _judged(row: Row, claim: Claim, tried: Tried) -> Row:
+    died = row.excluded or row.dead
+    words = f"dead seed{'s'[: len(died) > 1]} {', '.join(map(str, died))}"
+    if row.dead:  # an interval over the living and the dead is wide enough to hold any number
+        return replace(row, verdict=NOT_COMPARABLE, reason=f"with the {words}: two outcomes, not one distribution")
+    row = _verdict(row, claim, tried)
+    return replace(row, reason=f"without the {words}: {row.reason}") if died else row
+
+
+def _verdict(row: Row, claim: Claim, tried: Tried) -> Row:
+    if claim.exact:
+        same = all(value == claim.reported for value in row.values)
+        verdict, reason = (REPRODUCED, "exactly equal") if same else (DIFFERS, claim.reason or "not equal")
+    elif tried.barred:
+        verdict, reason = NOT_COMPARABLE, "not the report's settings: " + "; ".join(tried.barred)
+    elif row.mean is None:
+        verdict, reason = NOT_COMPARABLE, _without_mean(row)
+    elif row.pi95 is None:
+        verdict, reason = NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
+    elif claim.categorical:
+        verdict, reason = _commonest(np.array(row.values) == claim.reported)
+    else:
+        return _held(row, claim, tried)
+    return replace(row, verdict=verdict, reason=reason)
+
+
+def _without_mean(row: Row) -> str:
+    """Why a row has no mean: a value that is NaN, infinite (which needn't be a fault) or without logarithm."""
+    unknown, infinite = np.isnan(row.values).sum(), np.isinf(row.values).sum()
+    if not unknown and not infinite and row.values:
+        return f"not above 0 in {sum(value <= 0 for value in row.values)} of {row.n_seeds} seeds, so without logarithm"
+    if unknown or not infinite:
+        return f"not a number in {unknown} of {row.n_seeds} seeds"
+    why = ": images without any error have no finite PSNR" if "psnr" in row.metric.lower() else ""
+    return f"infinite in {infinite} of {row.n_seeds} seeds{why}"
+
+
+def _commonest(hits: np.ndarray) -> tuple[str, str]:
+    """The verdict on an outcome that each seed has or hasn't, bool[seeds], and in how many it is seen.
+
+    It is decided where the exact interval of its share leaves out one half.
+    """
+    count, of = int(hits.sum()), len(hits)
+    low, high = share_interval(count, of)
+    seen = f"in {count} of {of} seeds, which leaves any share from {low:.0%} to {high:.0%} open"
+    if low > 0.5:
+        return REPRODUCED, seen
+    return (DIFFERS, seen) if high < 0.5 else (INCONCLUSIVE, f"{seen}; {_would(deciding_share(count, of))}")
+
+
+def _held(row: Row, claim: Claim, tried: Tried) -> Row:
+    """A number against the range of single runs, and that range against the margin."""
+    assert row.mean is not None
+    error = _error_of_images(claim, tried, row.mean)
+    found, words = _spread(claim, tried, on_scale(row.values, claim.scale))
+    half, centre = float(found.half_width(row.n_seeds, error)), float(on_scale(row.mean, claim.scale))
+    pi95 = between((centre - half, centre + half), claim.scale)
+    assert pi95 is not None
+    low, high = pi95[0] - claim.half_digit, pi95[1] + claim.half_digit
+    row = replace(row, pi95=pi95)
+    span = f"{_brief(low, claim.reported)} to {_brief(high, claim.reported)}{words}"
+    if not low <= claim.reported <= high:
+        side = "above" if claim.reported > high else "below"
+        said = f"the report's is {side} the range of a single run, {span}"
+        return replace(row, verdict=DIFFERS, reason="; ".join(filter(None, [said, claim.reason])))
+    margin, nearest = _margin(claim, tried)
+    if half <= margin:
+        return replace(row, verdict=REPRODUCED, reason=f"inside the range of a single run, {span}")
+    wide = f"its half width of {_width(half, claim)} is above {_width(margin, claim)}, {nearest}"
+    least = deciding_seeds(found, row.n_seeds, margin, error)
+    return replace(
+        row, verdict=INCONCLUSIVE, reason=f"inside the range of a single run, {span}, but {wide}; {_would(least)}"
+    )
+
+
+def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str]:
+    """The deviation of single runs on the claim's scale; what there is to be said of it."""
+    others = [arm for arm in claim.alike if arm != claim.arm and claim.metric in tried.measures.get(arm, {})]
+    group = [tried.living(arm, claim.metric, claim.arm, *others) for arm in (claim.arm, *others)] if others else []
+    found = spread(values)
+    assert found is not None  # the row has an interval
+    if not group or any(len(seeds) != len(values) for seeds in group):  # a seed that lives here died in another
+        return found, ""
+    both = spread(on_scale(group[0], claim.scale), [on_scale(other, claim.scale) for other in group[1:]])
+    if both is None or both.arms == 1:
+        return found, ""
+    return both, f" (deviation pooled over {both.arms} arms that are alike, {both.freedom:.1f} degrees of freedom)"
+
+
+def _margin(claim: Claim, tried: Tried) -> tuple[float, str]:
+    """The widest half width that decides, on the claim's scale, and what sets it."""
+    if claim.margin is not None:
+        margins = [(claim.margin, "the margin of this number")]
+    else:
+        margins = [(own_margin(claim.reported, claim.scale), "a quarter of the number")]
+    place = float(on_scale(claim.reported, claim.scale))
+    for name, arm, metric, value in claim.rivals:
+        if value is None and metric in tried.measures.get(arm, {}):
+            value = float(tried.living(arm, metric).mean())
+        if value is not None and np.isfinite(there := float(on_scale(value, claim.scale))):
+            margins.append((abs(there - place) / 2, f"half the way to {name}, {_brief(value, claim.reported)}"))
+    return min(margins)
+
+
+def _error_of_images(claim: Claim, tried: Tried, mean: float) -> float:
+    """The standard error, on the claim's scale, that comes of testing on a part of a set; 0 where it isn't known."""
+    name = f"{claim.metric}{OVER_IMAGES}"
+    if not tried.missing.get(claim.test_set) or name not in tried.measures[claim.arm]:
+        return 0.0
+    error = float(tried.living(claim.arm, name).mean()) * tried.missing[claim.test_set] ** 0.5
+    return error / mean if claim.scale == "log" else error
+
+
+def _would(seeds: int | None) -> str:
+    return f"{seeds} seeds would decide" if seeds else f"as it stands no number of seeds up to {MOST:,} would"
+
+
+def _width(half: float, claim: Claim) -> str:
+    if claim.scale == "log":
+        return f"a factor of {np.exp(half):.4g}"
+    return f"{half:.3g}{' dB' * (claim.scale == 'decibel')}"
+
+
+def _explained(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
+    """A number that differs under one reading is explained where the reading it points to reproduces it."""
+    if row.verdict != DIFFERS:
+        return row
+    claim = next(c for c in claims if (c.arm, c.metric, c.reported) == (row.arm, row.metric, row.reported))
+    for other in rows:
+        if (other.arm, other.metric) in claim.explained_by and other.verdict == REPRODUCED:
+            reading = other.reading or f"{other.arm}, {other.metric}"
+            return replace(row, verdict=EXPLAINED, reason=f"{row.reason}; it is reproduced when read as: {reading}")
+    return row
+
+
+def _brief(value: float, other: float) -> str:
+    """Four digits of `value`, or as many as it takes to stay on its side of `other`."""
+    for digits in range(4, 17):
+        text = f"{value:.{digits}g}"
+        if (float(text) > other) == (value > other) and (float(text) < other) == (value < other):
+            break
+    return text

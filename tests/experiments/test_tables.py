@@ -1,0 +1,57 @@
+"""The index of results: numbers counted once, in the reading that decides, and what chance would give."""
+
+import dataclasses
+import math
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+import jaxae as ae
+from experiments.tables import pages
+from experiments.tables.counts import Said, chance, numbers_of, verdicts_table
+from jaxae.findings import measured
+
+HALF = 4.302653 * math.sqrt(4 / 3)  # of the range of single runs of 1, 2 and 3
+NARROW = [1 + 0.1 * step / HALF for step in (-1, 0, 1)]  # whose range is 0.9 to 1.1
+
+
+def said(name, *rows, report="009_0123abcd.txt", study="mine"):
+    experiment = SimpleNamespace(name=study, card=f"mine: it.\n\nSource    {report}")
+    return Said(name, cast(Any, SimpleNamespace(experiment=experiment)), ae.Document("", tuple(rows)))
+
+
+def row(values, verdict, reported=1.0, **fields):
+    return measured("a", "m", values, reported=reported, verdict=verdict, **fields)
+
+
+def test_a_number_counts_once_where_most_seeds_can_be_judged():
+    few, many = row([1.0, 1.1, 1.2], "reproduced"), row([1.0] * 5, "differs")
+    barred = row([1.0] * 9, "not comparable")
+    other = dataclasses.replace(few, metric="sum", reading="the sum", primary=False)
+    count = dataclasses.replace(row([7.0], "reproduced", 7.0, exact=True), metric="parameters")
+    results = [said("x", few, other, count), said("y", many, dataclasses.replace(count, arm="b")), said("z", barred)]
+    assert [found.verdict for found in numbers_of(results)["009"]] == ["differs", "reproduced"]
+    # numbers, readings (the count's two arms are two rows), counts; reproduced, explained, differs, inconclusive, not
+    assert verdicts_table(results)[0] == ["009", "2", "4", "1", "1", "0", "1", "0", "0"]
+    assert verdicts_table(results)[-1][0] == "all"
+
+
+def test_chance_is_what_narrow_ranges_cover_of_a_factor_of_two():
+    results = [
+        said("x", row(NARROW, "reproduced"), dataclasses.replace(row([1.0, 2.0, 3.0], "inconclusive"), metric="wide"))
+    ]
+    found = chance(results)
+    assert found == pytest.approx(
+        {"judged": 2, "outside": 0.1, "lucky": math.log(1.1 / 0.9) / (2 * math.log(2)), "reproduced": 1}, rel=1e-6
+    )
+
+
+def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
+    made = pages()
+    names = {path.name for path in made}
+    assert {"README.md", "denoise.md", "unmix.md", "benchmark.md"} <= names
+    text = next(text for path, text in made.items() if path.name == "denoise.md")
+    assert text.index("## denoise_10_seeds") < text.index("## denoise\n")
+    assert text.index("- The report's noise") < text.index("| Arm | Measure |")
+    assert text.count("<details>") == text.count("</details>") > 3

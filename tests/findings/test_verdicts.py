@@ -1,0 +1,149 @@
+"""What decides: margins, the seeds that would decide, scales, pooled deviations, shares, likelihood ratios."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxae import findings as results
+from jaxae.errors import UsageError
+from jaxae.findings import Claim, Rival
+from jaxae.report.numbers import portion, ratio, reproduced, undecided
+
+VALUES = [1.0, 2.0, 3.0]  # mean 2, deviation 1; single runs fall within 4.302653 * sqrt(4 / 3) = 4.968276 of it
+HALF = 4.968276
+CLAIM = Claim("a", "m", 3.0, "Table 1", "as it is", margin=5.0)
+
+
+def judge(claim, values=VALUES, others=None, **options):
+    measures = {
+        "a": {"m": np.array(values)},
+        **{name: {"m": np.array(seeds)} for name, seeds in (others or {}).items()},
+    }
+    measures["a"] |= {name: np.asarray(value) for name, value in options.pop("more", {}).items()}
+    return results.judge(measures, [claim], seeds=range(len(values)), **options)[0]
+
+
+def test_inside_a_range_that_is_too_wide_nothing_is_decided():
+    narrow, wide = (judge(replace(CLAIM, margin=HALF + step)) for step in (1e-6, -1e-3))
+    assert (narrow.verdict, wide.verdict) == ("reproduced", "inconclusive")
+    assert "its half width of 4.97 is above 4.97, the margin of this number" in wide.reason
+    outside = judge(replace(CLAIM, reported=2 + HALF + 1e-3, margin=0.1))
+    assert outside.verdict == "differs"  # however wide the range is
+
+
+@pytest.mark.parametrize(("rival", "verdict"), [(3 + 2.01 * HALF, "reproduced"), (3 - 1.99 * HALF, "inconclusive")])
+def test_a_range_must_be_narrower_than_half_the_way_to_the_nearest_rival(rival, verdict):
+    claim = replace(
+        CLAIM, margin=100.0, rivals=(Rival("far", value=1e3), Rival("the sum", "b", "m"), Rival("absent", "c", "m"))
+    )
+    found = judge(claim, others={"b": [rival - 1, rival, rival + 1]})
+    assert found.verdict == verdict
+    assert ("half the way to the sum" in found.reason) == (verdict == "inconclusive")
+
+
+def test_a_quarter_of_the_number_is_the_margin_where_none_is_named():
+    assert judge(replace(CLAIM, reported=4 * HALF, margin=None), [x + 18 for x in VALUES]).verdict == "reproduced"
+    assert judge(replace(CLAIM, reported=3.99 * HALF, margin=None), [x + 18 for x in VALUES]).verdict == "inconclusive"
+
+
+def test_the_seeds_that_would_decide_are_the_least_whose_range_is_narrow_enough():
+    # t(0.975, n - 1) sqrt(1 + 1 / n) is 2.365 * 1.061 = 2.508 for 8 seeds and 2.306 * 1.054 = 2.431 for 9
+    found = results.spread(VALUES)
+    assert found is not None
+    assert found == (1, 2, 1)
+    assert results.deciding_seeds(found, 3, 2.5) == 9
+    assert results.deciding_seeds(found, 3, 1.9) is None  # 1.96 is what is left of it
+    assert judge(replace(CLAIM, margin=2.5)).reason.endswith("; 9 seeds would decide")
+    assert results.telling_seeds(VALUES) == 4  # 3.182 / 2 is below the mean, 4.303 / sqrt(3) isn't
+    assert results.telling_seeds([-1.0, 1.0]) is None
+
+
+def test_losses_are_compared_by_their_logarithms():
+    values = [math.exp(x) for x in VALUES]
+    found = judge(replace(CLAIM, reported=math.exp(2), margin=5.0, scale="log"), values)
+    assert found.mean == pytest.approx(math.exp(2))
+    assert found.pi95 == pytest.approx((math.exp(2 - HALF), math.exp(2 + HALF)), rel=1e-5)
+    assert reproduced(found) == "7.389 (0.6162 to 88.60)"  # exp(2 - 2.484138) and exp(2 + 2.484138)
+    assert judge(replace(CLAIM, scale="log"), [1.0, 2.0, 0.0]).verdict == "not comparable"
+    for factor, verdict in ((1.249, "reproduced"), (1.251, "inconclusive")):  # a quarter, whatever the unit
+        steps = np.log(factor) * np.array([-1, 0, 1]) / HALF
+        narrow = replace(CLAIM, reported=0.012, margin=None, scale="log")
+        assert judge(narrow, 0.012 * np.exp(steps)).verdict == verdict
+    with pytest.raises(UsageError, match="scale 'ln' isn't known"):
+        replace(CLAIM, scale="ln")
+    with pytest.raises(UsageError, match="-1 has no place on the scale 'log'"):
+        replace(CLAIM, scale="log", reported=-1.0)
+
+
+def test_a_quarter_of_the_error_is_the_margin_in_decibels():
+    for factor, verdict in ((0.99, "reproduced"), (1.01, "inconclusive")):
+        steps = factor * 10 * np.log10(1.25) * np.array([-1, 0, 1]) / HALF
+        assert judge(replace(CLAIM, reported=24.48, margin=None, scale="decibel"), 24.48 + steps).verdict == verdict
+
+
+def test_like_arms_have_one_deviation_with_the_freedom_that_they_have_together():
+    apart = [1.0, -2.0, 1.0] / np.sqrt(3)  # as far apart as -1, 0 and 1, and uncorrelated with them
+    assert results.spread(VALUES, [VALUES]) == pytest.approx((1, 2, 2))  # equal arms tell nothing new
+    assert results.spread(VALUES, [apart]) == pytest.approx((1, 4, 2))
+    assert results.spread(VALUES, [10 * np.array(VALUES)]) == (1, 2, 1)  # Bartlett: p = 0.03
+    assert stats.bartlett(VALUES, 3 * apart).pvalue < 0.25
+    assert results.spread(VALUES, [3 * apart]) == (1, 2, 1)
+    pooled = judge(replace(CLAIM, alike=("a", "b")), others={"b": apart})
+    assert "pooled over 2 arms that are alike, 4.0 degrees of freedom" in pooled.reason
+    half = 2.776445 * np.sqrt(4 / 3)  # t(0.975, 4)
+    assert pooled.pi95 == pytest.approx((2 - half, 2 + half), abs=1e-5)
+    alone = judge(replace(CLAIM, alike=("a", "b")), others={"b": apart}, dead={"b": [0]})
+    assert alone.pi95 == pytest.approx((2 - HALF, 2 + HALF), abs=1e-5)  # a seed of the other died
+
+
+def test_the_error_of_few_test_images_is_added():
+    claim, more = replace(CLAIM, test_set="photos"), {f"m{results.OVER_IMAGES}": [3.0, 3.0, 3.0]}
+    missing = {"photos": 1 / 1000 - 1 / 10_000}
+    half = 4.302653 * np.sqrt(4 / 3 + 9 * 0.0009)
+    assert judge(claim, more=more, missing=missing).pi95 == pytest.approx((2 - half, 2 + half), abs=1e-5)
+    for options in ({"more": more}, {"missing": missing}, {"more": more, "missing": {"photos": 0.0}}):
+        assert judge(claim, **options).pi95 == pytest.approx((2 - HALF, 2 + HALF), abs=1e-5)
+
+
+def test_readings_that_do_not_decide_are_judged_and_marked():
+    row = judge(replace(CLAIM, primary=False))
+    assert (row.primary, row.verdict) == (False, "reproduced")
+
+
+def test_the_likelihood_ratio_is_that_of_students_predictive_densities():
+    first, second = np.array([1.0, 2.0, 3.0, 5.0]), np.array([4.0, 4.5, 6.0])
+    density = [stats.t.pdf(4.2, len(x) - 1, x.mean(), x.std(ddof=1) * np.sqrt(1 + 1 / len(x))) for x in (first, second)]
+    assert results.likelihood_ratio(4.2, first, second) == pytest.approx(density[0] / density[1])
+    same = results.likelihood_ratio(4.2, np.exp(first), np.exp(first) * 1.0, "log")
+    assert same == pytest.approx(1)
+    assert math.isnan(results.likelihood_ratio(4.2, first, [1.0]))
+    assert [ratio(value) for value in (math.nan, 1.06, 0.914, 176.7, 3669.0)] == [
+        "—",
+        "1.1",
+        "0.91",
+        "177",
+        "over 1,000",
+    ]
+
+
+def test_shares_over_seeds_stay_within_0_and_1():
+    # mean 0.19033, variance of the mean 0.0106563 / 3: 43.9 cases, times (1.96 / 4.30265)^2 = 9.1
+    shares = np.array([0.169, 0.1, 0.302])
+    mean, few = shares.mean(), (stats.t.ppf(0.975, 29_999) / 4.302653) ** 2
+    known = mean * (1 - mean) / (shares.var(ddof=1) / 3) * few
+    x = mean * known
+    expected = stats.beta.ppf(0.025, x, known - x + 1), stats.beta.ppf(0.975, x + 1, known - x)
+    assert known == pytest.approx(9.1, abs=0.05)
+    assert results.share_over_seeds(shares, 10_000) == pytest.approx(expected, rel=1e-4)
+    assert portion(100 * shares, 10_000) == f"19% ({100 * expected[0]:.3g} to {100 * expected[1]:.3g}%)"
+    assert results.share_over_seeds([0.0, 0.0], 50) == results.share_interval(0, 100)  # no seed differs: all cases
+    assert results.share_over_seeds([0.2], 50) == results.share_interval(10, 50)
+    assert results.share_over_seeds([np.nan, 0.1], 50) is None
+
+
+def test_seeds_on_one_side_of_zero_are_too_few_where_they_cannot_tell():
+    assert undecided([1.0, 2.0, 3.0]) == "all 3 seeds lie on one side, so there are too few: 4 would tell"
+    assert [undecided(values) for values in ([-1.0, 2.0, 3.0], [2.0, 2.1, 2.2], [1.0])] == ["", "", ""]

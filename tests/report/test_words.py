@@ -1,0 +1,38 @@
+"""Prose of templates: its parts, the facts that are missing, what a template can't reach."""
+
+import pytest
+
+from jaxae.report.words import TemplateError, words
+
+
+def test_a_template_has_conclusions_and_notes_in_whole_paragraphs(tmp_path):
+    template = tmp_path / "words.md"
+    conclusions = "- One\n  sentence.\n\n{% if gone %}\n- Gone.\n{% endif %}\n\n- Two {{ x | rounded }}.\n"
+    template.write_text(f"{conclusions}---\n\nA\nnote.\n\n\n\nB.\n")
+    assert words(template, gone=False, x=[1.0, 2.0, 3.0])[:2] == ("- One sentence.\n- Two 2.0 ± 2.5.", "A note.\n\nB.")
+    template.write_text("Alone.")
+    assert words(template) == ("Alone.", "", (), ())
+    template.write_text(
+        "- One.\n---\n---\n- It\n  says.\n- We find.\n- Why.\n---\n- All is well | 3 | it isn't {{ x }}.\n"
+    )
+    said = words(template, x="a | b")
+    assert said.line == ("It says.", "We find.", "Why.")
+    assert said.statements[0].rows == [("All is well", "3", "it isn't a | b.")]
+
+
+@pytest.mark.parametrize("fact", ["gain", "gain | rounded", "gain | percent", "gain | by_seed", "gain | signed(1)"])
+def test_a_fact_that_is_missing_is_named_with_template_and_line(tmp_path, fact):
+    template = tmp_path / "words.md"
+    template.write_text("- One.\n- Two {{ " + fact + " }}.\n")
+    with pytest.raises(TemplateError, match=r"words\.md, line 2: 'gain' is undefined"):
+        words(template)
+    template.write_text("{% if %}")
+    with pytest.raises(TemplateError, match=r"words\.md, line 1: "):
+        words(template)
+
+
+def test_a_template_reaches_nothing_but_its_facts(tmp_path):
+    template = tmp_path / "words.md"
+    template.write_text("{{ ''.__class__.__mro__ }}")
+    with pytest.raises(Exception, match="unsafe"):
+        words(template)
