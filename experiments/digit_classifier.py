@@ -23,7 +23,7 @@ import optax
 import jaxae as ae
 from jaxae.report import numbers
 from jaxae.report.figures import Bars, Images
-from jaxae.transforms import random_shift, to_unit
+from jaxae.transforms import UNIT, random_shift, to_unit
 
 Judge = Mapping[str, Any]  # the classifier's variables
 
@@ -62,6 +62,7 @@ def arms(config: Config, images: int | None = None) -> list[ae.Arm]:
     made = ae.Study(
         NAME, model, shifted(config.shift), loss, optimizer(config.learning_rate, steps(config, images, batch_size)),
         batch_size=batch_size, epochs=config.epochs, scores=scores, eval_batch=plain,
+        scale=UNIT,
     )  # fmt: skip
     return [ae.Arm(made)]
 

@@ -21,7 +21,7 @@ import jaxae as ae
 from experiments.digit_classifier import loss, optimizer, scores, steps
 from jaxae.report import numbers
 from jaxae.report.figures import Bars
-from jaxae.transforms import to_signed
+from jaxae.transforms import SIGNED, to_signed
 
 NAME = "photo classifier"
 CLASSES = 10
@@ -52,7 +52,7 @@ def arms(config: Config, photos: int | None = None) -> list[ae.Arm]:
     made = ae.Study(
         NAME, ae.models.ResNet18(CLASSES, dtype=config.dtype), mirrored, loss,
         optimizer(config.learning_rate, steps(config, photos, batch_size)), batch_size, config.epochs, scores=scores,
-        eval_batch=plain,
+        eval_batch=plain, scale=SIGNED,
     )  # fmt: skip
     return [ae.Arm(made)]
 

@@ -1,4 +1,5 @@
-"""The tool: `python -m jaxae data list|prepare`, `report RUN`, `merge RUN RUN ... --out DIR`, `check RESULTS.json`."""
+"""The tool: `python -m jaxae data list|prepare`, `report RUN`, `merge RUN RUN ... --out DIR`, `check RESULTS.json`,
+`export RUN ARM --out DIR`."""
 
 import argparse
 import signal
@@ -13,7 +14,9 @@ from jaxae.run.command_line import set_up, with_errors
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their flags."""
-    tool = argparse.ArgumentParser("python -m jaxae", description="Prepare data; report, merge and check runs.")
+    tool = argparse.ArgumentParser(
+        "python -m jaxae", description="Prepare data; report, merge and check runs; export models."
+    )
     commands = tool.add_subparsers(required=True, metavar="COMMAND")
     sets = commands.add_parser("data", help="list or prepare data sets").add_subparsers(required=True, metavar="WHAT")
     listing = sets.add_parser("list", help="what is prepared in the data folder")
@@ -31,13 +34,22 @@ def parser() -> argparse.ArgumentParser:
     checking.add_argument("results", type=Path, help="a results file, such as experiments/results/fc_vs_conv.json")
     checking.add_argument("--out", type=Path, help="keep the new run in this folder")
     checking.add_argument("--devices", type=int, help="devices to spread the seeds over")
-    for command in (report, merging, checking):
+    exporting = commands.add_parser("export", help="write a trained model for other software: StableHLO, safetensors")
+    exporting.add_argument("run", type=Path, help="the run directory, or a folder that ae.save wrote")
+    exporting.add_argument(
+        "arm", nargs="?", default="", help="the arm, by its name in the results; left out: all names"
+    )
+    exporting.add_argument("--out", type=Path, required=True, help="the model's new folder")
+    exporting.add_argument("--seed", type=int, help="of the arm's seeds; without it the first")
+    exporting.add_argument("--which", choices=("state", "best"), help="the last model, or that of the best validation")
+    for command in (report, merging, checking, exporting):
         command.add_argument(
             "--experiment", default="", metavar="MODULE", help="module or file of a study that isn't one of jaxae's own"
         )
     for command in (listing, prepare, report, merging, checking):
         command.add_argument("--data-dir", type=Path, help="default: $TFDS_DATA_DIR, or ~/tensorflow_datasets")
     actions = {listing: list_data, prepare: prepare_data, report: report_run, merging: merge, checking: check_results}
+    actions[exporting] = export_model
     for command, action in actions.items():
         command.set_defaults(action=action)
     return tool
@@ -100,6 +112,14 @@ def check_results(flags: argparse.Namespace) -> None:
     print("\n".join([f"compared {how}: {len(problems)} difference{'s' * (len(problems) != 1)}", *problems]))
     if problems:
         sys.exit(1)
+
+
+def export_model(flags: argparse.Namespace) -> None:
+    """Write a trained model and its programs."""
+    from jaxae.run.export import export_run
+
+    set_up()
+    print(export_run(flags.run, flags.arm, flags.out, seed=flags.seed, which=flags.which, given=flags.experiment))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,13 +8,8 @@ import flax.linen as nn
 import optax
 
 import jaxae as ae
-from jaxae.transforms import to_unit
-
-
-def linear(code):
-    """The code as it is."""
-    return code
-
+from jaxae.models.mlp import linear
+from jaxae.transforms import UNIT, to_unit
 
 ACTIVATIONS = {"relu": nn.relu, "linear": linear}
 
@@ -68,7 +63,7 @@ def study(size: int, batch_size: int, config: Config) -> ae.Study:
     """Reconstruction under MSE; the rate falls when the training loss of an epoch stops falling."""
     activation = ACTIVATIONS[config.code_activation]
     model = ae.models.MLPAutoencoder(code_size=size, code_activation=activation, dtype=config.dtype)
-    return ae.Study(arm_name(size, config), model, batch, loss, adam, batch_size, config.epochs)
+    return ae.Study(arm_name(size, config), model, batch, loss, adam, batch_size, config.epochs, scale=UNIT)
 
 
 def batch(key, data: Any, index) -> ae.Batch:

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from jaxae.transforms import add_gaussian_noise, signed_to_unit, to_signed
+from jaxae.transforms import SIGNED, add_gaussian_noise, signed_to_unit, to_signed
 
 ARMS = {"ae": "ae", "deviation": "dae deviation 0.1", "variance": "dae variance 0.1"}  # the report's
 LOG = 100  # steps between two logged losses, each the mean of the training losses since the last one
@@ -157,7 +157,7 @@ def study(recipe: Recipe, config: ae.Flags) -> ae.Study:
     scores = clean_scores if recipe.deviation is None else noisy_scores
     return ae.Study(
         recipe.name, model, batch, loss, recipe.optimizer, config.batch_size, epochs, scores=scores, examples=visits,
-        parts=ae.train.parts_of(config.batch_size),
+        parts=ae.train.parts_of(config.batch_size), scale=SIGNED,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import optax
 
 import jaxae as ae
 from jaxae.models import DigitAutoencoder, digits
-from jaxae.transforms import to_unit
+from jaxae.transforms import UNIT, to_unit
 
 DECODERS = ("transposed", "upsampling", "interpolation")
 LOSSES = {"mse": {"mse": 1.0, "bce": 0.0}, "bce": {"mse": 0.0, "bce": 1.0}}  # weights: both train in one program
@@ -96,7 +96,7 @@ def study(decoder: str, size: int, config: Config) -> ae.Study:
     model = DigitAutoencoder(size, enlarge, config.widths, dtype=config.dtype)
     return ae.Study(
         f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors,
-        parts=ae.train.parts_of(config.batch_size),
+        parts=ae.train.parts_of(config.batch_size), scale=UNIT,
     )  # fmt: skip
 
 

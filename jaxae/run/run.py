@@ -15,6 +15,7 @@ from jaxae.data import Dataset, load
 from jaxae.errors import UsageError
 from jaxae.files import sealed, write_json
 from jaxae.findings import Origin
+from jaxae.models.cards import described
 from jaxae.run import flags, manifest, pretrained, resuming
 from jaxae.run import folder as folders
 from jaxae.run.experiment import Experiment
@@ -288,6 +289,7 @@ class Run:
             self.note_arm(
                 name, parameters=parameters(done.state), trained_as=arm.study.name, lanes=[part.start, part.stop],
                 scored="best" if best else "state",
+                model=described(arm.study.model), scale=arm.study.scale,
             )  # fmt: skip
         if self.training:
             write_json(self.folder / "history.json", self.history)
