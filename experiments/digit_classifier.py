@@ -21,6 +21,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from experiments import result
 from jaxae.report import numbers
 from jaxae.report.figures import Bars, Images
 from jaxae.transforms import UNIT, random_shift, to_unit
@@ -115,10 +116,10 @@ def recipe(config: Config) -> dict[str, Any]:
 def judge(run: ae.Run) -> Judge:
     """The classifier's variables, for a study that reads generated digits with `read_digits`.
 
-    It is trained on all of MNIST's training digits, whatever the run's --limit, with seed 0 and this file's defaults,
-    once: afterwards it comes from the cache.
+    It is trained on MNIST's training digits, as many as --judge-limit or --limit says, with seed 0 and this file's
+    defaults, once: afterwards it comes from the cache.
     """
-    config, train = Config(), run.data("mnist", "train", whole=True)
+    config, train = Config(), run.data("mnist", "train", use="judge")
     (arm,) = arms(config, len(train))
     return run.pretrained(arm.study, train, recipe(config))
 
@@ -216,7 +217,9 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     return drawn
 
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, measure=measure, say=say)
+EXPERIMENT = ae.Experiment(
+    __name__, __doc__, Config, arms, train, measure=measure, say=say, measured=result("digit_classifier")
+)
 
 if __name__ == "__main__":
     ae.cli(EXPERIMENT)

@@ -81,7 +81,7 @@ def classifier(run: ae.Run) -> tuple[ae.Study, dict[str, Any]]:
     It is trained on all of CIFAR-10's training photos, whatever the run's --limit, with seed 0 and this file's
     defaults, once: afterwards it comes from the cache.
     """
-    config, photos = Config(), run.data("cifar10", "train", whole=True)
+    config, photos = Config(), run.data("cifar10", "train", use="whole")
     (arm,) = arms(config, len(photos))
     return arm.study, run.pretrained(arm.study, photos, recipe(config))
 

@@ -16,6 +16,7 @@ from jaxae.findings import VERDICTS, Row
 from jaxae.report.page import images_of, section
 from jaxae.report.tables import claimed
 from jaxae.run.saved import load_result
+from jaxae.run.terminal import duration
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"
@@ -43,7 +44,7 @@ def pages() -> dict[Path, str]:
         parts.append(section(path.stem, saved.manifest, document, saved.experiment.departures(saved.findings)))
         if claimed(document.rows):
             lines.append(summary(path.stem, saved.manifest, document.rows))
-    head = ("study", "data", "device", "seeds", *VERDICTS)
+    head = ("study", "data", "device", "took", "seeds", *VERDICTS)
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines))
     parts += [f"## {path.stem}\n\n{benchmark_table.markdown(json.loads(path.read_text()))}" for path in timed]
     sections = "\n\n".join(parts)
@@ -55,7 +56,9 @@ def summary(name: str, manifest: Mapping[str, Any], rows: Sequence[Row]) -> list
     # where seeds died, the row without them is the later one, and the one that is judged
     judged = {(row.arm, row.metric, row.reported): row.verdict for row in claimed(rows)}
     counts = Counter(judged.values())
-    about = images_of(manifest), manifest["device"]["platform"], str(len(manifest["seeds"]))
+    cores = manifest["device"].get("cores")
+    took = duration(manifest["wall_seconds"]) + (f" on {cores} cores" if cores else "")
+    about = images_of(manifest), manifest["device"]["platform"], took, str(len(manifest["seeds"]))
     return [f"[{name}](experiments/results/README.md#{name})", *about, *(str(counts[verdict]) for verdict in VERDICTS)]
 
 

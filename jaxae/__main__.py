@@ -62,13 +62,26 @@ def list_data(flags: argparse.Namespace) -> None:
     from rich.text import Text
 
     table = Table("name", "version", "splits", "format", box=None)
-    found = data.listing(flags.data_dir)
+    there = data.location(flags.data_dir).exists()
+    found = data.listing(flags.data_dir) if there else []
     for entry in found:
         sizes = ", ".join(f"{split} {data.count(entry.name, split, n)}" for split, n in entry.splits.items())
         table.add_row(*map(Text, (entry.name, entry.version, sizes, entry.format)))  # brackets are no markup
     where = ["--data-dir", flags.data_dir] if flags.data_dir else []
-    empty = f"nothing is prepared there; for instance: {commands.tool('data', 'prepare', 'mnist', *where)}"
-    Console().print(table if found else empty, markup=False, soft_wrap=not found, highlight=False)
+    console = Console()
+    if found:
+        console.print(table)
+    lacking = [name for name in data.PREPARABLE if name not in {entry.name for entry in found}]
+    lines = [commands.tool("data", "prepare", name, *where) for name in lacking]
+    if not found:
+        lines = [f"nothing is prepared in {data.location(flags.data_dir)}; these can be:", *lines]
+        lines.append(
+            "studies also run without, on drawn digits: --source synthetic, or on a folder: --dataset ./photos"
+        )
+    elif lines:
+        lines = ["these can be prepared besides:", *lines]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
 
 
 def prepare_data(flags: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import experiments.denoise.pictures as pictures
 import jaxae as ae
+from experiments import own_images
 from experiments.denoise.measures import GAP, changed
 from experiments.denoise.method import ARMS, claims
 from jaxae.report import numbers
@@ -17,6 +18,9 @@ def say(found: ae.Findings) -> ae.Document:
     """All of it."""
     rows = found.rows(claims(found.config))
     base = ARMS[found.config.improve]
+    drawn = pictures.figures(found, base) if found.arrays else {}
+    if own_images.is_own(found.config):
+        return own_images.document(found, (), drawn)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -27,7 +31,6 @@ def say(found: ae.Findings) -> ae.Document:
         gaps={arm: found.measures[arm][f"{GAP}, in standard errors"].mean() for arm in trained(found)},
         images=found.facts.get("images", ()),
     )
-    drawn = pictures.figures(found, base) if found.arrays else {}
     tables = (*suggestions(found, base), protocols(found))
     return ae.Document(words.conclusions, rows, tables, drawn, words.notes)
 

@@ -31,10 +31,16 @@ def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departur
     changed = [name for name in config.settings if getattr(config, name) != default[name]]
     barring = ["synthetic data"] if config.source == "synthetic" else []
     barring += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]
-    barring += [f"{entry['n']:,} of {entry['of']:,} training images" for entry in data if "of" in entry]
+    barring += [_limited(entry) for entry in data if "of" in entry]
     barring += dict.fromkeys(f"{entry['name']} re-encoded as JPEG" for entry in data if entry["source"] == AS_JPEG)
     listed = dict.fromkeys(_missing(entry) for entry in data if "of" not in entry and entry["n"] < _official(entry))
     return (*(Departure(words, True) for words in barring), *(Departure(words, False) for words in listed))
+
+
+def _limited(entry: Mapping[str, Any]) -> str:
+    use = "training" if entry["split"].startswith("train") else "test"
+    judge = " for the judge" if entry["role"].endswith(", judge") else ""
+    return f"{entry['n']:,} of {entry['of']:,} {use} images{judge}"
 
 
 def _official(entry: Mapping[str, Any]) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import flax.linen as nn
+import jax
 import numpy as np
 from flax import traverse_util
 
@@ -194,8 +195,6 @@ def _known_scale(scale: Scale | None, where: str) -> Scale:
 
 
 def _one(state: Any, lane: int) -> dict[str, Any]:
-    import jax
-
     params, batch_stats = jax.tree.map(lambda leaf: np.asarray(leaf[lane]), (state.params, state.batch_stats))
     return {"params": params, "batch_stats": batch_stats}
 
