@@ -67,7 +67,7 @@ _PARTS = {  # where each public name is, "module" or "module:name"
     "transforms": "transforms",
 }
 
-__all__ = [*_PARTS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*_PARTS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
@@ -85,4 +85,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]
