@@ -4,7 +4,6 @@ With --check, change nothing and exit with 1 where they aren't what the files sa
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmark import table as benchmark_table
+from experiments.benchmark.contents import load_content
 from jaxae.findings import VERDICTS, Row
 from jaxae.report.page import images_of, section
 from jaxae.report.tables import claimed
@@ -46,7 +46,7 @@ def pages() -> dict[Path, str]:
             lines.append(summary(path.stem, saved.manifest, document.rows))
     head = ("study", "data", "device", "took", "seeds", *VERDICTS)
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines))
-    parts += [f"## {path.stem}\n\n{benchmark_table.markdown(json.loads(path.read_text()))}" for path in timed]
+    parts += [f"## {path.stem}\n\n{benchmark_table.markdown(load_content(path))}" for path in timed]
     sections = "\n\n".join(parts)
     return {README: within(README.read_text(), rows), RESULTS: f"{INTRO}\n\n{sections}\n"}
 

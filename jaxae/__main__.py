@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     checking = commands.add_parser("check", help="run a saved result again and compare (exit status 1: it differs)")
     checking.add_argument("results", type=Path, help="a results file, such as experiments/results/fc_vs_conv.json")
     checking.add_argument("--out", type=Path, help="keep the new run in this folder")
+    checking.add_argument("--seeds", type=int, help="run the first so many seeds alone: a part of the time")
     checking.add_argument("--devices", type=int, help="devices to spread the seeds over")
     exporting = commands.add_parser("export", help="write a trained model for other software: StableHLO, safetensors")
     exporting.add_argument("run", type=Path, help="the run directory, or a folder that ae.save wrote")
@@ -121,7 +122,7 @@ def check_results(flags: argparse.Namespace) -> None:
     set_up(flags.devices)
     with tempfile.TemporaryDirectory() as scratch:
         out, local = flags.out or Path(scratch) / "run", {"data_dir": flags.data_dir, "devices": flags.devices}
-        how, problems = check(flags.results, out, given=flags.experiment, **local)
+        how, problems = check(flags.results, out, given=flags.experiment, seeds=flags.seeds, **local)
     print("\n".join([f"compared {how}: {len(problems)} difference{'s' * (len(problems) != 1)}", *problems]))
     if problems:
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from jaxae.errors import UsageError
 
 SEAL = "sha256"
+ANY = "*"  # in a shape: whatever fields there are
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -23,17 +25,67 @@ def write_json(path: Path, value: Any) -> Path:
     return write_whole(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
-def load_json(path: Path, kind: type, mend: str) -> Any:
-    """What a JSON file holds. Raises UsageError, which ends with `mend`, where it can't be read or is no `kind`."""
+def load_json(path: Path, shape: Any, mend: str) -> Any:
+    """What a JSON file holds. Raises UsageError, which ends with `mend`, where it can't be read, and names the field
+    that doesn't fit the `shape`: see `misfit`."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror}); {mend}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON ({error}); {mend}") from None
-    if not isinstance(content, kind):
-        raise UsageError(f"{path} holds a {type(content).__name__}, not a {kind.__name__}; {mend}")
+    refuse_misfit(content, shape, path, mend)
     return content
+
+
+def refuse_misfit(value: Any, shape: Any, path: Path, mend: str) -> None:
+    """Raise UsageError, which ends with `mend`, unless the value read from `path` has the shape."""
+    if wrong := misfit(value, shape):
+        raise UsageError(f"{path}: {wrong}; {mend}")
+
+
+def misfit(value: Any, shape: Any, field: str = "it") -> str:
+    """The first field of a JSON value that hasn't the shape, in words; empty where it fits.
+
+    A shape is a type, where float takes whole numbers too; None; a tuple of shapes, any of which will do; [shape], a
+    list of such; or a dictionary of what an object must have (and it may have more), {ANY: shape} for any fields.
+
+    >>> misfit({"a": [1, "x"]}, {"a": [(int, None)]})
+    "a[1] is 'x'"
+    >>> misfit({"a": 1}, {ANY: int, "b": str})
+    'b is missing'
+    """
+    if isinstance(shape, tuple):
+        return "" if any(not misfit(value, one) for one in shape) else _found(field, value)
+    if isinstance(shape, list) and isinstance(value, list):
+        return next(filter(None, (misfit(one, shape[0], f"{field}[{i}]") for i, one in enumerate(value))), "")
+    if isinstance(shape, dict) and isinstance(value, dict):
+        if missing := shape.keys() - {ANY} - value.keys():
+            return f"{_within(field, min(missing))} is missing"
+        known = [(name, shape.get(name, shape.get(ANY))) for name in value if name in shape or ANY in shape]
+        return next(filter(None, (misfit(value[name], one, _within(field, name)) for name, one in known)), "")
+    if shape is None or not isinstance(shape, type):
+        return "" if shape is None and value is None else _found(field, value)
+    fits = isinstance(value, (int, float) if shape is float else shape) and isinstance(value, bool) <= (shape is bool)
+    return "" if fits else _found(field, value)
+
+
+def _within(field: str, name: str) -> str:
+    return name if field == "it" else f"{field}.{name}"
+
+
+def _found(field: str, value: Any) -> str:
+    kinds = {dict: "an object", list: "a list"}
+    return f"{field} is {kinds.get(type(value)) or repr(value)[:40]}"
+
+
+def number_in_json(value: float) -> float | str | None:
+    """A number as JSON can have it: an infinity by its name, null for NaN.
+
+    >>> [number_in_json(value) for value in (0.5, float("-inf"), float("nan"))]
+    [0.5, '-inf', None]
+    """
+    return float(value) if math.isfinite(value) else None if math.isnan(value) else str(float(value))
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 from quick import ROOT
 
+import jaxae as ae
 from jaxae import commands
 from jaxae.run import manifest
 from jaxae.run.command_line import with_errors
@@ -43,6 +45,20 @@ def test_the_users_own_number_of_devices_stays(name, value):
     environment = {**os.environ, "XLA_FLAGS": "", name: value, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", DEVICES], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == "3", done.stderr
+
+
+def test_setting_up_after_the_gpu_has_begun_otherwise_is_refused_each_time(monkeypatch):
+    jax.devices()
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for _ in range(2):
+        with pytest.raises(
+            ae.UsageError, match=r"without --xla_gpu_deterministic_ops=true.* call ae.set_up\(\) before"
+        ):
+            ae.set_up(devices=3)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    ae.set_up(devices=3)  # a CPU's kernels are deterministic in any case
 
 
 def test_a_closed_output_ends_no_run():

@@ -120,7 +120,9 @@ def probabilities(found: ae.Findings, shown: str) -> Curves:
         if kind == DIFFERENT or i != 1
     ]
     title = f"What a classifier reads along the line between two codes ({shown})"
-    note = "Of lines whose two ends are read right."
+    unread = {line.panel for line in lines} - {line.panel for line in lines if np.isfinite(line.values).any()}
+    words = ["Of lines whose two ends are read right", *(f"there are none {panel}" for panel in sorted(unread))]
+    note = "; ".join(words) + "."
     return Curves(title, "place on the line", "mean probability, %", lines, within=(0, 100), note=note)
 
 

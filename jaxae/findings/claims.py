@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxae.errors import UsageError
+from jaxae.files import number_in_json
 from jaxae.findings.statistics import Interval, interval, prediction_interval
 
 SHARED = "one number, the same for every seed"
@@ -135,15 +136,14 @@ def leaving_out_zero(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def row_to_json(row: Row) -> dict[str, Any]:
-    """A row as results.json holds it: null for a value that is not finite, which JSON has no word for."""
-    values = tuple(value if math.isfinite(value) else None for value in row.values)
-    return {**asdict(row), "values": values}
+    """A row as results.json holds it: an infinite value by its name, null for NaN."""
+    return {**asdict(row), "values": tuple(map(number_in_json, row.values))}
 
 
 def row_from_json(row: Mapping[str, Any]) -> Row:
     """A row of results.json."""
     tuples = {name: tuple(row[name]) if row[name] is not None else None for name in ("ci95", "pi95")}
-    values = tuple(math.nan if value is None else value for value in row["values"])
+    values = tuple(math.nan if value is None else float(value) for value in row["values"])
     return Row(**{**row, **tuples, "values": values, "excluded": tuple(row["excluded"])})
 
 
@@ -190,7 +190,7 @@ def _verdict(row: Row, claim: Claim, barred: Sequence[str]) -> tuple[str, str]:
     if barred:
         return NOT_COMPARABLE, "not the report's settings: " + "; ".join(barred)
     if row.mean is None:
-        return NOT_COMPARABLE, "a value is not finite"
+        return NOT_COMPARABLE, _without_mean(row)
     if row.pi95 is None:
         return NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
     if claim.categorical:
@@ -202,6 +202,15 @@ def _verdict(row: Row, claim: Claim, barred: Sequence[str]) -> tuple[str, str]:
     side = "above" if reported > high else "below"
     words = f"the report's is {side} the range of a single run, {span}."
     return DIFFERS, " ".join(filter(None, [words, claim.reason])).rstrip(".")
+
+
+def _without_mean(row: Row) -> str:
+    """Why a row has no mean: no value at all, NaN among them, or an infinite one, which needn't be a fault."""
+    unknown, infinite = np.isnan(row.values).sum(), np.isinf(row.values).sum()
+    if unknown or not infinite:
+        return f"not a number in {unknown} of {row.n_seeds} seeds"
+    why = ": images without any error have no finite PSNR" if "psnr" in row.metric.lower() else ""
+    return f"infinite in {infinite} of {row.n_seeds} seeds{why}"
 
 
 def _commonest(hits: np.ndarray) -> tuple[str, str]:

@@ -93,7 +93,7 @@ class Findings:
 
     def difference(self, first: str, second: str, metric: str) -> np.ndarray:
         """`first` less `second`, of the seeds that live in both, f64[n]."""
-        return (self.measures[first][metric] - self.measures[second][metric])[self.living(first, second)]
+        return _less(self.measures, first, second, metric)[self.living(first, second)]
 
     def has(self, arm: str, *metrics: str) -> bool:
         """Whether all of these were measured of the arm."""
@@ -136,7 +136,7 @@ def collect(
         origin,
         every,
         {arm.name: _dead(arm, origin.seeds) for arm in arms},
-        tuple(Difference(*names, every[names[0]][names[2]] - every[names[1]][names[2]]) for names in differences),
+        tuple(Difference(*names, _less(every, *names)) for names in differences),
         facts or {},
         combined(*({arm.name: _curves(arm)} for arm in arms), by_seed or {}),
         combined(*({arm.name: {"validation epochs": arm.validation_epochs}} for arm in arms), arrays or {}),
@@ -162,6 +162,12 @@ def _same_tree(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_same_tree(value, other[name]) for name, value in one.items())
     one, other = np.asarray(one), np.asarray(other)
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def _less(measures: Measures, first: str, second: str, metric: str) -> np.ndarray:
+    """The first arm's less the second's; NaN where both are infinite, as the PSNR of two perfect ones."""
+    with np.errstate(invalid="ignore"):
+        return measures[first][metric] - measures[second][metric]
 
 
 def _means(values: Any) -> np.ndarray:

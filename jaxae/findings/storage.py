@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxae.commands import tool
 from jaxae.errors import UsageError
-from jaxae.files import load_json, refuse_changed, sealed, write_json, write_whole
+from jaxae.files import ANY, load_json, refuse_changed, refuse_misfit, sealed, write_json, write_whole
 from jaxae.findings.claims import Difference
 from jaxae.findings.findings import Arrays, Findings, Origin
 from jaxae.train.leaves import digest
@@ -22,6 +22,14 @@ from jaxae.train.leaves import digest
 FORMAT = 1
 ARRAYS = ("by_seed", "arrays", "scores")  # each a file
 MEND = f"where its checkpoints are at hand, {tool('report', 'RUN')} measures the run again"
+NUMBERS = (float, str, [(float, str)])  # strings for those that JSON has no word for
+SHAPE = {
+    "format": int,
+    "measures": {ANY: {ANY: NUMBERS}},
+    "dead": {ANY: [int]},
+    "differences": [[NUMBERS]],  # two arms, a metric, the numbers
+    "facts": dict,
+}
 HEADER = "header"  # of an .npz: its arrays' names, which may hold any letter, and the SHA-256 of each
 
 
@@ -34,7 +42,7 @@ def save_findings(folder: Path, found: Findings) -> None:
 
 def load_findings(folder: Path, origin: Origin) -> Findings:
     """Those of a run's folder, equal to what was saved. Raises UsageError where a file is missing or damaged."""
-    found = from_json(load_json(folder / "findings.json", dict, MEND), origin, folder / "findings.json")
+    found = from_json(load_json(folder / "findings.json", {}, MEND), origin, folder / "findings.json")
     return replace(found, **{name: load_arrays(folder / f"{name}.npz") for name in ARRAYS})
 
 
@@ -57,6 +65,7 @@ def from_json(value: Mapping[str, Any], origin: Origin, path: Path) -> Findings:
     where they aren't what was written."""
     if value.get("format") != FORMAT:
         raise UsageError(f"{path} has findings of format {value.get('format')} and this jaxae reads {FORMAT}; {MEND}")
+    refuse_misfit(value, SHAPE, path, MEND)
     try:
         measures = {
             str(arm): {str(metric): _numbers(words) for metric, words in of.items()}
@@ -68,7 +77,7 @@ def from_json(value: Mapping[str, Any], origin: Origin, path: Path) -> Findings:
             for first, second, metric, words in value["differences"]
         )
         facts = dict(value["facts"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:  # of numbers that are none, or a difference of other parts
         raise UsageError(f"{path} holds no findings ({error!r}); {MEND}") from None
     refuse_changed(value, path, MEND)
     return Findings(origin, measures, dead, differences, facts)

@@ -49,7 +49,11 @@ def draw_lines(axes: dict[str, Any], data: Curves, floors: dict[str, tuple[float
     entries: dict[str, Any] = {}
     for panel, ax in axes.items():
         bounds = max(least, floors[panel][0]), most
-        for line in [line for line in data.lines if line.panel == panel]:
+        own = [line for line in data.lines if line.panel == panel]
+        if not any(np.isfinite(np.asarray(line.values, float)).any() for line in own):
+            ax.text(0.5, 0.5, "no values", transform=ax.transAxes, ha="center", va="center", color=MUTED)
+            ax.set_xticks([])
+        for line in own:
             entries.setdefault(line.label, draw_line(ax, line, order.index(line.label), bounds))
     return entries
 
@@ -107,12 +111,12 @@ def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
     colour = colour_of(index if line.colour is None else line.colour)
     mean, low, high = within(bounds, values)
     if 1 < len(values) <= 5:
-        ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45)
+        ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45, marker="." if len(x) == 1 else "")
     if len(values) > 1 and len(x) == 1:  # a band has no width there
         ax.errorbar(x, mean, [mean - low, high - mean], color=colour, linewidth=1, capsize=3)
     elif len(values) > 1:
         ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-    marker = "o" if len(x) <= 12 else ""
+    marker = "o" if 0 < np.isfinite(mean).sum() <= 12 else ""  # one alone makes no line
     return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]
 
 

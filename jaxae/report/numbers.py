@@ -33,9 +33,10 @@ def printed(row: Row) -> str:
 
 
 def reproduced(row: Row) -> str:
-    """The mean and the half-width of its 95% interval; of outcomes, which have no mean, each seed's."""
-    if row.mean is None or not math.isfinite(row.mean):
-        return number(row.mean)
+    """The mean and the half-width of its 95% interval; of outcomes, which have no mean, each seed's; where values are
+    infinite, as a PSNR without error is, of how many seeds."""
+    if row.mean is None:
+        return _without_mean(row)
     if row.categorical:
         return ", ".join(f"{value:g}" for value in row.values)
     if row.exact and len(set(row.values)) == 1:
@@ -51,7 +52,10 @@ def reproduced(row: Row) -> str:
 def over_seeds(values: Any) -> str:
     """One number per seed, float[seeds], as their mean with its interval; one number, or equal ones, as that."""
     values = np.atleast_1d(values)
-    row, varies = measured("", "", values), np.ptp(values) > 1e-6 * np.abs(values).max()
+    row = measured("", "", values)
+    if row.mean is None:
+        return _without_mean(row)
+    varies = np.ptp(values) > 1e-6 * np.abs(values).max()
     return reproduced(row) if varies and row.ci95 else number(row.mean)
 
 
@@ -59,8 +63,10 @@ def rounded(values: Any) -> str:
     """As `over_seeds`, to the uncertainty: the half-width with one or two digits, the mean to the same place."""
     values = np.atleast_1d(np.asarray(values, np.float64))
     row = measured("", "", values)
-    if row.mean is None or row.ci95 is None or not np.ptp(values) > 1e-6 * np.abs(values).max():
-        return _short(row.mean)
+    if row.mean is None:
+        return _without_mean(row)
+    if row.ci95 is None or not np.ptp(values) > 1e-6 * np.abs(values).max():
+        return f"{row.mean:,.3g}" if abs(row.mean) < 1e6 else f"{row.mean:.2e}"
     half = (row.ci95[1] - row.ci95[0]) / 2
     power = math.floor(math.log10(half))
     places = (1 if half / 10**power < 3 else 0) - power  # two digits of what begins with 1 or 2, else one
@@ -86,7 +92,7 @@ def by_seed(values: Any) -> str:
     values = np.atleast_1d(values)
     if len(values) > 5:
         return f"{values.min():.3g} to {values.max():.3g}"
-    return listed([f"{value:.3g}" for value in values])
+    return listed([f"{value:.3g}".replace("inf", "∞") for value in values])
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -111,9 +117,13 @@ def without(row: Row) -> str:
     return f"without dead seed{'s' if len(row.excluded) > 1 else ''} {seeds}" if seeds else ""
 
 
-def _short(value: float | None) -> str:
-    """A number without an uncertainty: 3 digits."""
-    return NONE if value is None else f"{value:,.3g}" if abs(value) < 1e6 else f"{value:.2e}"
+def _without_mean(row: Row) -> str:
+    """Values whose mean is no number: "∞", "∞ in 1 of 3 seeds", or nothing known."""
+    infinite = np.isinf(row.values)
+    if np.isnan(row.values).any() or not infinite.any():
+        return NONE
+    one = len(set(row.values)) == 1
+    return number(row.values[0]) if one else f"∞ in {infinite.sum()} of {plural(row.n_seeds, 'seed')}"
 
 
 FILTERS = {

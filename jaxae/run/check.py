@@ -1,25 +1,33 @@
 """Run a saved result again and compare: bitwise with the code and platform that made it, by interval elsewhere."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxae.errors import UsageError
-from jaxae.findings import Row
+from jaxae.findings import Findings, Row
 from jaxae.findings.claims import row_to_json
+from jaxae.findings.statistics import prediction_interval
 from jaxae.run import flags, resuming
 from jaxae.run.saved import MEND, Saved, load_result
 from jaxae.run.steps import perform
 
 
-def check(path: Path, out: Path, *, given: str = "", **local: Any) -> tuple[str, list[str]]:
+def check(path: Path, out: Path, *, given: str = "", seeds: int | None = None, **local: Any) -> tuple[str, list[str]]:
     """Run the result in `path` again into `out`, with these local flags; how it was compared, and what differs.
 
+    `seeds` is how many of the seeds, the first ones, are run again: each measure of theirs is compared, and no verdict.
     Bits are expected of the same code alone: where another gives others, intervals decide.
-    Raises UsageError for what is no results file, and where the data now is not what it was.
+    Raises UsageError for what is no results file, for more seeds than it has, and where the data now is not what it
+    was.
     """
     before = load_result(path, given)
     config = flags.restored(before.experiment.config, before.manifest["config"], out=out, **local)
+    if seeds is not None:
+        return _check_some(path, before, config, seeds, given)
     rows = _said(before)
     if not any(row.values for row in rows):
         raise UsageError(f"{path} holds no measures, so there is nothing to check; {MEND}")
@@ -32,6 +40,40 @@ def check(path: Path, out: Path, *, given: str = "", **local: Any) -> tuple[str,
             return how, differing
         how = f"by interval (other code: {len(differing)} of {len(rows)} rows are not the same)"
     return how, differences(rows, rows_now, bitwise=False)
+
+
+def _check_some(path: Path, before: Saved, config: flags.Flags, seeds: int, given: str) -> tuple[str, list[str]]:
+    if not 1 <= seeds <= config.seeds:
+        raise UsageError(f"--seeds is {seeds} and {path} has {config.seeds}; choose one from 1 to {config.seeds}")
+    again = dataclasses.replace(config, seeds=seeds)
+    now = load_result(perform(before.experiment, again, like=(path, before.manifest)), given)
+    which = f"the first {seeds} of {config.seeds} seeds"
+    alone = config.lanes != "vmap" and now.manifest["device"]["platform"] == "cpu"  # else bits depend on their number
+    if alone and same_platform(before.manifest, now.manifest):
+        differing = of_first_seeds(before.findings, now.findings, bitwise=True)
+        if not differing or same_code(before.manifest, now.manifest):
+            return f"bitwise, {which}", differing
+    return f"by the range of single runs, {which}", of_first_seeds(before.findings, now.findings, bitwise=False)
+
+
+def of_first_seeds(before: Findings, now: Findings, *, bitwise: bool) -> list[str]:
+    """What differs in the measures of the seeds that `now` has, the first of `before`, a sentence each.
+
+    Not bitwise, a value must lie in the interval in which 95% of single runs fall, or among those that were measured.
+    What all seeds share is left out, since it may be made of them all.
+    """
+    problems = []
+    for arm, metric, values in [(a, m, v) for a, of in before.measures.items() for m, v in of.items() if v.ndim]:
+        found = now.measures.get(arm, {}).get(metric)
+        if found is None:
+            problems.append(f"{arm}, {metric}: not measured now")
+        elif bitwise and not np.array_equal(found, values[: len(found)], equal_nan=True):
+            problems.append(f"{arm}, {metric}: {found.tolist()} in place of {values[: len(found)].tolist()}")
+        elif not bitwise and (interval := prediction_interval(values)) is not None:
+            low, high = min(interval[0], values.min()), max(interval[1], values.max())
+            outside = [value for value in found.tolist() if not low <= value <= high]
+            problems += [f"{arm}, {metric}: {value} is not from {low} to {high}" for value in outside]
+    return problems
 
 
 def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

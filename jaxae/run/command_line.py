@@ -95,7 +95,8 @@ def set_up(devices: int | None = None) -> None:
     and compiled programs kept in the cache folder, so that a second run starts in seconds.
 
     `devices` is how many the CPU shall have; None: as many as cores, up to 16. Only what is not set by the user's own
-    variables is set; nothing where JAX is running already.
+    variables is set. Call it before the first array is made: where JAX runs already, the CPU's devices stay as they
+    are, and on a GPU that has begun without deterministic kernels UsageError is raised.
 
     Twice as many are declared. XLA starts programs on as many threads as there are devices or cores, and a start that
     waits for one of 32 programs to end keeps its thread: those of one more program for all devices, which wait for each
@@ -109,14 +110,23 @@ def set_up(devices: int | None = None) -> None:
         jax.config.update("jax_default_matmul_precision", "float32")
     given = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
-    os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
-    if "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in given:
-        return
-    try:
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
         used = min(devices, 64) if devices else min(os.cpu_count() or 1, 16)
-        jax.config.update("jax_num_cpu_devices", 2 * used)
-    except RuntimeError:  # the backend runs already: its devices are those there are
-        return
+        try:
+            jax.config.update("jax_num_cpu_devices", 2 * used)
+        except RuntimeError:  # the backend runs already: its devices are those there are
+            _refuse_late(missing)
+    os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
+
+
+def _refuse_late(missing: list[str]) -> None:
+    """Raise UsageError where flags of XLA that bear on numbers are missing, and a GPU has been begun without them."""
+    numbers = [flag for flag in missing if "_gpu_" in flag]
+    if numbers and jax.default_backend() == "gpu":
+        raise UsageError(
+            f"JAX runs already on the GPU, without {' '.join(numbers)}, and it is too late for that; call ae.set_up() "
+            "before the first array is made"
+        )
 
 
 def replace_damaged(compiled: Path) -> None:

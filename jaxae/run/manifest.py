@@ -16,7 +16,7 @@ import jax
 from jaxae import keys
 from jaxae.data import Dataset
 from jaxae.errors import UsageError
-from jaxae.files import load_json
+from jaxae.files import ANY, load_json, refuse_misfit
 from jaxae.findings import Origin
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment
@@ -25,17 +25,13 @@ from jaxae.train import lanes
 
 FORMAT = 2
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
-NEEDED = (
-    "module", "experiment", "title", "summary", "command", "config", "seeds", "key_implementation", "versions",
-    "device", "xla_flags", "matmul_precision", "data", "git_commit", "status", "arms",
-)  # fmt: skip
-
-
-SHAPES = {
-    "module": str, "command": str, "config": dict, "seeds": list, "versions": dict, "device": dict, "data": list,
-    "files": list, "arms": dict, "arrays": dict, "jax_settings": dict, "pretrained": dict,
+DATA = {"role": str, "name": str, "version": str, "split": str, "source": str, "n": int, "sha256": str}
+SHAPE = {
+    "module": str, "experiment": str, "title": str, "summary": str, "command": str, "config": dict, "seeds": [int],
+    "key_implementation": str, "versions": {ANY: str}, "device": {"platform": str, "kind": str}, "xla_flags": str,
+    "matmul_precision": str, "data": [DATA], "git_commit": str, "status": str, "arms": {ANY: dict},
 }  # fmt: skip
-NEEDED_OF_DATA = {"role", "name", "version", "split", "source", "n", "sha256"}
+LATER = {"files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict}  # manifests may be without them
 
 
 def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
@@ -71,7 +67,7 @@ def load_manifest(folder: Path, mend: str = "name the folder of one") -> dict[st
     path = folder / "manifest.json"
     if not path.exists():
         raise UsageError(f"{folder} holds no run; {mend}")
-    return known_manifest(load_json(path, dict, mend), path)
+    return known_manifest(load_json(path, {}, mend), path)
 
 
 def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -81,13 +77,8 @@ def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{path} has a manifest of format {manifest.get('format')} and this jaxae reads {FORMAT}; use the code "
             "that made it"
         )
-    wrong = [name for name, kind in SHAPES.items() if name in manifest and not isinstance(manifest[name], kind)]
-    if wrong or not all(
-        isinstance(entry, dict) and entry.keys() >= NEEDED_OF_DATA for entry in manifest.get("data", ())
-    ):
-        raise UsageError(f"{path} has another {(*wrong, 'data')[0]} than a manifest's; take the run from a sound copy")
-    if missing := [name for name in NEEDED if name not in manifest]:
-        raise UsageError(f"{path} lacks {', '.join(missing)}; resume the run with --resume --out")
+    later = {name: shape for name, shape in LATER.items() if name in manifest}
+    refuse_misfit(manifest, SHAPE | later, path, "take the run from a sound copy, or go on with --resume --out")
     return manifest
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxae import commands
 from jaxae.errors import UsageError
-from jaxae.files import load_json, refuse_changed, sealed, write_json
+from jaxae.files import ANY, load_json, refuse_changed, sealed, write_json
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.run import flags, manifest, resuming
@@ -24,6 +24,12 @@ from jaxae.run.folder import claim, clear, refuse_used
 from jaxae.run.steps import measured_again, write_pages
 from jaxae.train import checkpoint
 
+HISTORY = {
+    "seeds": [int],
+    "train": {ANY: [[(float, str, None)]]},
+    "validation": {ANY: [[(float, str, None)]]},
+    "validation_epochs": [float],
+}
 ELSEWHERE = ("command", "config", "seeds", "started", "wall_seconds")  # what parts may differ in, noted of each
 
 
@@ -192,7 +198,7 @@ def _entry(parts: Sequence[Part], folder: Path, arm: str) -> Mapping[str, Any]:
 def _write(out, experiment, config, parts, places: Places, made) -> None:
     """The manifest, and every lane's checkpoint, scores and history."""
     write_json(out / "manifest.json", made)
-    histories = {part.folder: load_json(part.folder / "history.json", dict, "run it again") for part in parts}
+    histories = {part.folder: _read_history(part, experiment) for part in parts}
     history: dict[str, Any] = {}
     for arm in experiment.arms(config):
         name, lanes = checkpoint.file_name(arm.study.name), places[arm.study.name]
@@ -219,12 +225,21 @@ def _gather_scores(sources: Sequence[tuple[Path, int]], path: Path) -> None:
     save_arrays(path, {"": picked})
 
 
+def _read_history(part: Part, experiment: Experiment) -> dict[str, Any]:
+    """A run's history.json: every arm's entry, as it was written."""
+    path, mend = part.folder / "history.json", "run it again"
+    arms = [name for arm in experiment.arms(part.config) for name in arm.names]
+    found = load_json(path, dict.fromkeys(arms, HISTORY), mend)
+    for arm in arms:
+        refuse_changed(found[arm], path, mend)
+    return found
+
+
 def _history(arm: str, lanes, parts: Sequence[Part], histories: Mapping[Path, Any]) -> dict[str, Any]:
     """An arm's entry in history.json, a row for every seed."""
     seeds, rows = [], []
     for folder, _, lane in lanes:
         entry = _entry(parts, folder, arm)
-        refuse_changed(histories[folder][arm], folder / "history.json", "run it again")
         place = lane - entry["lanes"][0]
         seeds.append(histories[folder][arm]["seeds"][place])
         rows.append((histories[folder][arm], place))

@@ -63,7 +63,9 @@ class Run:
     def __enter__(self) -> "Run":
         if self.fresh:
             folders.refuse_alike(arm.study.name for arm in self.experiment.arms(self.config))
-            self._was_there = self.folder.exists() and self.config.out is not None
+            if self.config.out is not None:
+                folders.refuse_used(self.folder)  # before it is asked for: no system may have such a path
+            self._was_there = self.config.out is not None and self.folder.exists()
             self.folder = self.config.out or folders.new_folder(self.experiment.name)
         else:
             self._read_before()  # there is a run, or nothing is made

@@ -31,8 +31,8 @@ def load_result(path: Path, given: str = "") -> Saved:
         made = manifest.load_manifest(path)
         experiment = find_experiment(made["module"], given)
         return Saved(made, experiment, load_findings(path, manifest.origin(made, experiment)))
-    content = load_json(path, dict, MEND)
-    if content.keys() != {"manifest", "findings"} or not isinstance(content["manifest"], dict):
+    content = load_json(path, {"manifest": {}, "findings": {}}, MEND)
+    if content.keys() != {"manifest", "findings"}:
         raise UsageError(f"{path} is not a results file of jaxae; {MEND}")
     made = manifest.known_manifest(content["manifest"], path)
     experiment = find_experiment(made["module"], given)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxae.files import number_in_json
 from jaxae.study import State
 
 
@@ -40,8 +41,5 @@ def parameters(state: State) -> int:
 
 
 def as_json(tree: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """{name: [[number or null]]}: JSON has no NaN."""
-    return {
-        name: [[float(value) if np.isfinite(value) else None for value in row] for row in values]
-        for name, values in tree.items()
-    }
+    """{name: [[number, "inf" or null for NaN]]}: see `number_in_json`."""
+    return {name: [[number_in_json(value) for value in row] for row in values] for name, values in tree.items()}

@@ -10,8 +10,10 @@ from jax import lax
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import Batch, State, Study
+from jaxae.train.parts import draws
 
 CHUNK = 250  # examples at once. Each chunk draws from a key of its own, so another length draws other noise and pairs
+PIECE = 50  # of them that a convolutional model is given at once on a CPU: what it computes stays in the cache
 
 
 def outputs(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
@@ -42,7 +44,8 @@ def over(
     examples, the same at every call: two states of one seed, or two arms, are compared on the same inputs. Another
     CHUNK would draw others.
 
-    Within shard_map, the devices along `axis` share the chunks, and all get the values of all.
+    No example may bear on another's outputs. Within shard_map, the devices along `axis` share the chunks, and all get
+    the values of all.
     """
     data, count = jax.tree.map(jnp.asarray, data), study.examples(data)
     everything = study.one_pass(stream(key, "evaluate/index"), data)
@@ -55,12 +58,26 @@ def over(
         index = everything[jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)]
         here = stream(key, "evaluate", number)
         batch = (study.eval_batch or study.batch)(stream(here, "batch"), data, index)
-        return measure(outputs(study, here, state, batch), batch)
+        return measure(_in_pieces(study, here, state, batch), batch)
 
     values = lax.map(chunk, first + jnp.arange(turns, dtype=jnp.int32))
     if axis is not None:
         values = lax.all_gather(values, axis)
     return {name: lax.optimization_barrier(value.reshape(-1)[:count]) for name, value in values.items()}
+
+
+def _in_pieces(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
+    """`outputs`, up to twice as fast by convolutions on a CPU. Whole where the model draws for all examples at once."""
+    inputs = jax.tree.leaves(batch.inputs)
+    count = len(inputs[0])
+    alike = all(len(leaf) == count for leaf in inputs) and count > PIECE and count % PIECE == 0
+    convolves = any(leaf.ndim == 4 for leaf in jax.tree.leaves(state.params))
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    if not (alike and convolves and jax.default_backend() == "cpu") or draws(study.model, variables, batch.inputs):
+        return outputs(study, key, state, batch)
+    cut = jax.tree.map(lambda leaf: leaf.reshape(-1, PIECE, *leaf.shape[1:]), batch.inputs)
+    found = lax.map(lambda inputs: outputs(study, key, state, batch._replace(inputs=inputs)), cut)
+    return jax.tree.map(lambda leaf: leaf.reshape(count, *leaf.shape[2:]), found)
 
 
 def scores(study: Study, key: jax.Array, state: State, data: Any, axis: str | None = None) -> dict[str, jax.Array]:

@@ -20,6 +20,7 @@ from jaxae.train.early_stopping import keep_best, model_of
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
+from jaxae.train.programs import of_study
 from jaxae.train.trained import Trained, of_progress
 
 
@@ -245,7 +246,7 @@ def _multiple(count: int, unroll: int) -> int:
     return -(-count // unroll) * unroll
 
 
-@functools.partial(jax.jit, static_argnames=("study", "how"))
+@of_study(static_argnames=("how",))
 def _init(study, keys, data, hparams, initial, how):
     def lane(shared, key, h):
         return loop.init(study, key, shared[0], h, shared[1])
@@ -253,12 +254,12 @@ def _init(study, keys, data, hparams, initial, how):
     return lanes.apply(lane, how, (data, initial), keys, hparams)
 
 
-@functools.partial(jax.jit, static_argnames=("study", "how"))
+@of_study(static_argnames=("how",))
 def _orders(study, keys, data, epoch, how):
     return lanes.apply(lambda shared, key: loop.order(study, key, *shared), how, (data, epoch), keys)
 
 
-@functools.partial(jax.jit, static_argnames=("study", "count", "how"), donate_argnames=("state",))
+@of_study(static_argnames=("count", "how"), donate_argnames=("state",))
 def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
     """`count` steps of every active lane, from row `at` on; the losses of the others are NaN."""
 
@@ -276,7 +277,7 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
     return lanes.apply_shared(lane, how, (data, at), active, keys, state, rows, hparams)
 
 
-@functools.partial(jax.jit, static_argnames=("study", "how"))
+@of_study(static_argnames=("how",))
 def _losses(study, keys, state, data, hparams, how):
     def lane(data, key, state, h):
         return evaluate.losses(study, key, state, data, h, how.axis)

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import traverse_util
-from flax.errors import InvalidRngError
 from jax import lax
 
 import jaxae.train.parts as parts
@@ -126,10 +125,7 @@ def indivisible(study: Study, key: jax.Array, data: Any, hparams: Any = None) ->
     state = jax.eval_shape(functools.partial(init, study), key, data, hparams)
     if state.batch_stats:
         return "the model normalises over the whole batch"
-    model = functools.partial(study.model.apply, train=True, mutable=["batch_stats"])
-    try:
-        jax.eval_shape(model, {"params": state.params}, batch.inputs)  # without keys to draw from
-    except InvalidRngError:
+    if parts.draws(study.model, {"params": state.params}, batch.inputs, train=True, mutable=["batch_stats"]):
         return "the model draws for all examples of a batch at once"
     return ""
 

@@ -14,6 +14,7 @@ from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means
 from jaxae.train.dying import living, one_picture
 from jaxae.train.plan import Plan, Progress
+from jaxae.train.programs import of_study
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +107,7 @@ def history(arm: Trained) -> dict[str, Any]:
     }
 
 
-@functools.partial(jax.jit, static_argnames=("study", "how"))
+@of_study(static_argnames=("how",))
 def _scores(study: Study, keys: jax.Array, state: State, data: Any, how: lanes.Lanes) -> dict[str, jax.Array]:
     def lane(data, key, state):
         return evaluate.scores(study, key, state, data, how.axis)
@@ -114,6 +115,6 @@ def _scores(study: Study, keys: jax.Array, state: State, data: Any, how: lanes.L
     return lanes.apply_shared(lane, how, data, keys, state)
 
 
-@functools.partial(jax.jit, static_argnames=("study",))
+@of_study()
 def _sample(study, key, state, data, index):
     return evaluate.sample(study, key, state, data, index)

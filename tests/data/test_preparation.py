@@ -5,6 +5,7 @@ import itertools
 import socket
 import threading
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from prepared import official_files, refused, served_from
@@ -43,6 +44,26 @@ def test_prepare_leaves_nothing_half_made(tmp_path):
         patch.setattr(tfds.download.DownloadManager, "download", lambda self, urls: 1 / 0)
         refused("downloading mnist failed .*train-images-idx3-ubyte.gz", data.prepare, "mnist", data_dir=root)
         assert not list(root.iterdir())
+
+
+def test_of_two_preparations_at_once_the_second_finds_the_set_of_the_first(tmp_path):
+    made = official_files(tmp_path)
+    root, read = tmp_path / "tfds", preparation.mnist_examples
+    with served_from(tmp_path) as patch:
+
+        def overtaken(files, split):
+            """Before the last example is read, another process prepares the set."""
+            yield from read(files, split)
+            if split == "test":
+                patch.setattr(preparation, "mnist_examples", read)
+                data.prepare("mnist", data_dir=root)
+
+        patch.setattr(preparation, "mnist_examples", overtaken)
+        assert data.prepare("mnist", data_dir=root) == root / "mnist/3.0.1"
+        assert preparation.mnist_examples is read
+    assert [path.name for path in root.iterdir()] == ["mnist"]
+    found, expected = data.load("mnist", "test", data_dir=root).image, made["mnist", "test"][0]
+    np.testing.assert_array_equal(np.sort(found.sum((1, 2, 3))), np.sort(expected.sum((1, 2, 3))))  # TFDS shuffles
 
 
 def test_prepared_set_is_kept(prepared):

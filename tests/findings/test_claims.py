@@ -101,5 +101,19 @@ def test_the_side_of_zero_is_that_of_the_interval():
 
 
 def test_rows_survive_json():
-    for kept in [*row([0.49, 0.50, 0.52]), *row([0.5])]:
-        assert row_from_json(json.loads(json.dumps(row_to_json(kept)))) == kept
+    for kept in [*row([0.49, 0.50, 0.52]), *row([0.5]), *row([0.5, np.inf, -np.inf])]:
+        assert row_from_json(json.loads(json.dumps(row_to_json(kept), allow_nan=False))) == kept
+    unknown = row_from_json(json.loads(json.dumps(row_to_json(row([0.5, np.nan])[0]), allow_nan=False)))
+    np.testing.assert_array_equal(unknown.values, [0.5, np.nan])
+
+
+def test_infinite_psnr_is_called_what_it_is_and_not_a_failure():
+    perfect, better, one = (
+        results.judge({"fc": {"test/psnr": np.array(values)}}, [replace(CLAIM, metric="test/psnr")], seeds=SEEDS)[0]
+        for values in ([np.inf] * 3, [30.0, np.inf, 31.0], [30.0, np.inf, np.nan])
+    )
+    assert perfect.reason == "infinite in 3 of 3 seeds: images without any error have no finite PSNR"
+    assert better.reason.startswith("infinite in 1 of 3 seeds: ")
+    assert one.reason == "not a number in 1 of 3 seeds"
+    assert [reproduced(found) for found in (perfect, better, one)] == ["∞", "∞ in 1 of 3 seeds", "—"]
+    assert row([0.5, np.inf, 0.5])[0].reason == "infinite in 1 of 3 seeds"

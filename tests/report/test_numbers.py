@@ -37,11 +37,14 @@ def test_numbers():
         ([5.0, 5.0], "5"),
         ([19.02], "19"),
         ([np.nan, 1.0], "—"),
-        ([np.inf, 1.0], "—"),
+        ([np.inf, 1.0], "∞ in 1 of 2 seeds"),
+        ([np.inf, np.inf], "∞"),
     ],
 )
 def test_numbers_are_rounded_to_their_uncertainty(values, shown):
     assert numbers.rounded(values) == shown
+    if not np.isfinite(values).all():
+        assert numbers.over_seeds(values) == shown
 
 
 def test_percents_lists_and_signs():

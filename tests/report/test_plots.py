@@ -88,6 +88,14 @@ def test_the_seeds_of_a_single_point_have_an_error_bar_as_long_as_their_interval
     assert np.asarray(ends)[:, 1] == pytest.approx(results.interval([1, 2, 4]))
 
 
+def test_a_single_point_shows_every_seed_and_a_panel_without_values_says_so():
+    lines = (plots.Line("train", [1], LOSSES[:, :1], "one epoch"), plots.Line("train", EPOCHS, LOSSES * np.nan, "none"))
+    shown, empty = plots.draw(plots.Curves("A loss.", "epoch", "loss", lines)).axes
+    points = [line for line in shown.lines if line.get_marker() == "."]
+    assert sorted(float(np.ravel(line.get_ydata())[0]) for line in points) == sorted(LOSSES[:, 0].tolist())
+    assert [text.get_text() for text in (*shown.texts, *empty.texts)] == ["no values"]
+
+
 def test_pixels_are_whole_and_on_one_scale():
     """Every pixel of an image is a square of one gray; integers count as 255ths."""
     image = np.array([[0, 51], [102, 255]], np.uint8).reshape(1, 2, 2, 1)

@@ -96,29 +96,6 @@ def test_a_run_that_has_not_ended_and_a_folder_without_one_are_refused(done, tmp
         report_again(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("manifest.json", "{", "is not JSON"),
-        ("manifest.json", '{"format": 1}', "of format 1 and this jaxae reads 2"),
-        ("manifest.json", '{"format": 2}', "lacks module, experiment"),
-        ("manifest.json", '{"format": 2, "seeds": 3}', "has another seeds than a manifest's"),
-        ("manifest.json", '{"format": 2, "data": ["mnist"]}', "has another data than a manifest's"),
-        ("findings.json", "[]", "holds a list, not a dict"),
-        ("findings.json", '{"format": 1, "measures": {"a": {"m": ["x"]}}}', "holds no findings"),
-        ("by_seed.npz", "no zip", "can't be read as arrays"),
-        ("scores.npz", "", "can't be read as arrays"),
-    ],
-)
-def test_a_spoilt_folder_is_one_sentence_that_names_the_file(done, tmp_path, name, content, words):
-    folder = copy(done, tmp_path)
-    (folder / name).write_text(content)
-    with pytest.raises(UsageError, match=words) as raised:
-        report_again(folder, saved=True)
-    assert name in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
 def test_files_choose_no_code(tmp_path):
     with pytest.raises(UsageError, match="isn't one of jaxae's own; name its file with --experiment"):
         find_experiment("os")
@@ -144,6 +121,8 @@ def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp
     tool.main(["report", str(done), "--saved", "--save", str(saved)])
     tool.main(["check", str(saved), "--out", str(tmp_path / "again")])
     assert "compared bitwise: 0 differences" in capsys.readouterr().out
+    tool.main(["check", str(saved), "--seeds", "1"])
+    assert "compared bitwise, the first 1 of 2 seeds: 0 differences" in capsys.readouterr().out
     monkeypatch.setattr(manifest, "_commit", lambda: "this")
     content = json.loads(saved.read_text())
     for values in content["findings"]["measures"]["fc standardised"].values():
@@ -158,6 +137,25 @@ def test_a_saved_result_holds_when_run_again_and_a_forged_one_does_not(done, tmp
         saved.write_text(json.dumps(content))
         how, problems = check.check(saved, tmp_path / commit)
         assert re.search(words, f"{how}: {len(problems)} differences"), how
+
+
+def test_the_first_seeds_alone_are_compared_in_every_measure_of_theirs(done, tmp_path):
+    found = load_result(done).findings
+
+    def changed(first, second):
+        measures = {"fc standardised": {"m": np.array([1.0, 2.0, 3.0]), "shared": np.array(7.0)}}
+        mine = {"fc standardised": {"m": np.array([first, second]), "shared": np.array(8.0)}}
+        return (dataclasses.replace(found, measures=of) for of in (measures, mine))
+
+    assert check.of_first_seeds(*changed(1.0, 2.0), bitwise=True) == []
+    assert len(check.of_first_seeds(*changed(1.0, 2.0 + 1e-12), bitwise=True)) == 1
+    assert check.of_first_seeds(*changed(1.0, 6.9), bitwise=False) == []  # 2 + 4.968 is the end of the interval
+    assert len(check.of_first_seeds(*changed(7.0, np.nan), bitwise=False)) == 2
+    missing = dataclasses.replace(found, measures={})
+    assert len(check.of_first_seeds(found, missing, bitwise=True)) > 5
+    for seeds in (0, 3):
+        with pytest.raises(UsageError, match=rf"--seeds is {seeds} and .* has 2; choose one from 1 to 2"):
+            check.check(done, tmp_path / "out", seeds=seeds)
 
 
 def test_rows_are_compared_bitwise_or_by_interval(done):

@@ -4,16 +4,20 @@ import dataclasses
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
-from quick import EXPERIMENT, ROOT, at, read
+import tiny
+from quick import EXPERIMENT, QUICK, ROOT, at, read
 
 import jaxae as ae
+from jaxae import checkpoint
 from jaxae.errors import UsageError
 from jaxae.run import folder, resuming
 from jaxae.run.run import Run
 from jaxae.run.settings import unusual_settings
+from jaxae.run.steps import perform
 
 
 def test_one_process_works_in_a_folder_and_one_that_was_killed_leaves_it(tmp_path):
@@ -36,6 +40,11 @@ def test_one_process_works_in_a_folder_and_one_that_was_killed_leaves_it(tmp_pat
 def test_runs_of_one_second_have_a_folder_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len({folder.new_folder("study") for _ in range(3)}) == 3
+    with Run(EXPERIMENT, QUICK) as one, Run(EXPERIMENT, QUICK) as other:
+        assert one.folder.parent == other.folder.parent == Path("runs")
+    with pytest.raises(UsageError, match="no such data"), Run(EXPERIMENT, QUICK):
+        raise UsageError("no such data")
+    assert len(list(Path("runs").iterdir())) == 5
 
 
 def test_an_empty_folder_is_used_and_left_where_nothing_came_of_it(tmp_path):
@@ -47,6 +56,30 @@ def test_an_empty_folder_is_used_and_left_where_nothing_came_of_it(tmp_path):
             Run(EXPERIMENT, at(tmp_path, resume=True)).__enter__()
         raise UsageError("no such data")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["x" * 200] * 30)])
+def test_a_path_that_is_too_long_is_one_sentence_and_makes_nothing(tmp_path, name):
+    with pytest.raises(UsageError, match=r"is no folder that can be used \(File name too long\); choose another --out"):
+        Run(EXPERIMENT, at(tmp_path / name)).__enter__()
+    with pytest.raises(UsageError, match="is no folder's; give one of 1 to 200 letters"):
+        checkpoint.file_name("x" * 201)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_brackets_in_paths_and_names_are_shown_as_they_are(tmp_path, capsys):
+    name, folder = "a [red] b [/x]", tmp_path / "[bold] runs [/]"
+    arm = ae.Arm(dataclasses.replace(tiny.study(epochs=1), name=name))
+
+    def train(run):
+        return run.train(arm, tiny.DATA, validation=tiny.HELD_OUT, test=tiny.HELD_OUT)
+
+    mine = ae.Experiment("experiments.mine", "mine: of [brackets].", ae.Flags, lambda config: [arm], train)
+    perform(mine, ae.Flags(epochs=1, seeds=1, out=folder))
+    said = capsys.readouterr().out
+    assert name in said
+    assert str(folder / "report.html") in said.replace("\n", "")
+    assert name in (folder / "report.html").read_text()
 
 
 def test_studies_whose_folders_would_be_one_are_refused_before_anything_is_made(tmp_path):
