@@ -21,9 +21,10 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from experiments import result
 from jaxae.report import numbers
 from jaxae.report.figures import Bars, Images
-from jaxae.transforms import random_shift, to_unit
+from jaxae.transforms import UNIT, random_shift, to_unit
 
 Judge = Mapping[str, Any]  # the classifier's variables
 
@@ -62,6 +63,7 @@ def arms(config: Config, images: int | None = None) -> list[ae.Arm]:
     made = ae.Study(
         NAME, model, shifted(config.shift), loss, optimizer(config.learning_rate, steps(config, images, batch_size)),
         batch_size=batch_size, epochs=config.epochs, scores=scores, eval_batch=plain,
+        scale=UNIT,
     )  # fmt: skip
     return [ae.Arm(made)]
 
@@ -114,10 +116,10 @@ def recipe(config: Config) -> dict[str, Any]:
 def judge(run: ae.Run) -> Judge:
     """The classifier's variables, for a study that reads generated digits with `read_digits`.
 
-    It is trained on all of MNIST's training digits, whatever the run's --limit, with seed 0 and this file's defaults,
-    once: afterwards it comes from the cache.
+    It is trained on MNIST's training digits, as many as --judge-limit or --limit says, with seed 0 and this file's
+    defaults, once: afterwards it comes from the cache.
     """
-    config, train = Config(), run.data("mnist", "train", whole=True)
+    config, train = Config(), run.data("mnist", "train", use="judge")
     (arm,) = arms(config, len(train))
     return run.pretrained(arm.study, train, recipe(config))
 
@@ -215,7 +217,9 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     return drawn
 
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, measure=measure, say=say)
+EXPERIMENT = ae.Experiment(
+    __name__, __doc__, Config, arms, train, measure=measure, say=say, measured=result("digit_classifier")
+)
 
 if __name__ == "__main__":
     ae.cli(EXPERIMENT)

@@ -21,7 +21,7 @@ import jaxae as ae
 from experiments.digit_classifier import loss, optimizer, scores, steps
 from jaxae.report import numbers
 from jaxae.report.figures import Bars
-from jaxae.transforms import to_signed
+from jaxae.transforms import SIGNED, to_signed
 
 NAME = "photo classifier"
 CLASSES = 10
@@ -52,7 +52,7 @@ def arms(config: Config, photos: int | None = None) -> list[ae.Arm]:
     made = ae.Study(
         NAME, ae.models.ResNet18(CLASSES, dtype=config.dtype), mirrored, loss,
         optimizer(config.learning_rate, steps(config, photos, batch_size)), batch_size, config.epochs, scores=scores,
-        eval_batch=plain,
+        eval_batch=plain, scale=SIGNED,
     )  # fmt: skip
     return [ae.Arm(made)]
 
@@ -81,7 +81,7 @@ def classifier(run: ae.Run) -> tuple[ae.Study, dict[str, Any]]:
     It is trained on all of CIFAR-10's training photos, whatever the run's --limit, with seed 0 and this file's
     defaults, once: afterwards it comes from the cache.
     """
-    config, photos = Config(), run.data("cifar10", "train", whole=True)
+    config, photos = Config(), run.data("cifar10", "train", use="whole")
     (arm,) = arms(config, len(photos))
     return arm.study, run.pretrained(arm.study, photos, recipe(config))
 

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from jaxae import findings as results
     from jaxae.errors import UsageError
     from jaxae.findings import Claim, Findings
+    from jaxae.fitted import Fitted
     from jaxae.report import Document, Table, plots
     from jaxae.run.command_line import cli, set_up
     from jaxae.run.experiment import Experiment
+    from jaxae.run.export import export, load_program
     from jaxae.run.flags import Flags
+    from jaxae.run.model_files import load, save
     from jaxae.run.run import Run
     from jaxae.study import Arm, Batch, State, Study
     from jaxae.train import Trained, checkpoint, evaluate, lanes
@@ -32,6 +35,7 @@ _PARTS = {  # where each public name is, "module" or "module:name"
     "Document": "report:Document",
     "Experiment": "run.experiment:Experiment",
     "Findings": "findings:Findings",
+    "Fitted": "fitted:Fitted",
     "Flags": "run.flags:Flags",
     "Run": "run.run:Run",
     "State": "study:State",
@@ -44,22 +48,26 @@ _PARTS = {  # where each public name is, "module" or "module:name"
     "cli": "run.command_line:cli",
     "data": "data",
     "evaluate": "train.evaluate",
+    "export": "run.export:export",
     "keys": "keys",
     "lanes": "train.lanes",
     "latent": "latent",
+    "load": "run.model_files:load",
+    "load_program": "run.export:load_program",
     "losses": "losses",
     "metrics": "metrics",
     "models": "models",
     "plots": "report.plots",
     "report": "report",
     "results": "findings",
+    "save": "run.model_files:save",
     "schedules": "schedules",
     "set_up": "run.command_line:set_up",
     "train": "train",
     "transforms": "transforms",
 }
 
-__all__ = [*_PARTS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*_PARTS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
@@ -77,4 +85,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

@@ -1,4 +1,5 @@
-"""The tool: `python -m jaxae data list|prepare`, `report RUN`, `merge RUN RUN ... --out DIR`, `check RESULTS.json`."""
+"""The tool: `python -m jaxae data list|prepare`, `report RUN`, `merge RUN RUN ... --out DIR`, `check RESULTS.json`,
+`export RUN ARM --out DIR`."""
 
 import argparse
 import signal
@@ -13,7 +14,9 @@ from jaxae.run.command_line import set_up, with_errors
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their flags."""
-    tool = argparse.ArgumentParser("python -m jaxae", description="Prepare data; report, merge and check runs.")
+    tool = argparse.ArgumentParser(
+        "python -m jaxae", description="Prepare data; report, merge and check runs; export models."
+    )
     commands = tool.add_subparsers(required=True, metavar="COMMAND")
     sets = commands.add_parser("data", help="list or prepare data sets").add_subparsers(required=True, metavar="WHAT")
     listing = sets.add_parser("list", help="what is prepared in the data folder")
@@ -32,13 +35,22 @@ def parser() -> argparse.ArgumentParser:
     checking.add_argument("--out", type=Path, help="keep the new run in this folder")
     checking.add_argument("--seeds", type=int, help="run the first so many seeds alone: a part of the time")
     checking.add_argument("--devices", type=int, help="devices to spread the seeds over")
-    for command in (report, merging, checking):
+    exporting = commands.add_parser("export", help="write a trained model for other software: StableHLO, safetensors")
+    exporting.add_argument("run", type=Path, help="the run directory, or a folder that ae.save wrote")
+    exporting.add_argument(
+        "arm", nargs="?", default="", help="the arm, by its name in the results; left out: all names"
+    )
+    exporting.add_argument("--out", type=Path, required=True, help="the model's new folder")
+    exporting.add_argument("--seed", type=int, help="of the arm's seeds; without it the first")
+    exporting.add_argument("--which", choices=("state", "best"), help="the last model, or that of the best validation")
+    for command in (report, merging, checking, exporting):
         command.add_argument(
             "--experiment", default="", metavar="MODULE", help="module or file of a study that isn't one of jaxae's own"
         )
     for command in (listing, prepare, report, merging, checking):
         command.add_argument("--data-dir", type=Path, help="default: $TFDS_DATA_DIR, or ~/tensorflow_datasets")
     actions = {listing: list_data, prepare: prepare_data, report: report_run, merging: merge, checking: check_results}
+    actions[exporting] = export_model
     for command, action in actions.items():
         command.set_defaults(action=action)
     return tool
@@ -51,13 +63,26 @@ def list_data(flags: argparse.Namespace) -> None:
     from rich.text import Text
 
     table = Table("name", "version", "splits", "format", box=None)
-    found = data.listing(flags.data_dir)
+    there = data.location(flags.data_dir).exists()
+    found = data.listing(flags.data_dir) if there else []
     for entry in found:
         sizes = ", ".join(f"{split} {data.count(entry.name, split, n)}" for split, n in entry.splits.items())
         table.add_row(*map(Text, (entry.name, entry.version, sizes, entry.format)))  # brackets are no markup
     where = ["--data-dir", flags.data_dir] if flags.data_dir else []
-    empty = f"nothing is prepared there; for instance: {commands.tool('data', 'prepare', 'mnist', *where)}"
-    Console().print(table if found else empty, markup=False, soft_wrap=not found, highlight=False)
+    console = Console()
+    if found:
+        console.print(table)
+    lacking = [name for name in data.PREPARABLE if name not in {entry.name for entry in found}]
+    lines = [commands.tool("data", "prepare", name, *where) for name in lacking]
+    if not found:
+        lines = [f"nothing is prepared in {data.location(flags.data_dir)}; these can be:", *lines]
+        lines.append(
+            "studies also run without, on drawn digits: --source synthetic, or on a folder: --dataset ./photos"
+        )
+    elif lines:
+        lines = ["these can be prepared besides:", *lines]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
 
 
 def prepare_data(flags: argparse.Namespace) -> None:
@@ -101,6 +126,14 @@ def check_results(flags: argparse.Namespace) -> None:
     print("\n".join([f"compared {how}: {len(problems)} difference{'s' * (len(problems) != 1)}", *problems]))
     if problems:
         sys.exit(1)
+
+
+def export_model(flags: argparse.Namespace) -> None:
+    """Write a trained model and its programs."""
+    from jaxae.run.export import export_run
+
+    set_up()
+    print(export_run(flags.run, flags.arm, flags.out, seed=flags.seed, which=flags.which, given=flags.experiment))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,6 +11,7 @@ import optax
 
 from jaxae import metrics
 from jaxae.errors import UsageError
+from jaxae.transforms import Scale
 
 
 class Batch(NamedTuple):
@@ -62,6 +63,8 @@ class Study:
     parts      in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
                bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model
                draws nothing in training and the examples lead in all arrays of the batch
+    scale      what the images of `batch` are, for those who use the model afterwards (`ae.load`); training, which has
+               `batch`, doesn't look at it. None: not said
     """
 
     name: str = field(compare=False)
@@ -77,6 +80,7 @@ class Study:
     index: Callable[[jax.Array, Any], jax.Array] | None = None
     unroll: int = 1
     parts: int = 1
+    scale: Scale | None = field(default=None, compare=False)
 
     def steps_per_epoch(self, data: Any) -> int:
         """Complete batches in an epoch; the images left over differ from epoch to epoch.

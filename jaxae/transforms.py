@@ -21,6 +21,18 @@ MNIST_DEVIATION = 0.3081
 Statistic = float | Sequence[float] | jax.Array  # one for all channels, or one for each
 
 
+class Scale(NamedTuple):
+    """What a model's images are: unit ones less `mean`, in `deviation`s. The default is unit images as they are."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+
+UNIT = Scale()
+SIGNED = Scale(0.5, 0.5)
+MNIST = Scale(MNIST_MEAN, MNIST_DEVIATION)
+
+
 def to_unit(image: jax.Array) -> jax.Array:
     """Stored images to [0, 1]: uint8[...] -> f32[...]. Raises UsageError for another type.
 
@@ -70,6 +82,23 @@ def unstandardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> ja
     """
     check_floating(image)
     return image * _per_channel(deviation, image) + _per_channel(mean, image)
+
+
+def to_scale(image: jax.Array, scale: Scale) -> jax.Array:
+    """Stored images, or floating ones in [0, 1], as a model of this scale sees them: [...] -> f32[...].
+
+    Bitwise `to_unit`, `to_signed` and `standardise` for UNIT, SIGNED and MNIST.
+
+    >>> ae.transforms.to_scale(jnp.array([0, 255], jnp.uint8), ae.transforms.SIGNED).tolist()
+    [-1.0, 1.0]
+    """
+    unit = to_unit(image) if image.dtype == jnp.uint8 else image
+    return standardise(unit, *scale)
+
+
+def from_scale(image: jax.Array, scale: Scale) -> jax.Array:
+    """The inverse of `to_scale` on floating images: in [0, 1] where the model's are in their range; unclipped."""
+    return unstandardise(image, *scale)
 
 
 def add_gaussian_noise(

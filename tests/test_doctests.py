@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -51,6 +53,17 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+
+
+def test_the_study_of_the_readme_runs_as_a_script(tmp_path):
+    (script,) = [block for block in BLOCK.findall((PACKAGE.parent / "README.md").read_text()) if "ae.cli" in block]
+    (tmp_path / "mine.py").write_text(script)
+    flags = "--source synthetic --limit 100 --test-limit 50 --batch-size 50 --epochs 1 --seeds 1 --rates 0.01 --out run"
+    command = [sys.executable, "mine.py", *flags.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "arm 1 of 1: denoise: 1 lane, 1 epoch of 2 steps, batch 50" in done.stdout
+    assert ae.load(tmp_path / "run", "denoise rate 0.01").encode(np.zeros((1, 28, 28, 1), np.uint8)).shape[0] == 1
 
 
 def test_the_citation_names_the_version_of_the_package():

@@ -15,7 +15,7 @@ FLOORS = (  # nothing imports from a later one
     ("errors", "commands", "files", "keys", "online"),
     ("losses", "transforms", "data", "models"),
     ("metrics", "latent", "baselines", "schedules"),
-    ("study",),
+    ("study", "fitted"),
     ("train",),
     ("findings",),
     ("report",),

@@ -12,8 +12,9 @@ Also      no flags: the report's code of 8 alone; --code-activation linear; --no
 """
 
 import jaxae as ae
+from experiments import result
 from experiments.bottleneck.measures import measure
 from experiments.bottleneck.method import Config, arms, claims, train
 from experiments.bottleneck.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("bottleneck"))

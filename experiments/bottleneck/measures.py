@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxae as ae
-from experiments import digit_classifier
+from experiments import digit_classifier, own_images
 from experiments.bottleneck.paths import Paths, codes, path_measures, read_paths, strips
 from jaxae.latent import decode, traversal
 from jaxae.report.figures import per_class
@@ -24,7 +24,9 @@ INPUTS = ("noisy input", "clipped input")  # what every arm is given
 
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
     """All of it; what only one arm shows is of the report's code of 8 numbers, where that was trained."""
-    digits, test, config = run.data("mnist", "train"), run.data("mnist", "test"), run.config
+    (digits, test), config = own_images.load(run), run.config
+    if own_images.is_own(config):
+        return measure_own(run, trained, digits, test)
     judge, shown = digit_classifier.judge(run), shown_arm(trained)
     errors = pca_errors(trained, digits, test)
     denoised = denoising(trained, shown, test, config.noise)
@@ -42,8 +44,30 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         by_seed=ae.results.combined(denoised["by_seed"], probabilities(paths, shown.name)),
         arrays=ae.results.combined(
             {"": {"digits": test.image[per_class(test.image, test.label, 2)]}},
-            pictures(trained, test),
+            pictures(trained, test, per_class(test.image, test.label, 2)),
             {shown.name: details(shown, test, config.noise, judge)},
+        ),
+        scores=denoised["scores"],
+    )
+
+
+def measure_own(run: ae.Run, trained: Mapping[str, ae.Trained], images: Any, test: ae.data.Dataset) -> ae.Findings:
+    """Of other images all but what a classifier of digits reads."""
+    shown, errors, noise = shown_arm(trained), pca_errors(trained, images, test), run.config.noise
+    denoised, index = denoising(trained, shown, test, noise), own_images.some(test, 10)
+    return ae.results.collect(
+        run.origin,
+        trained.values(),
+        {name: training(arm, test) for name, arm in trained.items()},
+        {f"PCA {size_of(name)}": {"test/mse": errors[size_of(name)]} for name in trained},
+        {shown.name: gains(denoised["scores"][shown.name], noise)},
+        differences=[(name, f"PCA {size_of(name)}", "test/mse") for name in trained],
+        facts={"shown": shown.name, "PCA": errors.tolist(), "levels": levels(noise)},
+        by_seed=denoised["by_seed"],
+        arrays=ae.results.combined(
+            {"": {"digits": np.asarray(test.image)[index]}},
+            pictures(trained, test, index),
+            {shown.name: code_units(shown, test, 0) | denoised_digits(shown, test, noise, index)},
         ),
         scores=denoised["scores"],
     )
@@ -78,25 +102,27 @@ def pca_errors(trained: Mapping[str, ae.Trained], digits: ae.data.Dataset, test:
     return ae.baselines.pca_errors(np.asarray(digits.image), np.asarray(test.image), sizes)
 
 
-def pictures(trained: Mapping[str, ae.Trained], test: ae.data.Dataset) -> dict[str, dict[str, np.ndarray]]:
-    """Step 4: two test digits per class as every arm's first seed rebuilds them."""
-    index = per_class(test.image, test.label, 2)
+def pictures(
+    trained: Mapping[str, ae.Trained], test: ae.data.Dataset, index: np.ndarray
+) -> dict[str, dict[str, np.ndarray]]:
+    """Step 4: these test images as every arm's first seed rebuilds them."""
     return {name: {"reconstructions": np.asarray(arm.sample(test, index)[0].image)} for name, arm in trained.items()}
 
 
-def code_units(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
-    """A digit 3 as each unit of its code changes, at percentiles of what the unit has over the test set."""
+def code_units(arm: ae.Trained, test: ae.data.Dataset, place: int) -> dict[str, np.ndarray]:
+    """The test image at a place as each unit of its code changes, at percentiles of what it has over the test set."""
     seen, percents = codes(arm, test.image), 0.5 + 99 * np.linspace(0, 1, 9)
     values = np.percentile(seen, percents, axis=0).T
-    digit = int(np.flatnonzero(test.label == 3)[0])
-    grid = traversal(jnp.asarray(seen[digit]), jnp.asarray(values, jnp.float32))
+    grid = traversal(jnp.asarray(seen[place]), jnp.asarray(values, jnp.float32))
     decoded = np.asarray(decode(arm.study.model, arm.variables(), grid))
     return {"units": decoded, "units, width": np.ptp(seen, axis=0), "units, percentiles": percents}
 
 
 def details(arm: ae.Trained, test: ae.data.Dataset, noise: float, judge: Any) -> dict[str, np.ndarray]:
     """What is shown of one arm alone."""
-    return code_units(arm, test) | denoised_digits(arm, test, noise) | strips(arm, test, judge)
+    three = int(np.flatnonzero(test.label == 3)[0])
+    denoised = denoised_digits(arm, test, noise, per_class(test.image, test.label, 1))
+    return code_units(arm, test, three) | denoised | strips(arm, test, judge)
 
 
 # ---- step 5: denoising
@@ -173,9 +199,8 @@ def gains(scores: Mapping[str, np.ndarray], noise: float) -> dict[str, np.ndarra
     return found
 
 
-def denoised_digits(arm: ae.Trained, test: ae.data.Dataset, noise: float) -> dict[str, np.ndarray]:
+def denoised_digits(arm: ae.Trained, test: ae.data.Dataset, noise: float, index: np.ndarray) -> dict[str, np.ndarray]:
     """The report's figures 4 and 5: the digit, the digit with noise, the output, and their scores."""
-    index = per_class(test.image, test.label, 1)
     outputs, batch = arm.sample((test, np.float32(noise)), index, study=denoiser(arm.study))
     images = {f"denoising, {what}": np.asarray(image) for what, image in in_and_out(outputs, batch).items()}
     scores = {f"denoising, {key}": np.asarray(value) for key, value in quality(outputs, batch).items()}

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import flax.linen as nn
 import optax
 
 import jaxae as ae
-from jaxae.transforms import to_unit
+from experiments import own_images
+from jaxae.models.mlp import linear
+from jaxae.report.figures import per_class
+from jaxae.run.flags import UNSET
+from jaxae.transforms import UNIT, to_unit
 
-
-def linear(code):
-    """The code as it is."""
-    return code
-
-
+MOST = 4096  # values of an image, whose principal components are found within a minute
+DIGIT = (28, 28, 1)
 ACTIVATIONS = {"relu": nn.relu, "linear": linear}
 
 
@@ -23,6 +23,14 @@ ACTIVATIONS = {"relu": nn.relu, "linear": linear}
 class Config(ae.Flags):
     """The report's settings."""
 
+    settings = (*ae.Flags.settings, "dataset")
+    counts = (*ae.Flags.counts, "image_size")
+
+    dataset: str = "mnist"
+    """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
+    report's nothing is held against it."""
+    image_size: Annotated[int | None, UNSET] = None
+    """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     code_sizes: tuple[int, ...] = (8,)
     """Numbers in the code, each an arm. The report's 8 is "somewhat arbitrary", it says."""
     code_activation: Literal["relu", "linear"] = "relu"
@@ -36,8 +44,10 @@ class Config(ae.Flags):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 1 <= min(self.code_sizes) <= max(self.code_sizes) <= 784:
-            raise ae.UsageError(f"--code-sizes {self.code_sizes}: give sizes from 1 to 784, the pixels of an image")
+        own_images.refuse_size(self)
+        most = MOST if own_images.is_own(self) else 784
+        if not 1 <= min(self.code_sizes) <= max(self.code_sizes) <= most:
+            raise ae.UsageError(f"--code-sizes {self.code_sizes}: give sizes from 1 to {most}, the values of an image")
         if self.noise <= 0:
             raise ae.UsageError(f"--noise is {self.noise}; give one above 0")
         if not 1 <= self.pairs <= 10_000:
@@ -46,7 +56,7 @@ class Config(ae.Flags):
 
 def claims(config: Config) -> list[ae.Claim]:
     """The first epoch's loss of the report's code size."""
-    if arm_name(8, config) != "code 8" or 8 not in config.code_sizes:
+    if arm_name(8, config) != "code 8" or 8 not in config.code_sizes or own_images.is_own(config):
         return []
     reading = "the mean over the first epoch's steps"
     where = "Results, Training Loss"
@@ -58,18 +68,19 @@ def arm_name(size: int, config: Config) -> str:
     return f"code {size}" + " linear" * (config.code_activation == "linear")
 
 
-def arms(config: Config, images: int | None = None) -> list[ae.Arm]:
+def arms(config: Config, images: int | None = None, shape: own_images.Shape = DIGIT) -> list[ae.Arm]:
     """An autoencoder for every code size, small ones first; a batch has at most as many images as there are."""
     batch_size = min(config.batch_size, images or config.batch_size)
     every = {"every": (images or batch_size) // batch_size}  # steps in an epoch, for the schedule
-    return [ae.Arm(study(size, batch_size, config), {"": every}) for size in sorted(config.code_sizes)]
+    return [ae.Arm(study(size, batch_size, config, shape), {"": every}) for size in sorted(config.code_sizes)]
 
 
-def study(size: int, batch_size: int, config: Config) -> ae.Study:
+def study(size: int, batch_size: int, config: Config, shape: own_images.Shape = DIGIT) -> ae.Study:
     """Reconstruction under MSE; the rate falls when the training loss of an epoch stops falling."""
     activation = ACTIVATIONS[config.code_activation]
-    model = ae.models.MLPAutoencoder(code_size=size, code_activation=activation, dtype=config.dtype)
-    return ae.Study(arm_name(size, config), model, batch, loss, adam, batch_size, config.epochs)
+    options = {"code_activation": activation, "image_shape": shape, "dtype": config.dtype}
+    model = ae.models.MLPAutoencoder(code_size=size, **options)
+    return ae.Study(arm_name(size, config), model, batch, loss, adam, batch_size, config.epochs, scale=UNIT)
 
 
 def batch(key, data: Any, index) -> ae.Batch:
@@ -89,9 +100,25 @@ def adam(hparams: Mapping[str, Any]) -> optax.GradientTransformation:
 
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
-    """Every code size on all training digits, tested after every epoch."""
-    digits, test = run.data("mnist", "train"), run.data("mnist", "test")
+    """Every code size on all training images, tested after every epoch."""
+    digits, test = own_images.load(run)
+    _refuse_values(digits, run.config)
+    if not own_images.is_own(run.config):
+        per_class(test.image, test.label, 2)  # which are shown: a --test-limit that leaves too few is refused now
     trained = {}
-    for arm in arms(run.config, len(digits)):
+    for arm in arms(run.config, len(digits), own_images.shape_of(digits)):
         trained |= run.train(arm, digits, validation=test, test=test)
     return trained
+
+
+def _refuse_values(images: ae.data.Dataset, config: Config) -> None:
+    values = images.image[0].size
+    if values > MOST:
+        raise ae.UsageError(
+            f"{config.dataset} has images of {values:,} values; their principal components, with which this study "
+            f"compares, are found for up to {MOST:,}: give a smaller --image-size"
+        )
+    if max(config.code_sizes) > values:
+        raise ae.UsageError(
+            f"--code-sizes {max(config.code_sizes)}: the images have {values} values; give at most that"
+        )

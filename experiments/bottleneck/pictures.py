@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 import jaxae as ae
+from experiments import own_images
 from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, levels
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, SAME, STEPS, STRIPS
 from jaxae.report.figures import Bars, Curves, Images, Line
@@ -18,8 +19,10 @@ def figures(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, 
     drawn: dict[str, Any] = {"code_sizes": code_sizes(found, sizes)} if len(sizes) > 1 else {}
     drawn |= {"reconstructions": reconstructions(found, sizes), "code_units": code_units(found, shown)}
     drawn |= {f"denoising_{metric.lower()}": noise_curves(found, sizes, shown, metric) for metric in METRICS}
+    drawn["denoising"] = denoised(found, shown)
+    if own_images.is_own(found.config):
+        return drawn
     return drawn | {
-        "denoising": denoised(found, shown),
         "interpolation": strips(found, shown),
         "interpolation_probability": probabilities(found, shown),
         "interpolation_detours": detours(found, sizes, shown),
@@ -43,7 +46,8 @@ def code_sizes(found: ae.Findings, sizes: dict[int, str]) -> Curves:
 def reconstructions(found: ae.Findings, sizes: dict[int, str]) -> Images:
     """Step 4: digits and their reconstructions."""
     rows = [(name, found.arrays[name]["reconstructions"]) for name in sizes.values()]
-    title = "Two test digits per class and their reconstructions (first seed)"
+    which = "Test images" if own_images.is_own(found.config) else "Two test digits per class"
+    title = f"{which} and their reconstructions (first seed)"
     return Images(title, (("original", found.arrays[""]["digits"]), *rows))
 
 
@@ -51,8 +55,9 @@ def code_units(found: ae.Findings, shown: str) -> Images:
     """What each unit of the code does: one is varied, the others stay as a digit has them."""
     seen = found.arrays[shown]
     labels = [f"unit {i}" + " (dead)" * (not width) for i, width in enumerate(seen["units, width"], 1)]
+    what = "image" if own_images.is_own(found.config) else "digit 3"
     return Images(
-        f"A test digit 3 as one unit of its code changes ({shown}, first seed)",
+        f"A test {what} as one unit of its code changes ({shown}, first seed)",
         tuple(zip(labels, seen["units"], strict=True)),
         column_labels=[f"{percent:.1f}%" for percent in seen["units, percentiles"]],
         note="Columns: percentiles of the unit's values over the test set.",
@@ -88,7 +93,7 @@ def denoised(found: ae.Findings, shown: str) -> Images:
         for what, _ in rows[1:]
     ]
     return Images(
-        f"Digits with noise of {found.config.noise:g}, and what {shown} makes of them (first seed)",
+        f"Test images with noise of {found.config.noise:g}, and what {shown} makes of them (first seed)",
         tuple(rows), captions=([], *captions),
         note="Below: PSNR in dB, SSIM. The input is shown and scored clipped to [0, 1]; the model gets it unclipped.",
     )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 
 import experiments.bottleneck.pictures as pictures
 import jaxae as ae
-from experiments import digit_classifier
+from experiments import digit_classifier, own_images
 from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, score_name, share_name, size_of
 from experiments.bottleneck.method import claims
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, SAME
@@ -19,6 +19,9 @@ def say(found: ae.Findings) -> ae.Document:
     rows = found.rows(claims(found.config), shares=shares(found))
     sizes = dict(sorted((size_of(name), name) for name in found.measures if name.startswith("code ")))
     shown = sizes[8 if 8 in sizes else min(sizes)]
+    drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
+    if own_images.is_own(found.config):
+        return own_images.document(found, tables(found, sizes), drawn)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -38,7 +41,6 @@ def say(found: ae.Findings) -> ae.Document:
         errors={size: found.measures[name]["test/mse"] for size, name in sizes.items()},
         doubt=digit_classifier.doubt(found),
     )
-    drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
     return ae.Document(
         words.conclusions, rows, (*tables(found, sizes), *words.statements), drawn, words.notes, words.line
     )

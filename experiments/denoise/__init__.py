@@ -14,8 +14,9 @@ Also      --arms deviation --improvements rate sgd l1 batch-norm copies layers e
 """
 
 import jaxae as ae
+from experiments import result
 from experiments.denoise.measures import measure
 from experiments.denoise.method import Config, arms, claims, train
 from experiments.denoise.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("denoise"))

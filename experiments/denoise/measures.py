@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 import jaxae as ae
-from experiments.denoise.method import ARMS, LOG, Recipe, images, recipes, signed_error, split
+from experiments import own_images
+from experiments.denoise.method import ARMS, LOG, Recipe, as_it_is, images, recipes, signed_error, split
 from jaxae.transforms import signed_to_unit
 
 GAP = "test - train/mse, signed"
@@ -19,8 +20,8 @@ SHOWN = 10  # test images in the report's figures
 
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
     """All of it; each improvement against its denoiser, the denoisers against the autoencoder, in pairs."""
-    photos, test = run.data("cifar10", "train"), run.data("cifar10", "test")
-    epoch, once, _ = split(photos, run.limited)
+    photos, test = own_images.load(run)
+    epoch, once, _ = split(photos, as_it_is(run))
     used = {recipe.name: recipe for recipe in recipes(run.config)}
     logs = {name: logged(done) for name, done in trained.items()}
     return ae.results.collect(

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,14 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from jaxae.transforms import add_gaussian_noise, signed_to_unit, to_signed
+from experiments import own_images
+from jaxae.run.flags import UNSET
+from jaxae.transforms import SIGNED, add_gaussian_noise, signed_to_unit, to_signed
 
 ARMS = {"ae": "ae", "deviation": "dae deviation 0.1", "variance": "dae variance 0.1"}  # the report's
 LOG = 100  # steps between two logged losses, each the mean of the training losses since the last one
 EPOCH = 45_000  # images; a smaller set is gone through as often as that takes, so that the steps stay the report's
+PHOTO = (32, 32, 3)
 WEIGHT_DECAY = 1e-5
 
 Noise = Literal["deviation", "variance"]
@@ -25,6 +28,14 @@ Improvement = Literal["channels", "layers", "batch-norm", "l1", "epochs", "copie
 class Config(ae.Flags):
     """The report's settings, and what it suggests to change."""
 
+    settings = (*ae.Flags.settings, "dataset")
+    counts = (*ae.Flags.counts, "image_size")
+
+    dataset: str = "cifar10"
+    """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
+    report's nothing is held against it."""
+    image_size: Annotated[int | None, UNSET] = None
+    """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     arms: tuple[Literal["ae", "deviation", "variance"], ...] = ("ae", "deviation", "variance")
     """The autoencoder, and the denoisers of noise with standard deviation 0.1 (public code) or variance 0.1 (text)."""
     improvements: tuple[Improvement, ...] = ()
@@ -36,6 +47,7 @@ class Config(ae.Flags):
 
     def __post_init__(self):
         super().__post_init__()
+        own_images.refuse_size(self)
         if self.improve != "deviation" and not self.improvements:
             raise ae.UsageError(f"--improve {self.improve} needs --improvements, such as --improvements rate")
 
@@ -106,6 +118,8 @@ def claims(config: Config) -> list[ae.Claim]:
 
     That of its code, which made them, decides; where it differs, the other may explain it.
     """
+    if own_images.is_own(config):
+        return []
     found = [
         ae.Claim("ae", "parameters", 1_611, "Figure 1, counted", exact=True),
         *loss_claims("ae", (0.232, 0.188, 0.012, 0.012, 0.012), ""),
@@ -166,13 +180,13 @@ def arms(config: Config) -> list[ae.Arm]:
     return [ae.Arm(study(recipe, config)) for recipe in recipes(config)]
 
 
-def study(recipe: Recipe, config: ae.Flags) -> ae.Study:
+def study(recipe: Recipe, config: ae.Flags, shape: own_images.Shape = PHOTO) -> ae.Study:
     """Signed images, with noise or without, to the clean ones under MSE."""
-    model, epochs = recipe.model.clone(dtype=config.dtype), recipe.epochs * config.epochs
+    model, epochs = recipe.model.clone(image_shape=shape, dtype=config.dtype), recipe.epochs * config.epochs
     scores = clean_scores if recipe.deviation is None else noisy_scores
     return ae.Study(
         recipe.name, model, batch, loss, recipe.optimizer, config.batch_size, epochs, scores=scores, examples=visits,
-        parts=ae.train.parts_of(config.batch_size),
+        parts=ae.train.parts_of(config.batch_size), scale=SIGNED,
     )  # fmt: skip
 
 
@@ -231,6 +245,11 @@ def quality(image, target) -> dict[str, Any]:
     }
 
 
+def as_it_is(run: ae.Run) -> bool:
+    """Whether an epoch shows each image once, however few there are: where it needn't have the report's steps."""
+    return run.limited or own_images.is_own(run.config)
+
+
 def split(data: ae.data.Dataset, limited: bool) -> tuple[Any, Any, Any]:
     """Rows to train on, as often as an epoch shows them; the same, each once; and the 10% held out for validation.
 
@@ -251,14 +270,14 @@ def images(recipe: Recipe, image: Any, row: Any = None) -> Images:
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, validated at every log, scored on the test images."""
-    photos, test = run.data("cifar10", "train"), run.data("cifar10", "test")
-    epoch, _, held_out = split(photos, run.limited)
+    photos, test = own_images.load(run)
+    epoch, _, held_out = split(photos, as_it_is(run))
     trained = {}
     for recipe in recipes(run.config):
         shown, validation = (images(recipe, photos.image, row) for row in (epoch, held_out))
         if recipe.copies is not None:
             shown = shown._replace(copies=np.int32(recipe.copies))
-        made = study(recipe, run.config)
+        made = study(recipe, run.config, own_images.shape_of(photos))
         log = min(LOG, made.steps_per_epoch(shown))
         options = {"validation": validation, "validate_every": log, "test": images(recipe, test.image)}
         trained |= run.train(made, shown, **options)

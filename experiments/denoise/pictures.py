@@ -41,8 +41,9 @@ def logged(found: ae.Findings, arms: list[str]) -> Curves:
         printed = {claim.metric: claim.reported for claim in claims(found.config) if claim.arm == name}
         for place, x in (("first", steps[0]), ("last", steps[-1])):
             for words, metric in (("training", f"train/loss of {LOG} steps"), ("validation", "validation/loss")):
-                marks.append(Mark(f"reported, {words}", printed[f"{metric}/{place}"], float(x), name))
-    title = "The losses as the report logs them, and the numbers that it prints"
+                if (number := printed.get(f"{metric}/{place}")) is not None:
+                    marks.append(Mark(f"reported, {words}", number, float(x), name))
+    title = "The losses as the report logs them" + ", and the numbers that it prints" * bool(marks)
     return Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
 
 

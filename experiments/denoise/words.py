@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import experiments.denoise.pictures as pictures
 import jaxae as ae
+from experiments import own_images
 from experiments.denoise.measures import GAP, changed
 from experiments.denoise.method import ARMS, LOG, READINGS, claims
 from jaxae.report import numbers
@@ -27,6 +28,9 @@ def say(found: ae.Findings) -> ae.Document:
     """All of it."""
     rows = found.rows(claims(found.config))
     noise, base = which_noise(rows), ARMS[found.config.improve]
+    drawn = pictures.figures(found, base) if found.arrays else {}
+    if own_images.is_own(found.config):
+        return own_images.document(found, (), drawn)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -37,7 +41,6 @@ def say(found: ae.Findings) -> ae.Document:
         gaps={arm: found.measures[arm][f"{GAP}, in standard errors"].mean() for arm in trained(found)},
         images=found.facts.get("images", ()),
     )
-    drawn = pictures.figures(found, base) if found.arrays else {}
     tables = (*noise_table(noise, found), *suggestions(found, base), protocols(found), *words.statements)
     return ae.Document(words.conclusions, rows, tables, drawn, words.notes, words.line)
 

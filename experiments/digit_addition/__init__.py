@@ -14,8 +14,9 @@ Also      --table (the sixteen rows, all in one program); --kl sum; --arms vae v
 """
 
 import jaxae as ae
+from experiments import result
 from experiments.digit_addition.measures import measure
 from experiments.digit_addition.method import Config, arms, claims, train
 from experiments.digit_addition.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("digit_addition"))

@@ -11,7 +11,7 @@ import optax
 import jaxae as ae
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, NUMBER, OTHER, READINGS, Seen
 from jaxae.models import AdditionModel
-from jaxae.transforms import Classes, addition_pairs, by_class
+from jaxae.transforms import UNIT, Classes, addition_pairs, by_class
 
 
 class Weights(NamedTuple):
@@ -205,6 +205,7 @@ def study(name: Name, config: Config) -> ae.Study:
     return ae.Study(
         name.replace("-", " "), model, batch, loss, ADAM, config.batch_size, config.epochs, examples=pairs_of,
         parts=1 if model.variational else ae.train.parts_of(config.batch_size),  # what it draws is drawn for all
+        scale=UNIT,
     )  # fmt: skip
 
 

@@ -15,8 +15,9 @@ Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear;
 """
 
 import jaxae as ae
+from experiments import result
 from experiments.digit_codes.measures import measure
 from experiments.digit_codes.method import Config, arms, claims, train
 from experiments.digit_codes.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("digit_codes"))

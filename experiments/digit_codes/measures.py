@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxae as ae
+from experiments import own_images
 from experiments.digit_codes.method import DECODERS, LOSSES, SIZES, SPLITS, errors, split
 from jaxae.latent import decode, encode
 from jaxae.report.figures import per_class
@@ -22,9 +23,10 @@ STEPS = 15  # points along each side of the grid of codes
 
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
     """All of it, five digits by every arm, and the codes of one arm of each loss whose code has two numbers."""
-    (images, held_out), test = split(run.data("mnist", "train").image), run.data("mnist", "test")
+    train, test = own_images.load(run)
+    (images, held_out), own = split(train.image), own_images.is_own(run.config)
     digits, label = np.asarray(test.image), np.asarray(test.label)
-    shown = per_class(digits, label, 1)[1::2]
+    shown = own_images.some(test, 5) if own else per_class(digits, label, 1)[1::2]
     last = {name: roots(arm) for name, arm in trained.items()}
     best = {name: of_best_state(arm, images) for name, arm in trained.items()}
     return ae.results.collect(
@@ -34,7 +36,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         best,
         {name: of_validation(arm, run.config.patience) for name, arm in trained.items()},
         differences=pairs(trained),
-        facts={"images": [len(images), len(held_out)]},
+        facts={"images": [len(images), len(held_out)], **({"classes": test.classes} if own else {})},
         arrays=ae.results.combined(
             {"": {"digits": digits[shown], "labels": label}},
             {name: reconstructions(arm, digits, shown) for name, arm in trained.items()},

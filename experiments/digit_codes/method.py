@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,10 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from experiments import own_images
 from jaxae.models import DigitAutoencoder, digits
-from jaxae.transforms import to_unit
+from jaxae.run.flags import UNSET
+from jaxae.transforms import UNIT, to_unit
 
 DECODERS = ("transposed", "upsampling", "interpolation")
 LOSSES = {"mse": {"mse": 1.0, "bce": 0.0}, "bce": {"mse": 0.0, "bce": 1.0}}  # weights: both train in one program
@@ -35,6 +37,7 @@ READINGS = {  # of these numbers, by the loss that was minimised; the first deci
         "rmse": "RMSE, with which the report compares it",
     },
 }
+DIGIT = (28, 28, 1)
 HELD_OUT = 6  # one training image in so many is for validation: 10,000 of MNIST's 60,000
 ADAM = optax.adam(1e-3)
 
@@ -43,9 +46,14 @@ ADAM = optax.adam(1e-3)
 class Config(ae.Flags):
     """The report's settings. It doesn't say its batch size and its split."""
 
-    settings = ("epochs", "precision", "interpolation", "patience", "widths")
-    counts = (*ae.Flags.counts, "patience", "widths")
+    settings = ("epochs", "precision", "interpolation", "patience", "widths", "dataset")
+    counts = (*ae.Flags.counts, "patience", "widths", "image_size")
 
+    dataset: str = "mnist"
+    """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
+    report's nothing is held against it."""
+    image_size: Annotated[int | None, UNSET] = None
+    """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     arms: tuple[str, ...] = ARMS
     """Which of the twelve: DECODER-SIZE-LOSS."""
     interpolation: Literal["nearest", "bilinear"] = "nearest"
@@ -58,6 +66,7 @@ class Config(ae.Flags):
 
     def __post_init__(self):
         super().__post_init__()
+        own_images.refuse_size(self)
         wrong = [arm for arm in self.arms if arm not in ARMS]
         if wrong:
             raise ae.UsageError(f"--arms {' '.join(self.arms)}: give different ones of {', '.join(ARMS)}")
@@ -65,6 +74,8 @@ class Config(ae.Flags):
 
 def claims(config: Config) -> list[ae.Claim]:
     """The report's twelve numbers, each under two readings of what it is."""
+    if own_images.is_own(config):
+        return []
     found = []
     for (loss, split), numbers in REPORTED.items():
         metrics = {f"{split}/{name}/last": reading for name, reading in READINGS[loss].items()}
@@ -91,23 +102,23 @@ def names(config: Config) -> list[str]:
     return [arm.replace("-", " ") for arm in config.arms]
 
 
-def arms(config: Config) -> list[ae.Arm]:
+def arms(config: Config, shape: own_images.Shape = DIGIT) -> list[ae.Arm]:
     """A network with every decoder and code, and the losses that are wanted of it, in one program."""
     found = []
     for decoder, size in itertools.product(DECODERS, SIZES):
         wanted = {loss: LOSSES[loss] for loss in LOSSES if f"{decoder}-{size}-{loss}" in config.arms}
-        found += [ae.Arm(study(decoder, size, config), wanted)] if wanted else []
+        found += [ae.Arm(study(decoder, size, config, shape), wanted)] if wanted else []
     return found
 
 
-def study(decoder: str, size: int, config: Config) -> ae.Study:
+def study(decoder: str, size: int, config: Config, shape: own_images.Shape = DIGIT) -> ae.Study:
     """Reconstruction; the weights of both errors come with the lane."""
     third = digits.bilinear if config.interpolation == "bilinear" else digits.interpolated
     enlarge = {"transposed": digits.transposed, "upsampling": digits.upsampled, "interpolation": third}[decoder]
-    model = DigitAutoencoder(size, enlarge, config.widths, dtype=config.dtype)
+    model = DigitAutoencoder(size, enlarge, config.widths, image_shape=shape, dtype=config.dtype)
     return ae.Study(
         f"{decoder} {size}", model, batch, loss, ADAM, config.batch_size, config.epochs, scores=errors,
-        parts=ae.train.parts_of(config.batch_size),
+        parts=ae.train.parts_of(config.batch_size), scale=UNIT,
     )  # fmt: skip
 
 
@@ -142,9 +153,10 @@ def split(image: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, in the order of the flags; its models are those of the lowest validation loss."""
-    images, held_out = split(run.data("mnist", "train").image)
-    how = {"validation": held_out, "test": run.data("mnist", "test").image, "patience": run.config.patience}
+    digits, test = own_images.load(run)
+    images, held_out = split(digits.image)
+    how = {"validation": held_out, "test": test.image, "patience": run.config.patience}
     trained = {}
-    for arm in arms(run.config):
+    for arm in arms(run.config, own_images.shape_of(digits)):
         trained |= run.train(arm, images, best=True, **how)
     return {name: trained[name] for name in names(run.config)}

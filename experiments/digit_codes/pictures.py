@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 import jaxae as ae
+from experiments import own_images
 from experiments.digit_codes.measures import two_numbers
 from experiments.digit_codes.method import DECODERS, READINGS, REPORTED, Config
 from jaxae.report.figures import Curves, Images, Mark, Scatter, by_epoch
@@ -35,7 +36,7 @@ def curves(found: ae.Findings, name: str) -> Curves:
                 values = values.mean(0, keepdims=True)
             style = "dashed" if split == "train" else "solid"
             lines.append(by_epoch(f"{decoder}, {words}", values, panel, colour=colour, style=style))
-            if size == "2" and name in READINGS[loss]:
+            if size == "2" and name in READINGS[loss] and not own_images.is_own(found.config):
                 value = REPORTED[loss, split][DECODERS.index(decoder)]
                 marks.append(Mark(f"reported, {words}", value, float(found.config.epochs), panel, colour))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch"
@@ -51,7 +52,7 @@ def reconstructions(found: ae.Findings) -> Images:
     shown = {arm: found.arrays[arm] for arm in found.by_seed}
     captions = [[f"{value:.3f}" for value in seen["reconstructions, RMSE"]] for seen in shown.values()]
     rows = [(name, seen["reconstructions"]) for name, seen in shown.items()]
-    title = "Five test digits and their reconstructions by every arm (its first seed that lives), with their RMSE"
+    title = "Five test images and their reconstructions by every arm (its first seed that lives), with their RMSE"
     return Images(title, (("original", found.arrays[""]["digits"]), *rows), captions=([], *captions))
 
 
@@ -63,8 +64,8 @@ def which(found: ae.Findings, arm: str) -> str:
 def codes(found: ae.Findings, arm: str) -> Scatter:
     """Where the digits lie in codes of two numbers."""
     return Scatter(
-        f"Test digits in the two-dimensional code ({which(found, arm)})", "first code number", "second code number",
-        found.arrays[arm]["codes"], found.arrays[""]["labels"], tuple("0123456789"),
+        f"Test images in the two-dimensional code ({which(found, arm)})", "first code number", "second code number",
+        found.arrays[arm]["codes"], found.arrays[""]["labels"], tuple(found.facts.get("classes", "0123456789")),
         f"The grid in the next figure covers 96% of the test images in each direction: {which(found, arm)}.",
     )  # fmt: skip
 

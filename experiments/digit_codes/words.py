@@ -9,6 +9,7 @@ import numpy as np
 
 import experiments.digit_codes.pictures as pictures
 import jaxae as ae
+from experiments import own_images
 from experiments.digit_codes.measures import GAP, LOWEST, RISE, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
 
@@ -20,6 +21,8 @@ BEST, NOT_BEST, UNDECIDED = "best", "not best", "undecided"
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
     rows, ranks = found.rows(claims(found.config)), ranking(found)
+    if own_images.is_own(found.config):
+        return own_images.document(found, tables(found, ranks), pictures.figures(found) if found.arrays else {})
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,

@@ -13,8 +13,9 @@ Also      --learning-rates 1.0 0.5 0.1 (the report found 0.1 too slow); --upsamp
 """
 
 import jaxae as ae
+from experiments import result
 from experiments.fc_vs_conv.measures import measure
 from experiments.fc_vs_conv.method import Config, arms, claims, train
 from experiments.fc_vs_conv.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("fc_vs_conv"))

@@ -12,7 +12,7 @@ import optax
 import experiments.fc_vs_conv.author as author
 import jaxae as ae
 from jaxae.run.flags import UNSET
-from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN, standardise, to_unit
+from jaxae.transforms import MNIST, MNIST_DEVIATION, MNIST_MEAN, UNIT, standardise, to_unit
 
 MODELS = {"fc": ae.models.FCAutoencoder(), "conv": ae.models.ConvAutoencoder()}
 UNROLL = {"fc": 4, "conv": 1}
@@ -106,7 +106,7 @@ def study(name: str, targets: str, config: Config) -> ae.Study:
     model = MODELS[name].clone(dtype=config.dtype, **options)
     return ae.Study(
         f"{name} {targets}", model, BATCHES[targets], loss, sgd, config.batch_size, config.epochs, scores=scores,
-        unroll=UNROLL[name], parts=parts_of(name, config.batch_size),
+        unroll=UNROLL[name], parts=parts_of(name, config.batch_size), scale=SCALES[targets],
     )  # fmt: skip
 
 
@@ -129,6 +129,7 @@ def standardised(key, data, index) -> ae.Batch:
 
 
 BATCHES = {"unit": unit, "standardised": standardised}
+SCALES = {"unit": UNIT, "standardised": MNIST}
 
 
 def loss(outputs, batch: ae.Batch, hparams: Any) -> tuple[Any, dict[str, Any]]:

@@ -13,7 +13,19 @@ from jaxae.run.steps import perform
 
 Name = Literal["fc_vs_conv", "bottleneck", "denoise", "digit_codes", "digit_addition", "unmix"]
 SETS = {"denoise": ("cifar10",), "unmix": ("mnist", "cifar10")}  # the others need MNIST alone
-PASSED = ("seeds", "seed", "epochs", "limit", "source", "data_dir", "lanes", "devices", "tensorboard", "quiet")
+PASSED = (
+    "seeds",
+    "seed",
+    "epochs",
+    "limit",
+    "test_limit",
+    "source",
+    "data_dir",
+    "lanes",
+    "devices",
+    "tensorboard",
+    "quiet",
+)
 
 
 class Part(NamedTuple):
@@ -41,7 +53,7 @@ STUDIES = {
     ),
     "digit_addition": Part(
         digit_addition.EXPERIMENT,
-        {"arms": ("adder", "generative"), "images": 1},
+        {"arms": ("adder", "generative"), "images": 1, "judge_limit": 60_000},
         ("test/accuracy", "test/mse to the class mean"),
     ),
     "unmix": Part(unmix.EXPERIMENT, {}, ("test/both", "test/digit psnr", "test/photo psnr")),

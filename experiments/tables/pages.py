@@ -1,11 +1,11 @@
 """The pages: one for every study, one that counts verdicts, and the README's table of the reports."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.benchmark import table as benchmark_table
+from experiments.benchmark.contents import load_content
 from experiments.tables.counts import APART, Said, chance, verdicts_table
 from jaxae.findings import VERDICTS
 from jaxae.report.document import Table
@@ -37,7 +37,7 @@ def pages() -> dict[Path, str]:
     results = [said_of(path) for path in files if path not in timed]
     studies = dict.fromkeys(said.saved.experiment.name for said in results)
     made = {page_of(study): study_page(study, results) for study in studies}
-    speed = [f"## {path.stem}\n\n{benchmark_table.markdown(json.loads(path.read_text()))}" for path in timed]
+    speed = [f"## {path.stem}\n\n{benchmark_table.markdown(load_content(path))}" for path in timed]
     made[page_of("benchmark")] = "\n\n".join(["# Speed", MADE, *speed]) + "\n"
     made[RESULTS] = index(results)
     return {README: within(README.read_text(), reports_table(results)), **made}

@@ -20,8 +20,9 @@ Also      --pretrained none cifar (fine-tuning against training from scratch; ci
 """
 
 import jaxae as ae
+from experiments import result
 from experiments.unmix.measures import measure
 from experiments.unmix.method import Config, arms, claims, train
 from experiments.unmix.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("unmix"))

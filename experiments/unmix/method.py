@@ -12,7 +12,7 @@ import optax
 
 import jaxae as ae
 from experiments import photo_classifier
-from jaxae.transforms import mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
+from jaxae.transforms import SIGNED, mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
 
 IMAGES = ("digit", "photo")  # in the order in which the model gives them
 FORMULA = "photo by subtraction"
@@ -211,7 +211,7 @@ def study(decoders: str, source: str, times: int, config: Config) -> ae.Study:
     model = ae.models.Unmixer(skip=decoders == "skip", dtype=config.dtype)
     return ae.Study(
         arm_name(decoders, source, times), model, batch, loss, adam, config.batch_size, times * config.epochs,
-        scores=scores, index=draw_pairs, examples=len,
+        scores=scores, index=draw_pairs, examples=len, scale=SIGNED,
     )  # fmt: skip
 
 

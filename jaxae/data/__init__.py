@@ -2,8 +2,9 @@
 
 from jaxae.data import synthetic
 from jaxae.data.dataset import AS_JPEG, Dataset, fingerprint
-from jaxae.data.folders import PREPARABLE, Prepared, count, listing, official_count
+from jaxae.data.folders import PREPARABLE, Prepared, count, listing, location, official_count
 from jaxae.data.loading import load
+from jaxae.data.own import from_arrays, from_folder, is_folder
 from jaxae.data.pairing import Pairs, pairs
 from jaxae.data.preparation import prepare
 
@@ -15,8 +16,12 @@ __all__ = [
     "Prepared",
     "count",
     "fingerprint",
+    "from_arrays",
+    "from_folder",
+    "is_folder",
     "listing",
     "load",
+    "location",
     "official_count",
     "pairs",
     "prepare",

@@ -2,13 +2,21 @@
 
 import jaxae.data.cache as cache
 import jaxae.data.folders as folders
+import jaxae.data.own as own
 import jaxae.data.synthetic as synthetic
 import jaxae.data.tfds as tfds
 from jaxae.data.dataset import Dataset, assemble
 from jaxae.errors import UsageError
 
 
-def load(name: str, split: str, *, source: str = "tfds", data_dir: folders.PathLike | None = None) -> Dataset:
+def load(
+    name: str,
+    split: str,
+    *,
+    source: str = "tfds",
+    data_dir: folders.PathLike | None = None,
+    size: int | None = None,
+) -> Dataset:
     """A labelled image set in memory: `image` uint8[n, h, w, c] and `label` int32[n], read-only numpy arrays.
 
     `name` is that of any image set with fixed sizes, prepared in `data_dir` by TFDS or by `prepare`: "mnist" for its
@@ -16,10 +24,17 @@ def load(name: str, split: str, *, source: str = "tfds", data_dir: folders.PathL
     `data_dir` defaults to the variable TFDS_DATA_DIR, else ~/tensorflow_datasets. The first time, a set is decoded and
     the arrays are cached (see `cache`); later they are memory-mapped, and checked against their SHA-256.
 
+    A name that starts with ./, ../, / or ~ is a folder of images, which are scaled and cut to `size` if given: see
+    `from_folder`.
+
     With source="synthetic", drawn pictures stand in for the set (see `synthetic`), and nothing is read.
 
     Nothing is ever downloaded. Raises UsageError, in one sentence, for whatever is absent, unknown, damaged or empty.
     """
+    if own.is_folder(name) and source == "tfds":
+        return own.from_folder(name, split, size=size)
+    if size is not None:
+        raise UsageError(f"{name} has images of one size; only those of a folder, such as ./photos, are resized")
     if source == "synthetic":
         return synthetic.stand_in(name, split)
     if source != "tfds":

@@ -31,7 +31,7 @@ def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departur
     changed = [name for name in config.settings if getattr(config, name) != default[name]]
     barring = ["synthetic data"] if config.source == "synthetic" else []
     barring += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]
-    barring += [f"{entry['n']:,} of {entry['of']:,} training images" for entry in data if "of" in entry]
+    barring += [_limited(entry) for entry in data if "of" in entry]
     barring += dict.fromkeys(f"{entry['name']} re-encoded as JPEG" for entry in data if entry["source"] == AS_JPEG)
     listed = dict.fromkeys(_missing(entry) for entry in data if "of" not in entry and entry["n"] < _official(entry))
     return (*(Departure(words, True) for words in barring), *(Departure(words, False) for words in listed))
@@ -42,6 +42,12 @@ def missing_images(data: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     difference between the mean over the part and over all."""
     tests = [entry for entry in data if entry["split"].startswith("test")]
     return {entry["name"]: 1 / entry["n"] - 1 / max(_official(entry), entry["n"]) for entry in tests}
+
+
+def _limited(entry: Mapping[str, Any]) -> str:
+    use = "training" if entry["split"].startswith("train") else "test"
+    judge = " for the judge" if entry["role"].endswith(", judge") else ""
+    return f"{entry['n']:,} of {entry['of']:,} {use} images{judge}"
 
 
 def _official(entry: Mapping[str, Any]) -> int:

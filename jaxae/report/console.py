@@ -24,12 +24,13 @@ COLOURS = {
 
 
 def console(document: Document, manifest: Mapping[str, Any], departures: Sequence[Departure]) -> RenderableType:
-    """The other measures, then what must not be overlooked, then the claims and the reasons; for 80 columns."""
+    """What must not be overlooked, then the claims and the reasons, then the other measures; for 80 columns."""
     alarms = [Text(SYNTHETIC, "bold red")] if is_synthetic(manifest) else []
     alarms += [
         Text(f"Not the report's settings: {departure.words}", "yellow") for departure in departures if departure.bars
     ]
-    return Group(*_others(document.rows), *alarms, *_claims(document.rows), *_reasons(document.rows))
+    parts = [*alarms, *_claims(document.rows), *_reasons(document.rows)]
+    return Group(*parts, *([Text()] if parts else []), *_others(document.rows))
 
 
 def _claims(rows: Sequence[Row]) -> list[RenderableType]:

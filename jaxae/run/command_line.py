@@ -1,5 +1,6 @@
 """The command line: flags to a Config, errors to one sentence, signals to an exit status."""
 
+import dataclasses
 import inspect
 import os
 import re
@@ -16,9 +17,11 @@ import tyro
 
 from jaxae.data import cache
 from jaxae.errors import UsageError
+from jaxae.run.cost import cost_of, words_of_cost
 from jaxae.run.experiment import Experiment
+from jaxae.run.flags import Flags
 from jaxae.run.signals import Interrupted
-from jaxae.run.steps import perform
+from jaxae.run.steps import perform, plan_of
 
 CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
 XLA_FLAGS = {
@@ -35,16 +38,41 @@ def cli(experiment: Experiment, args: list[str] | None = None) -> None:
     Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 where Ctrl-C or SIGTERM stopped it,
     with the command that resumes.
     """
-    with_errors(lambda: perform(experiment, parsed(experiment, args)))
+
+    def run() -> None:
+        config = parsed(experiment, args)
+        if config.dry_run:
+            print(plan_of(experiment, config))
+        else:
+            perform(experiment, config)
+
+    with_errors(run)
 
 
 def parsed(experiment: Experiment, args: list[str] | None = None) -> Any:
     """The Config of a command line, and JAX set up for it."""
     looks = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
-    name, text = " ".join(experiment.program), described(experiment.card or "")
-    config = tyro.cli(experiment.config, prog=name, args=args, description=text, config=looks)
+    name, own = " ".join(experiment.program), own_first(experiment.config)
+    text = described(f"{inspect.cleandoc(experiment.card or '')}\n\n{_cost_entry(experiment)}".strip())
+    given = tyro.cli(own, prog=name, args=args, description=text, config=looks)
+    config = experiment.config(**vars(given))
     set_up(config.devices)
     return config
+
+
+def own_first(config: type[Flags]) -> type[Flags]:
+    """The same flags, the study's own before those that all studies share, as the help lists them."""
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    shared = {field.name for field in dataclasses.fields(Flags)}
+    view = type(config.__name__, (config,), {"__doc__": config.__doc__, "__module__": config.__module__})
+    view.__dataclass_fields__ = {name: fields[name] for name in sorted(fields, key=lambda name: name in shared)}
+    return view
+
+
+def _cost_entry(experiment: Experiment) -> str:
+    """The entry of the run card that says what the defaults cost."""
+    told = words_of_cost(cost_of(experiment, experiment.config()))
+    return f"Cost      {told}, with the defaults" if told else ""
 
 
 def described(text: str) -> str:

@@ -51,6 +51,7 @@ class Experiment:
     claims    config -> the report's numbers, and which measure stands beside each
     measure   (run, trained) -> Findings
     say       Findings -> Document; without it the rows and the loss curves alone
+    measured  a saved result, which tells what a run costs; it need not be there
     """
 
     module: str
@@ -61,6 +62,7 @@ class Experiment:
     claims: Callable[[Any], Sequence[Claim]] = no_claims
     measure: Callable[["Run", Any], Findings] = measure_training
     say: Callable[[Findings], Document] | None = None
+    measured: Path | None = None
 
     @property
     def name(self) -> str:

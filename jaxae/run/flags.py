@@ -15,10 +15,18 @@ from jaxae.errors import UsageError
 from jaxae.train.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
-LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
+LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "dry_run")
 
 # Above these nothing is allocated: more is a slip of the finger, or takes more than a life
-MOST = {"seeds": 10_000, "epochs": 1_000_000, "batch_size": 10**6, "limit": 10**9, "devices": 4096}
+MOST = {
+    "seeds": 10_000,
+    "epochs": 1_000_000,
+    "batch_size": 10**6,
+    "limit": 10**9,
+    "test_limit": 10**9,
+    "judge_limit": 10**9,
+    "devices": 4096,
+}
 MOST_OTHERS = 100_000
 
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
@@ -34,7 +42,15 @@ class Flags:
     """
 
     settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
-    counts: ClassVar[tuple[str, ...]] = ("seeds", "epochs", "batch_size", "limit", "devices")
+    counts: ClassVar[tuple[str, ...]] = (
+        "seeds",
+        "epochs",
+        "batch_size",
+        "limit",
+        "test_limit",
+        "judge_limit",
+        "devices",
+    )
 
     seeds: int = 3
     """How many seeds, each trained from its own key."""
@@ -45,8 +61,12 @@ class Flags:
     batch_size: int = 128
     """Images per step."""
     limit: Annotated[int | None, UNSET] = None
-    """Train on the first N images only; without it on all. What a study uses ready-made, such as the classifier that
-    judges its pictures, is trained on all in either case."""
+    """Train on the first N images only, also the classifier that judges pictures; without it on all. An encoder to
+    start from (`--pretrained cifar`) is trained on all in either case. A run with limits is held against no report."""
+    test_limit: Annotated[int | None, UNSET] = None
+    """Test on the first N images only; without it on all."""
+    judge_limit: Annotated[int | None, UNSET] = None
+    """Train the classifier that judges pictures on the first N images; without it on as many as --limit says."""
     source: Literal["tfds", "synthetic"] = "tfds"
     """The real sets, prepared by TFDS, or the embedded synthetic ones."""
     data_dir: Annotated[Path | None, UNSET] = None
@@ -68,6 +88,8 @@ class Flags:
     """Write TensorBoard events into the run's folder (needs the extra `tensorboard`)."""
     quiet: bool = False
     """Print nothing but the result."""
+    dry_run: bool = False
+    """Say what would be trained and what that costs, and do nothing."""
 
     def __post_init__(self):
         listed = listing(type(self))

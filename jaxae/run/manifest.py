@@ -5,6 +5,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -106,6 +107,16 @@ def describe_data(role: str, data: Dataset) -> dict[str, Any]:
         "role": role, "name": data.name, "version": data.version, "split": data.split, "source": data.source,
         "n": len(data), "sha256": data.fingerprint,
     }  # fmt: skip
+
+
+def peak_memory() -> float | None:
+    """GiB that this process has had at most; None where the system doesn't tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes, or KiB
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 1)
 
 
 def describe_file(role: str, path: Path) -> dict[str, Any]:

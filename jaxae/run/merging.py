@@ -165,6 +165,7 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
         for place, name in enumerate(arm.names):
             first = places[arm.study.name][place * len(seeds)][0]
             own = {key: _entry(parts, first, name)[key] for key in ("parameters", "trained_as", "scored")}
+            own |= {key: _entry(parts, first, name).get(key) for key in ("model", "scale")}
             arms[name] = own | {"lanes": [place * len(seeds), (place + 1) * len(seeds)]}
         seconds = {
             key: round(sum(entry.get(key, 0.0) for entry in spent.values()), 1)

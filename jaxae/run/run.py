@@ -11,18 +11,20 @@ import jax.numpy as jnp
 from rich.console import Console
 
 from jaxae import commands, keys, train
-from jaxae.data import Dataset, load
+from jaxae.data import Dataset
 from jaxae.errors import UsageError
 from jaxae.files import sealed, write_json
 from jaxae.findings import Origin
+from jaxae.models.cards import described
 from jaxae.run import flags, manifest, pretrained, resuming
 from jaxae.run import folder as folders
 from jaxae.run.experiment import Experiment
 from jaxae.run.foresight import foresee
 from jaxae.run.scoring import kept_scores
 from jaxae.run.signals import Interrupted, Stop
+from jaxae.run.sources import Use, load_noted
 from jaxae.run.tensorboard import tensorboard_writer
-from jaxae.run.terminal import Output
+from jaxae.run.terminal import Output, Working
 from jaxae.run.training import choose_lanes, non_finite, train_or_restore
 from jaxae.study import Arm, Study
 from jaxae.train import checkpoint, lanes
@@ -53,7 +55,7 @@ class Run:
         self.like = like
         self.history: dict[str, Any] = {}
         self._studies: dict[str, bool] = {}  # those whose checkpoints this run has, and whether they are its arms'
-        self._sets: dict[tuple[str, str, bool], Dataset] = {}
+        self._sets: dict[tuple[str, str, Use], Dataset] = {}
         self._began = time.perf_counter()
 
     # ---- opening and closing
@@ -108,21 +110,23 @@ class Run:
     @property
     def limited(self) -> bool:
         """Whether --limit has left out training images."""
-        return any("of" in entry for entry in self.manifest["data"])
+        entries = [entry for entry in self.manifest["data"] if entry["split"].startswith("train")]
+        return any("of" in entry and not entry["role"].endswith(", judge") for entry in entries)
 
-    def data(self, name: str, split: str, *, whole: bool = False) -> Dataset:
-        """The data set of this run's source; of a training split the first --limit images, unless `whole` is asked for.
+    def data(self, name: str, split: str, *, use: Use = "study", size: int | None = None) -> Dataset:
+        """The data set of this run's source: of a training split the first --limit images, of others --test-limit.
 
-        What a run uses and doesn't study, such as a judge, is trained on the whole split, whatever the limit. A set is
-        loaded once, and goes to each device once.
+        What trains a "judge" is limited by --judge-limit, and what is used "whole" isn't. `size` is that of
+        `jaxae.data.load`. A set is loaded once, and goes to each device once.
         """
-        if (name, split, whole) not in self._sets:
-            self._sets[name, split, whole] = self._load(name, split, whole)
-        return self._sets[name, split, whole]
+        if (name, split, use) not in self._sets:
+            with self.working(f"reading {name} {split}"):
+                self._sets[name, split, use] = load_noted(self, name, split, use, size)
+        return self._sets[name, split, use]
 
     def file(self, role: str, path: Path) -> Path:
         """Note a file that the run depends on, such as pretrained weights, with its SHA-256; the same path."""
-        self._note_source("files", manifest.describe_file(role, path))
+        self.note_source("files", manifest.describe_file(role, path))
         return path
 
     def train(
@@ -201,6 +205,10 @@ class Run:
         if not self.config.quiet:
             self.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
+    def working(self, what: str) -> Working:
+        """Within it the run says what it does, and every few seconds that it still does, unless it is quiet."""
+        return Working(what, self.say)
+
     def stop_if_asked(self) -> None:
         """Raise Interrupted where a signal has come: called where everything is saved."""
         if self.stop.number:
@@ -228,6 +236,8 @@ class Run:
         self.manifest["status"] = status
         spent = (self.before or {}).get("wall_seconds", 0.0) + time.perf_counter() - self._began
         self.manifest["wall_seconds"] = round(spent, 1)
+        if (memory := manifest.peak_memory()) is not None:
+            self.manifest["peak_memory_gib"] = max(memory, (self.before or {}).get("peak_memory_gib", 0.0))
         write_json(self.folder / "manifest.json", resuming.with_the_rest(self.manifest, self.before or {}))
 
     # ---- inside
@@ -256,17 +266,7 @@ class Run:
         if kind is UsageError and self.fresh and not any(self.folder.rglob("checkpoints")):
             folders.clear(self.folder, keep=self._was_there)
 
-    def _load(self, name: str, split: str, whole: bool) -> Dataset:
-        loaded = load(name, split, source=self.config.source, data_dir=self.config.data_dir)
-        role, more, limit = f"{name} {split}", {}, self.config.limit if split.startswith("train") else None
-        if limit is not None and limit < len(loaded):
-            role += ", whole" * whole
-            if not whole:
-                more, loaded = {"of": len(loaded)}, loaded.head(limit)
-        self._note_source("data", manifest.describe_data(role, loaded) | more)
-        return loaded
-
-    def _note_source(self, kind: str, entry: Mapping[str, Any]) -> None:
+    def note_source(self, kind: str, entry: Mapping[str, Any]) -> None:
         """Note a data set or file; refuse one that isn't what the run, or the one that it is to be like, had."""
         for folder, made in ((self.folder, self.before or {}), self.like or (self.folder, {})):
             resuming.refuse_other_data(made.get(kind, []), entry, folder)
@@ -291,6 +291,7 @@ class Run:
             self.note_arm(
                 name, parameters=parameters(done.state), trained_as=arm.study.name, lanes=[part.start, part.stop],
                 scored="best" if best else "state",
+                model=described(arm.study.model), scale=arm.study.scale,
             )  # fmt: skip
         if self.training:
             write_json(self.folder / "history.json", self.history)

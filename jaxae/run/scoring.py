@@ -19,8 +19,8 @@ def kept_scores(run: "Run", whole: Trained, test: Any) -> dict[str, Any]:
     if run.training and path.exists():
         with contextlib.suppress(UsageError):
             return load_arrays(path)[""]
-    run.say(f"{whole.name}: scoring the test images")
-    scored = whole.evaluate(test)
+    with run.working(f"{whole.name}: scoring the test images"):
+        scored = whole.evaluate(test)
     path.parent.mkdir(exist_ok=True)
     save_arrays(path, {"": scored})
     return scored

@@ -2,16 +2,20 @@
 
 import contextlib
 import functools
+import math
 import os
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+TELL = 30.0  # seconds after which a log has another line, though no epoch has ended
 
 
 class Output:
@@ -90,14 +94,41 @@ class Clock:
         }
 
 
-class Bar:
-    """Progress of one arm: use it in a `with` statement and `update` it after every chunk."""
+class Working:
+    """Says what is done, and from time to time that it still is: after 5 seconds, 10, 20, and so on to each minute."""
 
-    def __init__(self, arm: str, epochs: int, per_epoch: int, done: int, console: Console, *, quiet: bool):
-        self.arm, self.epochs, self.per_epoch, self.console = arm, epochs, per_epoch, console
+    def __init__(self, what: str, say: Callable[[str], None], *, first: float = 5.0):
+        self.what, self.say, self.first, self.ended = what, say, first, threading.Event()
+
+    def __enter__(self) -> "Working":
+        self.say(self.what)
+        threading.Thread(target=self._tell, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.ended.set()
+
+    def _tell(self) -> None:
+        began, pause = time.perf_counter(), self.first
+        while not self.ended.wait(pause):
+            self.say(f"{self.what}: {time.perf_counter() - began:.0f} s so far")
+            pause = min(2 * pause, 60.0)
+
+
+class Bar:
+    """Progress of one arm: use it in a `with` statement and `update` it after every chunk.
+
+    `later` is how long the arms after it take, as a multiple of this one.
+    """
+
+    def __init__(
+        self, arm: str, epochs: int, per_epoch: int, done: int, console: Console, *, quiet: bool, later: float = 0.0
+    ):
+        self.arm, self.epochs, self.per_epoch, self.console, self.later = arm, epochs, per_epoch, console, later
         self.first = self.done = done
         self.log = not quiet and not console.is_terminal
-        self.began = time.perf_counter()
+        self.began = self.said = time.perf_counter()
+        self.compiling = Working(f"{arm}: compiling", self._print)
         self.live = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(24),
@@ -112,9 +143,12 @@ class Bar:
 
     def __enter__(self) -> "Bar":
         self.live.start()
+        if self.log and self.done < self.epochs * self.per_epoch:
+            self.compiling.__enter__()
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self.compiling.__exit__()
         self.live.stop()
 
     def update(self, now: Any, rate: float) -> None:
@@ -122,6 +156,7 @@ class Bar:
 
         The training loss is that of the last hundred steps, or of the whole epoch where one has ended.
         """
+        self.compiling.__exit__()
         done = int(now.done)
         steps = 100 if done % self.per_epoch else self.per_epoch
         about = f"loss {_mean(now.train['loss'][:, max(done - steps, 0) : done]):.5f}"
@@ -129,14 +164,25 @@ class Bar:
             seen = now.validation["loss"][:, ~np.isnan(now.validation["loss"]).all(0)]
             about += f", validation {_mean(seen[:, -1]):.5f}"
         about += f", {rate:,.0f} img/s"
-        self.live.update(self.task, completed=done, about=about)
-        if self.log and done // self.per_epoch > self.done // self.per_epoch:
-            left = (self.epochs * self.per_epoch - done) * (time.perf_counter() - self.began) / (done - self.first)
-            epoch = f"epoch {done // self.per_epoch}/{self.epochs}"
-            self.console.print(
-                f"{self.arm}: {epoch}, {about}, {left:.0f} s left", highlight=False, soft_wrap=True, markup=False
-            )
+        whole, each = self.epochs * self.per_epoch, (time.perf_counter() - self.began) / max(done - self.first, 1)
+        run = f", {duration((whole - done + self.later * whole) * each)} of the run" if self.later else ""
+        self.live.update(self.task, completed=done, about=about + run)
+        ended = done // self.per_epoch > self.done // self.per_epoch
+        if self.log and (ended or time.perf_counter() - self.said > TELL):
+            epoch = f"epoch {done // self.per_epoch}" if ended else f"in epoch {done // self.per_epoch + 1}"
+            self._print(f"{self.arm}: {epoch}/{self.epochs}, {about}, {duration((whole - done) * each)} left{run}")
+            self.said = time.perf_counter()
         self.done = done
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as roughly as they are known: "40 s", "12 min", "3.4 h"."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def _mean(values: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxae import train
 from jaxae.errors import UsageError
 from jaxae.run import terminal
+from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events
 from jaxae.study import Study
 from jaxae.train import checkpoint, lanes
@@ -37,9 +38,10 @@ def train_or_restore(
         return _ended(start, plan, per_epoch, study, run)
     count = f"{len(roots)} {'lane' if len(roots) == 1 else 'lanes'}"
     epochs = f"{plan.epochs} {'epoch' if plan.epochs == 1 else 'epochs'}"
-    run.say(f"{study.name}: {count}, {epochs} of {per_epoch:,} steps, batch {study.batch_size}")
+    place, later = _place(run, study)
+    run.say(f"{place}{study.name}: {count}, {epochs} of {per_epoch:,} steps, batch {study.batch_size}")
     clock = terminal.Clock(study.batch_size, int(start.done))
-    look = {"console": run.console, "quiet": run.config.quiet}
+    look = {"console": run.console, "quiet": run.config.quiet, "later": later}
     options = {name: value for name, value in options.items() if name != "initial"}
     now = start
     if not _is_ended(start, plan, per_epoch):
@@ -52,6 +54,17 @@ def train_or_restore(
             run.note_arm(study.name, **clock.summary(run.spent(study.name)))
             _keep(run, folder, now, clock, per_epoch, plan.epochs)
     return now
+
+
+def _place(run: "Run", study: Study) -> tuple[str, float]:
+    """ "arm 2 of 4: ", and how long the arms after this one take, as a multiple of it; nothing for what is no arm."""
+    arms = {arm.study.name: arm for arm in run.experiment.arms(run.config)}
+    if study.name not in arms:
+        return "", 0.0
+    cost, names = cost_of(run.experiment, run.config), list(arms)
+    each = cost.studies if cost else {name: arm.study.epochs * len(arm.settings) for name, arm in arms.items()}
+    at = names.index(study.name)
+    return f"arm {at + 1} of {len(names)}: ", sum(each[name] for name in names[at + 1 :]) / each[study.name]
 
 
 def checkpoints(folder: Path, study: Study) -> Path:

@@ -2,7 +2,7 @@
 of which can change a number."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -40,6 +40,7 @@ def fit(
     lanes: Mode = "map",
     devices: int = 1,
     start: Progress | None = None,
+    show: Callable[[str], object] | None = None,
 ) -> Trained:
     """Train to the end: one lane for every key of `keys` ([lanes], of `jaxae.keys.root`), in one compiled program.
 
@@ -54,6 +55,7 @@ def fit(
     lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap", over so many devices, which share the
                       study's parts of a batch where that is sooner done
     start             a Progress to go on from, bitwise (its arrays are consumed)
+    show              what is told of every epoch, in a line, such as print; None: nothing
 
     Raises UsageError, before anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first
     loss that is not finite.
@@ -62,11 +64,21 @@ def fit(
     _refuse_lanes(keys, hparams)
     how = arranged(study, len(keys), lanes, devices)
     options = {"validation": validation, "hparams": hparams, "initial": initial, "how": how}
-    now = start
-    for now in progress(study, keys, data, plan, start=start, **options):  # noqa: B007  the last one is what is wanted
-        pass
+    now, per_epoch = start, study.steps_per_epoch(data)
+    for now in progress(study, keys, data, plan, start=start, **options):
+        if show and int(now.done) % per_epoch == 0:
+            show(_epoch_line(study.name, now, per_epoch, plan.epochs))
     assert now is not None
-    return of_progress(study.name, study, keys, now, how, plan, study.steps_per_epoch(data))
+    return of_progress(study.name, study, keys, now, how, plan, per_epoch)
+
+
+def _epoch_line(name: str, now: Progress, per_epoch: int, epochs: int) -> str:
+    """Losses are means over the lanes that still train."""
+    done = int(now.done)
+    loss = float(np.nanmean(now.train["loss"][:, done - per_epoch : done]))
+    line = f"{name}: epoch {done // per_epoch}/{epochs}, loss {loss:.5f}"
+    seen = now.validation["loss"][~np.isnan(now.validation["loss"])] if now.validation else np.zeros(0)
+    return line if not seen.size else f"{line}, lowest validation loss {float(np.mean(now.best_loss)):.5f}"
 
 
 def begin(

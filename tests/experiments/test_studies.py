@@ -17,7 +17,7 @@ from experiments import tables
 from experiments.benchmark import jax_arms
 from experiments.fc_vs_conv import method as fc_vs_conv
 from jaxae import data, keys, models, train
-from jaxae.run import command_line, flags, run, steps, training
+from jaxae.run import command_line, flags, run, sources, steps, training
 from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
 
@@ -69,7 +69,7 @@ def done(request, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setattr(run, "load", few)
+        patch.setattr(sources, "load", few)
         for place, value in SMALL.items():
             patch.setattr(place, value)
         made = config(name, out=folder)

@@ -17,7 +17,8 @@ from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
 import jaxae as ae
 from jaxae import checkpoint
 from jaxae.errors import UsageError
-from jaxae.run import command_line, flags
+from jaxae.findings.departures import departures
+from jaxae.run import command_line, flags, sources
 from jaxae.run.run import Run
 from jaxae.run.saved import load_result
 
@@ -222,5 +223,24 @@ def test_flags_that_list_things_are_known_however_the_types_are_written(later, t
 def test_data_are_loaded_once(tmp_path):
     with Run(EXPERIMENT, at(tmp_path / "run")) as run:
         assert run.data("mnist", "train") is run.data("mnist", "train")
-        assert len(run.data("mnist", "train", whole=True)) > len(run.data("mnist", "train"))
+        assert len(run.data("mnist", "train", use="whole")) > len(run.data("mnist", "train"))
     assert [entry.get("of") for entry in run.manifest["data"]] == [10_000, None]
+
+
+def test_limits_are_noted_and_keep_a_run_from_being_judged(tmp_path):
+    uses: tuple[tuple[str, sources.Use], ...] = (
+        ("train", "study"),
+        ("train", "judge"),
+        ("train", "whole"),
+        ("test", "study"),
+    )
+    with Run(EXPERIMENT, at(tmp_path / "run", test_limit=50, judge_limit=300)) as run:
+        assert [len(run.data("mnist", split, use=use)) for split, use in uses] == [200, 300, 10_000, 50]
+        assert run.limited
+    barred = [departure.words for departure in departures(run.config, run.manifest["data"]) if departure.bars]
+    for words in ("200 of 10,000 training images", "300 of 10,000 training images for the judge",
+                  "50 of 2,000 test images"):  # fmt: skip
+        assert words in barred
+    with Run(EXPERIMENT, at(tmp_path / "other", limit=None, judge_limit=300)) as run:
+        assert len(run.data("mnist", "train", use="judge")) == 300
+        assert not run.limited

@@ -1,0 +1,170 @@
+"""Images of one's own: arrays, or a folder of PNG and JPEG files."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxae.data.dataset import Dataset, assemble, create
+from jaxae.data.folders import PathLike
+from jaxae.errors import UsageError
+
+ENDINGS = (".png", ".jpg", ".jpeg")
+GREY = ("1", "L", "LA")  # Pillow's modes with one channel of 8 bits or fewer
+COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
+ORIENTATION = 0x0112  # the tag of EXIF
+TESTED = 10  # of a folder without train/ and test/, one image in so many is for testing
+SPLITS = ("train", "test")
+
+
+def from_arrays(
+    image: Any, label: Any = None, *, name: str = "arrays", split: str = "all", classes: Sequence[str] = ()
+) -> Dataset:
+    """A Dataset of images uint8[n, h, w, c], or uint8[n, h, w] for one channel, and labels int[n] from 0.
+
+    Without labels all images are of one class. `classes` are the labels' names, by default their numbers.
+    Raises UsageError for other types, shapes and labels, and where there are no images.
+
+    >>> ae.data.from_arrays(np.zeros((5, 8, 9), np.uint8)).image.shape
+    (5, 8, 9, 1)
+    """
+    image = np.asarray(image)
+    image = image[..., None] if image.ndim == 3 else image
+    if image.dtype != np.uint8 or image.ndim != 4 or not image.size:
+        raise UsageError(
+            f"{image.dtype}{list(image.shape)} is no stack of stored images; give uint8[n, h, w, c], from 0 to 255"
+        )
+    label = np.zeros(len(image), np.int32) if label is None else np.asarray(label)
+    if label.shape != (len(image),) or label.dtype.kind not in "iu":
+        raise UsageError(f"labels {label.dtype}{list(label.shape)} aren't one whole number for each of {len(image)}")
+    classes = tuple(classes) or tuple(map(str, range(int(label.max()) + 1)))
+    if label.min() < 0 or label.max() >= len(classes):
+        raise UsageError(f"labels from {label.min()} to {label.max()} don't number {len(classes)} classes from 0")
+    return create(image, label.astype(np.int32), name=name, split=split, source="own", classes=classes, version="own")
+
+
+def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, int] | None = None) -> Dataset:
+    """The PNG and JPEG files of a folder, in the order of their names; those in folders below are of a class each.
+
+    Where there are folders `train` and `test`, these are the splits; else every tenth image is for "test", and the
+    others for "train". `split` is in TFDS's syntax: "all", "train[:90%]". Images are grey, uint8[n, h, w, 1], where all
+    are; else RGB, without transparency. With `size`, one number or (h, w), they are scaled to cover it and cut at the
+    centre; without, they must be of one size.
+
+    Raises UsageError for a folder without images, for several sizes, and, naming it, for a file that can't be read.
+    """
+    root = Path(folder).expanduser()
+    files = _splits(root)
+    classes = sorted({_class(path, root, split) for split, paths in files.items() for path in paths})
+    grey, shape = _common([path for paths in files.values() for path in paths], _pair(size))
+
+    def whole(split: str) -> Dataset:
+        image = np.empty((len(files[split]), *shape, 1 if grey else 3), np.uint8)
+        for place, path in enumerate(files[split]):
+            image[place] = _pixels(path, grey, shape)
+        label = np.array([classes.index(_class(path, root, split)) for path in files[split]], np.int32)
+        made = from_arrays(image, label, name=root.resolve().name or "images", split=split, classes=classes)
+        return dataclasses.replace(made, source="folder")
+
+    return assemble(split, {split: len(paths) for split, paths in files.items()}, whole)
+
+
+def is_folder(name: str) -> bool:
+    """Whether a set's name is the path of a folder: it starts with ./, ../, / or ~."""
+    return name.startswith((".", "/", "~"))
+
+
+def _splits(root: Path) -> dict[str, list[Path]]:
+    """The image files of each split."""
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}; name one that holds PNG or JPEG files")
+    if all((root / split).is_dir() for split in SPLITS):
+        found = {split: _images(root / split) for split in SPLITS}
+    else:
+        paths = _images(root)
+        found = {"train": [path for place, path in enumerate(paths) if (place + 1) % TESTED], "test": paths[9::TESTED]}
+    if empty := [split for split, paths in found.items() if not paths]:
+        raise UsageError(
+            f"{root} holds no images for {empty[0]}; it takes PNG or JPEG files, {TESTED} or more, in it or in a "
+            "folder for each class, or such folders below train and test"
+        )
+    return found
+
+
+def _images(folder: Path) -> list[Path]:
+    """The image files of a folder and of those directly below it."""
+    try:
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        below = [path for sub in inside if sub.is_dir() for path in sorted(sub.iterdir())]
+    except OSError as error:
+        raise UsageError(f"{error.filename} can't be read ({error.strerror}); let it be read") from None
+    return [path for path in [*inside, *below] if path.suffix.lower() in ENDINGS and path.is_file()]
+
+
+def _class(path: Path, root: Path, split: str) -> str:
+    """The name of the folder that an image is in, or "images" where it is in none of a class's."""
+    home = path.parent
+    return "images" if home in (root, root / split) else home.name
+
+
+def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    pair = (size, size) if isinstance(size, int) else size
+    if pair is not None and not all(isinstance(side, int) and 1 <= side <= 4096 for side in pair):
+        raise UsageError(f"images can't be resized to {size}; give a side from 1 to 4096, or (height, width)")
+    return pair
+
+
+def _common(paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, tuple[int, int]]:
+    """Whether all images are grey, and their size. Only the files' heads are read."""
+    modes, sizes = set(), {}
+    for path in paths:
+        with _opened(path) as image:
+            if image.mode not in (*GREY, *COLOUR):
+                raise UsageError(f"{path} has pixels of the kind {image.mode}; convert it to 8 bits a channel")
+            modes.add(image.mode)
+            sizes.setdefault(_upright(image), path)
+    if size is None and len(sizes) > 1:
+        (one, path), (other, another) = list(sizes.items())[:2]
+        raise UsageError(
+            f"{path} is {one[0]}x{one[1]} and {another} is {other[0]}x{other[1]}; give a size, and all are scaled and "
+            "cut to it"
+        )
+    return modes <= {*GREY}, size or next(iter(sizes))
+
+
+def _upright(image: Any) -> tuple[int, int]:
+    """Height and width, as the camera was held."""
+    try:
+        turned = image.getexif().get(ORIENTATION, 1) >= 5
+    except Exception as error:  # Pillow raises whatever it stumbles over
+        raise UsageError(_damaged(Path(image.filename))) from error
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _pixels(path: Path, grey: bool, shape: tuple[int, int]) -> np.ndarray:
+    """uint8[h, w, c]."""
+    from PIL import ImageOps
+
+    with _opened(path) as image:
+        try:
+            upright = ImageOps.exif_transpose(image).convert("L" if grey else "RGB")
+        except Exception as error:  # Pillow raises whatever it stumbles over
+            raise UsageError(_damaged(path)) from error
+    if (upright.height, upright.width) != shape:
+        upright = ImageOps.fit(upright, (shape[1], shape[0]))
+    return np.asarray(upright).reshape(*shape, -1)
+
+
+def _opened(path: Path) -> Any:
+    from PIL import Image
+
+    try:
+        return Image.open(path, formats=("PNG", "JPEG"))
+    except Exception as error:
+        raise UsageError(_damaged(path)) from error
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is no PNG or JPEG that can be read; copy it again, or take it out of the folder"

@@ -1,0 +1,126 @@
+"""A trained autoencoder to use: stored images in, images in [0, 1] out, whatever range its model works in."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxae import latent
+from jaxae.errors import UsageError
+from jaxae.transforms import Scale, from_scale, to_scale
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """One trained model, as `ae.load` gives it.
+
+    Images are uint8[b, h, w, c] as stored, or floating ones in [0, 1]; they are brought to the model's `scale`, and
+    what it draws is brought back, unclipped. Codes are what the model's `encode` gives, the means where that is a
+    distribution: f32[b, ...], or several arrays. Every method is compiled once for each shape. They raise UsageError
+    for images of another shape, and for what the model can't do.
+    """
+
+    name: str
+    model: nn.Module
+    variables: Mapping[str, Any]
+    scale: Scale
+
+    def encode(self, images: Any) -> Any:
+        """The codes of images."""
+        self._refuse_lack("encode")
+        return _encode(self.model, self.scale, self.variables, jnp.asarray(images))
+
+    def decode(self, code: Any) -> jax.Array:
+        """The images of codes, f32[b, h, w, c]."""
+        self._refuse_lack("decode")
+        return _decode(self.model, self.scale, self.variables, jax.tree.map(jnp.asarray, code))
+
+    def reconstruct(self, images: Any) -> jax.Array:
+        """Images through the code and back, f32[b, h, w, c]."""
+        self._refuse_lack("encode", "decode")
+        return _reconstruct(self.model, self.scale, self.variables, jnp.asarray(images))
+
+    def interpolate(
+        self, start: Any, end: Any, weight: Any = (0.0, 0.25, 0.5, 0.75, 1.0), *, walk: Callable = latent.lerp
+    ) -> jax.Array:
+        """The images on the way from each of `start` to that of `end`, f32[n, b, h, w, c] for n weights.
+
+        `walk` is `latent.lerp`, or `latent.slerp`, or a function like them, and goes from code to code.
+        """
+        weight = jnp.asarray(weight, jnp.float32).reshape(-1)
+        codes = jax.tree.map(lambda a, b: walk(a, b, weight), self.encode(start), self.encode(end))
+        images = self.decode(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), codes))
+        return images.reshape(len(weight), -1, *images.shape[1:])
+
+    def sample(self, key: jax.Array, count: int) -> jax.Array:
+        """Images of `count` codes drawn from the prior, a standard normal distribution, f32[count, h, w, c].
+
+        Raises UsageError unless the model is variational: its `encode` gives a `mean` and a `log_variance`.
+        """
+        self._refuse_lack("encode", "decode")
+        if count < 1:
+            raise UsageError(f"can't draw {count} images; ask for 1 or more")
+        posterior = jax.eval_shape(
+            functools.partial(_posterior, self.model, self.scale), self.variables, self.any_images()
+        )
+        if getattr(posterior, "log_variance", None) is None:
+            raise UsageError(
+                f"{self.name!r} is no variational autoencoder, so there is no distribution to draw codes from; encode "
+                "images, and decode what lies near or between their codes"
+            )
+        return self.decode(jax.random.normal(key, (count, *posterior.mean.shape[1:]), jnp.float32))
+
+    def outputs(self, images: Any, *others: Any) -> Any:
+        """What the model returns for images, in its own scale; `others` are what it takes besides, such as numbers."""
+        others = tuple(map(jnp.asarray, others))
+        return _outputs(self.model, self.scale, self.variables, jnp.asarray(images), *others)
+
+    @property
+    def programs(self) -> dict[str, Callable[..., Any]]:
+        """What it can do, as functions of (variables, images or codes): what `export` writes."""
+        coded = {"encode": _encode, "decode": _decode, "reconstruct": _reconstruct}
+        there = coded if hasattr(self.model, "encode") and hasattr(self.model, "decode") else {"outputs": _outputs}
+        return {name: functools.partial(function, self.model, self.scale) for name, function in there.items()}
+
+    def any_images(self, count: Any = 1) -> jax.ShapeDtypeStruct:
+        """So many images that the model takes, as a shape."""
+        shape: Any = getattr(self.model, "image_shape", None)
+        if shape is None:
+            raise UsageError(f"{type(self.model).__name__} doesn't say the size of its images; give it an image_shape")
+        return jax.ShapeDtypeStruct((count, *shape), jnp.uint8)
+
+    def _refuse_lack(self, *methods: str) -> None:
+        for method in methods:
+            if not hasattr(self.model, method):
+                raise UsageError(f"{type(self.model).__name__} has no {method}; use `outputs` for what it returns")
+
+
+def _posterior(model, scale, variables, images) -> Any:
+    return model.apply(variables, to_scale(images, scale), method="encode")
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _encode(model, scale, variables, images) -> Any:
+    found = _posterior(model, scale, variables, images)
+    return found.mean if hasattr(found, "log_variance") else found
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _decode(model, scale, variables, code) -> jax.Array:
+    outputs: Any = model.apply(variables, code, method="decode")
+    return from_scale(getattr(outputs, "image", outputs), scale)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _reconstruct(model, scale, variables, images) -> jax.Array:
+    return _decode(model, scale, variables, _encode(model, scale, variables, images))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _outputs(model, scale, variables, images, *others) -> Any:
+    scaled = to_scale(images, scale)
+    return model.apply(variables, (scaled, *others) if others else scaled)

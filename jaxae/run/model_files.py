@@ -1,0 +1,225 @@
+"""Trained models on disk, each in a folder of its own:
+
+card.json          what it is: the model by name and fields, its scale, where it comes from, SHA-256 of card and files
+model.safetensors  its variables, float32, under names such as params/encoder/Dense_0/kernel
+*.stablehlo        its functions as programs, where it was exported: see `export`
+
+A file chooses no code: a card's model is looked up among jaxae's own, others are given by whoever loads.
+"""
+
+import hashlib
+import math
+import shutil
+import uuid
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import numpy as np
+from flax import traverse_util
+
+from jaxae.errors import UsageError
+from jaxae.files import load_json, refuse_changed, sealed, write_json
+from jaxae.fitted import Fitted
+from jaxae.models import cards
+from jaxae.models.weights.files import load_tensors, save_safetensors
+from jaxae.run.manifest import load_manifest
+from jaxae.train import checkpoint
+from jaxae.train.trained import Trained
+from jaxae.transforms import Scale
+
+FORMAT = 1
+CARD, TENSORS = "card.json", "model.safetensors"
+MEND = "copy the folder again"
+Which = Literal["state", "best"]
+
+
+def save(
+    trained: Trained | Fitted,
+    path: Path | str,
+    *,
+    lane: int = 0,
+    which: Which = "state",
+    scale: Scale | None = None,
+) -> Path:
+    """Write one trained model into the new folder `path`, for `load`; the path.
+
+    `lane` is the seed's place in `trained`, what `fit` or a run gives; `which` its last "state", or the "best" by
+    validation. `scale` is what its images are, where the study doesn't say: `ae.transforms.UNIT`, SIGNED, or another.
+    Raises UsageError for a lane or state that isn't there, without a scale, and where `path` exists.
+    """
+    fitted = trained if isinstance(trained, Fitted) else fitted_of(trained, lane=lane, which=which, scale=scale)
+    return write_model(Path(path), fitted)
+
+
+def fitted_of(trained: Trained, *, lane: int = 0, which: Which = "state", scale: Scale | None = None) -> Fitted:
+    """The model of one lane, ready to use; arguments and errors as for `save`."""
+    state, scale = {"state": trained.state, "best": trained.best}.get(which), scale or trained.study.scale
+    if state is None:
+        raise UsageError(f"{trained.name!r} has no {which!r} state; take 'state', or train with validation= for 'best'")
+    if not 0 <= lane < len(trained.keys):
+        raise UsageError(f"{trained.name!r} has {len(trained.keys)} lanes, so no lane {lane}; count from 0")
+    return Fitted(trained.name, trained.study.model, _one(state, lane), _known_scale(scale, trained.name))
+
+
+def load(
+    path: Path | str,
+    arm: str = "",
+    *,
+    lane: int = 0,
+    which: Which | None = None,
+    model: nn.Module | None = None,
+    scale: Scale | None = None,
+) -> Fitted:
+    """A trained model, ready to encode, decode, reconstruct, interpolate and, where it is variational, sample.
+
+    `path` is a folder that `save` or `export` wrote, or a run's; then `arm` is a name in its results, `lane` the place
+    of the seed, and `which` the last "state" or the "best" one, by default the one that was scored. `model` is needed
+    for one that isn't jaxae's own, `scale` where its study didn't say what its images are.
+    Raises UsageError for what isn't there, is damaged, or was written of another model.
+    """
+    path = Path(path)
+    if (path / CARD).exists():
+        if arm or which or lane:
+            raise UsageError(f"{path} holds one model alone; leave out arm, lane and which")
+        card = load_card(path)
+        variables = _nested(load_tensors(checked_file(path, card, TENSORS)))
+        return _fitted(str(path), card["name"], card, variables, model, scale)
+    made = load_manifest(path, "name the folder of a run, or one that ae.save wrote")
+    name, entry = _arm_of(made, path, arm)
+    variables = checkpoint.variables(path, name, lane=lane, which=which)
+    return _fitted(f"{name!r} in {path}", name, entry, variables, model, scale)
+
+
+def write_model(folder: Path, fitted: Fitted, files: Mapping[str, bytes] | None = None, **facts: Any) -> Path:
+    """Write a model's folder whole or not at all, with these files beside it, and facts for its card."""
+    if folder.exists():
+        raise UsageError(f"{folder} exists and is not overwritten; choose another folder")
+    tensors = _flat(fitted.variables)
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    try:
+        draft.mkdir(parents=True)
+        save_safetensors(draft / TENSORS, tensors)
+        for name, content in (files or {}).items():
+            (draft / name).write_bytes(content)
+        digests = {path.name: _digest(path) for path in sorted(draft.iterdir())}
+        about = {"format": FORMAT, "jaxae": metadata.version("jaxae"), "name": fitted.name}
+        model = {"model": cards.described(fitted.model), "scale": list(fitted.scale)}
+        write_json(draft / CARD, sealed({**about, **model, "files": digests, **facts}))
+        draft.rename(folder)
+    except OSError as error:
+        raise UsageError(f"{folder} can't be written ({error.strerror}); choose another folder") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def load_card(folder: Path) -> dict[str, Any]:
+    """The card of a model's folder. Raises UsageError for one that isn't as it was written, or of another format."""
+    card = load_json(folder / CARD, dict, MEND)
+    if card.get("format") != FORMAT or not isinstance(card.get("files"), dict) or "sha256" not in card:
+        raise UsageError(f"{folder / CARD} is no card of format {FORMAT}; use the jaxae that wrote it")
+    refuse_changed(card, folder / CARD, MEND)
+    return card
+
+
+def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> Path:
+    """A file of a model's folder. Raises UsageError unless it is, by its SHA-256, the one that was written with it."""
+    path = folder / name
+    try:
+        found = _digest(path)
+    except OSError as error:
+        raise UsageError(f"{path} can't be read ({error.strerror}); {MEND}") from None
+    if found != card["files"].get(name):
+        raise UsageError(f"{path} is damaged, or not the file that was written with its card, by its SHA-256; {MEND}")
+    return path
+
+
+def arms_of(made: Mapping[str, Any]) -> list[str]:
+    """The trained arms of a run with this manifest."""
+    return [name for name, entry in made["arms"].items() if isinstance(entry, dict) and "trained_as" in entry]
+
+
+def _arm_of(made: Mapping[str, Any], path: Path, arm: str) -> tuple[str, Mapping[str, Any]]:
+    names = arms_of(made)
+    if arm not in names and (arm or len(names) != 1):
+        wanted = f"no trained arm {arm!r}" if arm else "several arms" if names else "no trained arm yet"
+        raise UsageError(f"{path} holds {wanted}; choose from {', '.join(map(repr, names)) or 'another run'}")
+    name = arm or names[0]
+    return name, made["arms"][name]
+
+
+def _fitted(where: str, name: Any, card: Mapping[str, Any], variables: Any, model: Any, scale: Any) -> Fitted:
+    """Raises UsageError unless model and variables belong together and the scale is known."""
+    if model is None and card.get("model") is None:
+        raise UsageError(f"{where} is of a model that isn't jaxae's own, or of an older jaxae; give model= as it was")
+    given = model is not None
+    model = model if given else cards.rebuilt(card["model"])
+    if cards.described(model) is not None:
+        _refuse_misfit(where, model, variables)
+    return Fitted(str(name), model, variables, _known_scale(scale or _scale(card.get("scale"), where), where))
+
+
+def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
+    try:
+        wanted = {name: leaf.shape for name, leaf in named(cards.shapes_of(model)).items()}
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where} has fields that make no model ({str(error)[:120]}); {MEND}") from None
+    found = {name: np.shape(leaf) for name, leaf in named(variables).items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise UsageError(
+                f"{where} has {found.get(name, 'nothing')} at {name} and {type(model).__name__} needs "
+                f"{wanted.get(name, 'nothing')}; give the model that was trained"
+            )
+
+
+def _scale(value: Any, where: str) -> Scale | None:
+    if value is None:
+        return None
+    numbers = isinstance(value, list) and len(value) == 2 and all(type(part) in (int, float) for part in value)
+    if not numbers or not all(map(math.isfinite, value)) or value[1] <= 0:
+        raise UsageError(f"{where} has the scale {str(value)[:40]}, which is none; {MEND}")
+    return Scale(*map(float, value))
+
+
+def _known_scale(scale: Scale | None, where: str) -> Scale:
+    if scale is None:
+        raise UsageError(
+            f"{where} doesn't say what its model's images are; give scale=, such as ae.transforms.UNIT for [0, 1]"
+        )
+    return scale
+
+
+def _one(state: Any, lane: int) -> dict[str, Any]:
+    params, batch_stats = jax.tree.map(lambda leaf: np.asarray(leaf[lane]), (state.params, state.batch_stats))
+    return {"params": params, "batch_stats": batch_stats}
+
+
+def named(variables: Any) -> dict[str, Any]:
+    """A model's variables as a file names them, {"params/encoder/Dense_0/kernel": leaf}."""
+    flat: dict[str, Any] = dict(traverse_util.flatten_dict(dict(variables), sep="/"))
+    return flat
+
+
+def _flat(variables: Any) -> dict[str, np.ndarray]:
+    """Named tensors. Raises UsageError for others than float32, which alone are written."""
+    tensors = {name: np.asarray(leaf) for name, leaf in named(variables).items()}
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32:
+            raise UsageError(
+                f"{name} is {tensor.dtype}; only float32 variables are saved: keep them so, as jaxae's are"
+            )
+    return tensors
+
+
+def _nested(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return {"params": {}, "batch_stats": {}, **traverse_util.unflatten_dict(dict(tensors), sep="/")}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,54 @@
+"""Studies on images of one's own: whatever their size, and held against no report."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from prepared import refused
+from quick import read
+
+import jaxae as ae
+from experiments import bottleneck, denoise, digit_codes, own_images
+from jaxae.run.steps import perform
+
+SHORT = {"seeds": 1, "epochs": 1, "batch_size": 8, "quiet": True}
+STUDIES = {
+    "bottleneck": (bottleneck, {"code_sizes": (3,)}),
+    "denoise": (denoise, {"arms": ("deviation",)}),
+    "digit_codes": (digit_codes, {"arms": ("transposed-2-mse",), "widths": (2, 2, 2)}),
+}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Forty of 20x16 pixels in colour, of two classes."""
+    folder, draw = tmp_path_factory.mktemp("own") / "photos", np.random.default_rng(0)
+    for place in range(40):
+        path = folder / "ab"[place % 2] / f"{place}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (20, 16, 3), np.uint8)).save(path)
+    return folder
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_folder_of_photos_is_studied_and_held_against_no_report(name, photos, tmp_path):
+    study, flags = STUDIES[name]
+    folder = perform(study.EXPERIMENT, study.Config(dataset=str(photos), out=tmp_path / "run", **SHORT, **flags))
+    assert [row for row in read(folder, "results.json") if row["reported"] is not None] == []
+    noted = read(folder, "manifest.json")["data"]
+    assert [(entry["name"], entry["n"]) for entry in noted] == [("photos", 36), ("photos", 4)]
+    assert noted[1]["sha256"] == ae.data.from_folder(photos, "test").fingerprint
+    said = (folder / "report.md").read_text()
+    assert "Trained on 36 images of photos and tested on 4" in said
+    (arm, *_) = read(folder, "history.json")
+    assert ae.load(folder, arm).reconstruct(np.zeros((1, 20, 16, 3), np.uint8)).shape == (1, 20, 16, 3)
+
+
+def test_what_an_architecture_does_not_allow_is_a_sentence(photos, tmp_path):
+    def run(study, **flags):
+        perform(study.EXPERIMENT, study.Config(dataset=str(photos), out=tmp_path / "run", **SHORT, **flags))
+
+    refused("18x18 are no multiple of 4 pixels", run, digit_codes, image_size=18)
+    refused("images of 5,043 values", run, bottleneck, image_size=41)
+    refused("the images have 768 values", run, bottleneck, image_size=16, code_sizes=(800,))
+    refused("--image-size is for --dataset with a folder", bottleneck.Config, image_size=8)
+    assert not own_images.is_own(bottleneck.Config())

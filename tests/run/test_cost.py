@@ -1,0 +1,86 @@
+"""What a run costs is said before it starts, and what goes on while it runs."""
+
+import dataclasses
+import json
+import time
+
+import pytest
+import tiny
+
+import jaxae as ae
+from experiments import bottleneck, digit_codes
+from jaxae.__main__ import main
+from jaxae.run import cost, terminal
+from jaxae.run.command_line import parsed
+
+SAVED = {
+    "config": {"code_sizes": [2, 8], "epochs": 10, "seeds": 2},
+    "device": {"platform": "cpu", "kind": "EPYC", "cores": 2},
+    "data": [{"split": "train", "n": 60_000}],
+    "arms": {"code 2": {"wall_seconds": 100.0}, "code 8": {"wall_seconds": 300.0}},
+    "wall_seconds": 450.0,
+}
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    (tmp_path / "saved.json").write_text(json.dumps({"manifest": SAVED}))
+    return dataclasses.replace(bottleneck.EXPERIMENT, measured=tmp_path / "saved.json")
+
+
+def test_the_cost_goes_with_epochs_seeds_and_images(experiment):
+    def seconds(**flags):
+        found = cost.cost_of(experiment, bottleneck.Config(**flags))
+        assert found is not None
+        return found.seconds
+
+    assert seconds(code_sizes=(2, 8), epochs=10, seeds=2) == pytest.approx(450)
+    assert seconds(code_sizes=(8,), epochs=20, seeds=4) == pytest.approx(4 * 300 + 50)
+    assert seconds(code_sizes=(8,), epochs=10, seeds=2, limit=6000) == pytest.approx(35)
+    assert seconds(code_sizes=(4,), epochs=10, seeds=2) == pytest.approx(200 + 50)  # the mean of those known
+
+
+def test_a_day_is_warned_of_and_nothing_known_is_nothing_said(experiment):
+    long = cost.words_of_cost(cost.cost_of(experiment, bottleneck.Config(epochs=10_000)))
+    assert long.startswith("about 125.0 h on 2 cores of EPYC, by saved.json: a day or more")
+    assert cost.cost_of(experiment, bottleneck.Config(dataset="./photos")) is None
+    assert cost.cost_of(experiment, bottleneck.Config(source="synthetic")) is None
+    assert cost.words_of_cost(cost.cost_of(dataclasses.replace(experiment, measured=None), bottleneck.Config())) == ""
+
+
+def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ae.cli(digit_codes.EXPERIMENT, ["--arms", "transposed-2-mse", "upsampling-2-mse", "--epochs", "1", "--dry-run"])
+    said = capsys.readouterr().out
+    assert "arm 2 of 2, upsampling 2: 3 lanes, 1 epoch, batch 128" in said
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_help_begins_with_the_studys_own_flags_and_what_they_cost(experiment, capsys):
+    with pytest.raises(SystemExit):
+        parsed(experiment, ["-h"])
+    said = capsys.readouterr().out
+    assert said.index("--code-sizes") < said.index("--seeds")
+    assert "Cost      about " in said
+    assert type(parsed(experiment, ["--code-sizes", "3"])) is bottleneck.Config
+
+
+def test_a_fresh_machine_is_told_what_there_is_to_prepare(tmp_path, capsys):
+    main(["data", "list", "--data-dir", str(tmp_path / "none")])
+    said = capsys.readouterr().out
+    assert all(f"data prepare {name} --data-dir" in said for name in ae.data.PREPARABLE)
+
+
+def test_work_that_takes_long_says_so(monkeypatch):
+    said: list[str] = []
+    with terminal.Working("reading", said.append, first=0.01):
+        while len(said) < 2:
+            time.sleep(0.01)
+    assert said[:2] == ["reading", "reading: 0 s so far"]
+
+
+def test_fit_shows_every_epoch_when_asked():
+    said: list[str] = []
+    ae.train.fit(tiny.study(), tiny.roots(2), tiny.DATA, validation=tiny.HELD_OUT, epochs=2, show=said.append)
+    assert [line.partition(",")[0] for line in said] == ["tiny: epoch 1/2", "tiny: epoch 2/2"]
+    assert "lowest validation loss" in said[1]

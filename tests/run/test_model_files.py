@@ -1,0 +1,166 @@
+"""Trained models on disk: saved, loaded, exported, and refused where they aren't what was written."""
+
+import dataclasses
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+from prepared import edit, refused
+from quick import at, perform
+
+import jaxae as ae
+from jaxae.__main__ import main
+from jaxae.models import cards
+from jaxae.run import export, model_files
+from jaxae.transforms import MNIST, SIGNED, UNIT, standardise, to_scale, to_signed, to_unit
+
+SMALL = (4, 8, 1)
+MODELS = {
+    "mlp": ae.models.MLPAutoencoder(hidden=(5,), code_size=3, image_shape=SMALL),
+    "conv": ae.models.ConvAutoencoder(widths=(2, 3), image_shape=SMALL, upsampling="bilinear"),
+    "denoise": ae.models.DenoiseAutoencoder(widths=(2, 2), batch_norm=True, image_shape=(9, 8, 3)),
+    "addition": ae.models.AdditionModel(3, variational=True, hidden=(4,), widths=(2, 2, 2), image_shape=(8, 8, 1)),
+    "classifier": ae.models.DigitClassifier(classes=3, image_shape=(8, 8, 1)),
+}
+
+
+def fitted(name, scale=SIGNED):
+    model, draw = MODELS[name], np.random.default_rng(0)
+    variables = jax.tree.map(lambda leaf: draw.uniform(0.1, 1, leaf.shape).astype("f4"), cards.shapes_of(model))
+    return ae.Fitted(name, model, variables, scale)
+
+
+def images(model, count=3):
+    return np.random.default_rng(1).integers(0, 256, (count, *model.image_shape), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return perform(at(tmp_path_factory.mktemp("runs") / "done"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_exported_and_loaded_gives_the_same_bits_for_every_batch_size(name, tmp_path):
+    one = fitted(name)
+    folder = ae.export(one, tmp_path / "model")
+    again = ae.load(folder)
+    assert (again.name, again.scale) == (one.name, one.scale)
+    assert again.model == one.model
+    for what in one.programs:
+        program = ae.load_program(folder, what)
+        for count in (1, 3) if what == "reconstruct" else (3,):
+            given = images(one.model, count)
+            given = one.encode(given) if what == "decode" else given
+            tiny.assert_same_bits(getattr(one, what)(given), getattr(again, what)(given))
+            tiny.assert_same_bits(getattr(one, what)(given), program(given))
+
+
+def test_one_program_is_for_cpu_cuda_and_tpu(tmp_path):
+    from jax import export as jax_export
+
+    folder = ae.export(fitted("conv"), tmp_path / "model")
+    exported = jax_export.deserialize(bytearray((folder / "encode.stablehlo").read_bytes()))
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+
+
+def test_scales_are_bitwise_the_studies_own():
+    stored = jnp.arange(256, dtype=jnp.uint8)
+    tiny.assert_same_bits(to_scale(stored, UNIT), to_unit(stored))
+    tiny.assert_same_bits(to_scale(stored, SIGNED), to_signed(stored))
+    tiny.assert_same_bits(to_scale(stored, MNIST), standardise(to_unit(stored), *MNIST))
+
+
+def test_what_a_run_trained_is_what_is_loaded_and_exported(run, tmp_path, capsys):
+    """Against the scores that the run wrote, which its own code measured."""
+    test = ae.data.synthetic.digits("test")
+    for seed in (0, 1):
+        one = ae.load(run, "fc standardised", lane=seed)
+        assert one.scale == MNIST
+        shown = one.outputs(test.image).image
+        np.testing.assert_allclose(
+            ae.metrics.psnr(shown, to_unit(jnp.asarray(test.image))),
+            np.load(run / "scores.npz")["fc standardised/psnr"][seed],
+            rtol=1e-5,
+        )
+    main(["export", str(run), "fc standardised", "--seed", "1", "--out", str(tmp_path / "model")])
+    assert capsys.readouterr().out.strip() == str(tmp_path / "model")
+    tiny.assert_same_bits(ae.load(tmp_path / "model").variables["params"], one.variables["params"])
+    assert json.loads((tmp_path / "model" / "card.json").read_text())["run"]["seed"] == 1
+
+
+def test_what_fit_gives_is_saved_with_its_lane_and_state(tmp_path):
+    study = dataclasses.replace(tiny.study(), model=tiny.Wide(), batch=tiny.noiseless)
+    trained = ae.train.fit(study, tiny.roots(2), tiny.DATA, validation=tiny.HELD_OUT, epochs=1)
+    refused("doesn't say what its model's images are", ae.save, trained, tmp_path / "a")
+    refused("2 lanes, so no lane 2", ae.save, trained, tmp_path / "a", lane=2, scale=UNIT)
+    refused("no 'best' state", ae.save, dataclasses.replace(trained, best=None), tmp_path / "a", which="best")
+    folder = ae.save(trained, tmp_path / "a", lane=1, which="best", scale=UNIT)
+    refused("exists and is not overwritten", ae.save, trained, folder, scale=UNIT)
+    refused("isn't jaxae's own", ae.load, folder)
+    again = ae.load(folder, model=tiny.Wide())
+    assert trained.best is not None
+    tiny.assert_same_bits(again.variables["params"], tiny.lane(trained.best.params, 1))
+    refused("has no encode", again.encode, np.zeros((1, 3), np.uint8))
+
+
+def test_a_walk_has_its_ends_and_a_variational_model_draws():
+    one = fitted("addition", UNIT)
+    start, end = images(one.model, 2), images(one.model, 4)[2:]
+    walked = one.interpolate(start, end, [0.0, 0.5, 1.0])
+    assert walked.shape == (3, 2, 8, 8, 1)
+    np.testing.assert_allclose(walked[0], one.reconstruct(start), atol=1e-6)
+    np.testing.assert_allclose(walked[-1], one.reconstruct(end), atol=1e-6)
+    drawn = one.sample(ae.keys.root(0), 5)
+    np.testing.assert_array_equal(drawn, one.decode(jax.random.normal(ae.keys.root(0), (5, 3))))
+    refused("no variational autoencoder", fitted("mlp").sample, ae.keys.root(0), 5)
+
+
+def test_what_is_not_as_it_was_written_is_refused(tmp_path):
+    whole = ae.export(fitted("mlp"), tmp_path / "whole")
+
+    def damaged(file, change):
+        folder = shutil.copytree(whole, tmp_path / f"{file} {len([*tmp_path.iterdir()])}")
+        change(folder / file)
+        return folder
+
+    def cut(path):
+        path.write_bytes(path.read_bytes()[:-1])
+
+    refused("damaged, or not the file", ae.load, damaged("model.safetensors", cut))
+    refused("damaged, or not the file", ae.load_program, damaged("encode.stablehlo", cut), "encode")
+    refused("is not JSON", ae.load, damaged("card.json", lambda path: path.write_text("{")))
+    refused(
+        "not what was written", ae.load, damaged("card.json", lambda path: edit(path, lambda c: c.update(name="b")))
+    )
+    refused("no program 'add'", ae.load_program, whole, "add")
+    refused("holds no run", ae.load, tmp_path)
+    refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"class": "os.system"}, {"class": "MLPAutoencoder", "hidden": [10**9]}, [],
+        {"class": "MLPAutoencoder", "code_activation": "eval"}, {"class": "MLPAutoencoder", "parent": None},
+        {"class": "ConvAutoencoder", "dtype": "object"}, {"class": "Unmixer", "skip": 1},
+    ],
+)  # fmt: skip
+def test_a_card_names_models_of_the_table_alone(card):
+    refused("describes none of jaxae's models|has no ", cards.rebuilt, card)
+
+
+def test_a_program_that_calls_more_than_stablehlo_is_not_run(tmp_path):
+    from jax import export as jax_export
+
+    def factored(tensors, image):
+        return jnp.linalg.cholesky(image)
+
+    one = fitted("mlp")
+    foreign = jax_export.export(jax.jit(factored), platforms=["cpu"])({}, jnp.eye(2))
+    content = bytes(foreign.serialize())
+    model_files.write_model(tmp_path / "model", one, {f"encode{export.ENDING}": content})
+    refused("which no model of jaxae does", ae.load_program, tmp_path / "model", "encode")
