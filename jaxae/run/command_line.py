@@ -16,6 +16,7 @@ import tyro
 
 from jaxae.data import cache
 from jaxae.errors import UsageError
+from jaxae.run import planning
 from jaxae.run.experiment import Experiment
 from jaxae.run.signals import Interrupted
 from jaxae.run.steps import perform
@@ -35,7 +36,18 @@ def cli(experiment: Experiment, args: list[str] | None = None) -> None:
     Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 where Ctrl-C or SIGTERM stopped it,
     with the command that resumes.
     """
-    with_errors(lambda: perform(experiment, parsed(experiment, args)))
+    with_errors(lambda: _act(experiment, parsed(experiment, args)))
+
+
+def _act(experiment: Experiment, config: Any) -> None:
+    """Plan, or train all or the job that is asked for."""
+    if config.plan:
+        planning.show(experiment, config)
+    elif config.job:
+        job = planning.job(experiment, config)
+        perform(experiment, job.config, job=job.note)
+    else:
+        perform(experiment, config)
 
 
 def parsed(experiment: Experiment, args: list[str] | None = None) -> Any:

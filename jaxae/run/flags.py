@@ -15,10 +15,10 @@ from jaxae.errors import UsageError
 from jaxae.train.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
-LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet")
+LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "plan", "jobs", "job")
 
 # Above these nothing is allocated: more is a slip of the finger, or takes more than a life
-MOST = {"seeds": 10_000, "epochs": 1_000_000, "batch_size": 10**6, "limit": 10**9, "devices": 4096}
+MOST = {"seeds": 10_000, "epochs": 1_000_000, "batch_size": 10**6, "limit": 10**9, "devices": 4096, "jobs": 100_000}
 MOST_OTHERS = 100_000
 
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
@@ -34,7 +34,7 @@ class Flags:
     """
 
     settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
-    counts: ClassVar[tuple[str, ...]] = ("seeds", "epochs", "batch_size", "limit", "devices")
+    counts: ClassVar[tuple[str, ...]] = ("seeds", "epochs", "batch_size", "limit", "devices", "jobs")
 
     seeds: int = 3
     """How many seeds, each trained from its own key."""
@@ -68,6 +68,12 @@ class Flags:
     """Write TensorBoard events into the run's folder (needs the extra `tensorboard`)."""
     quiet: bool = False
     """Print nothing but the result."""
+    plan: bool = False
+    """Train nothing: say what would be trained, how long it takes where it was measured, and what each job gets."""
+    jobs: Annotated[int | None, UNSET] = None
+    """For --plan: cut the study into so many jobs of like length."""
+    job: Annotated[str | None, UNSET] = None
+    """I/N: train the I-th of N jobs alone, a run of some of the seeds or arms; `python -m jaxae merge` joins them."""
 
     def __post_init__(self):
         listed = listing(type(self))
@@ -81,6 +87,8 @@ class Flags:
             raise UsageError(f"--seed is {self.seed}; with {self.seeds} seeds, choose one from 0 to {last}")
         if self.resume and self.out is None:
             raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
+        if self.jobs and (self.job or not self.plan):
+            raise UsageError(f"--jobs {self.jobs} is for --plan alone; train one of them with --job 1/{self.jobs}")
         if self.force and not self.resume:
             raise UsageError("--force is for --resume alone: a run that exists is never overwritten; leave it out")
 

@@ -32,7 +32,7 @@ NEEDED = (
 
 SHAPES = {
     "module": str, "command": str, "config": dict, "seeds": list, "versions": dict, "device": dict, "data": list,
-    "files": list, "arms": dict, "arrays": dict, "jax_settings": dict, "pretrained": dict,
+    "files": list, "arms": dict, "arrays": dict, "jax_settings": dict, "pretrained": dict, "job": dict,
 }  # fmt: skip
 NEEDED_OF_DATA = {"role", "name", "version", "split", "source", "n", "sha256"}
 

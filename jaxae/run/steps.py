@@ -22,12 +22,16 @@ from jaxae.run.signals import Interrupted, Stop
 MEASURED_BY = ("git_commit", "versions", "device")  # of the manifest
 
 
-def perform(experiment: Experiment, config: flags.Flags, *, like: Like = None) -> Path:
-    """Train, measure and say: the run's folder, complete. `like` is a run whose data this must have, and where it is.
+def perform(
+    experiment: Experiment, config: flags.Flags, *, like: Like = None, job: Mapping[str, Any] | None = None
+) -> Path:
+    """Train, measure and say: the run's folder, complete. `like` is a run whose data this must have, and where it is;
+    `job` what the manifest says of the sweep that this is a job of.
 
     Raises UsageError for what can't be done, and Interrupted, once all is saved, after Ctrl-C or SIGTERM.
     """
     with Run(experiment, config, like=like) as run:
+        run.manifest |= {"job": dict(job)} if job else {}
         trained = experiment.train(run)
         run.stop_if_asked()
         found = experiment.measure(run, trained)
