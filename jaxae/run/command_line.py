@@ -16,7 +16,7 @@ import tyro
 
 from jaxae.data import cache
 from jaxae.errors import UsageError
-from jaxae.run import planning
+from jaxae.run import distributed, planning
 from jaxae.run.experiment import Experiment
 from jaxae.run.signals import Interrupted
 from jaxae.run.steps import perform
@@ -36,14 +36,29 @@ def cli(experiment: Experiment, args: list[str] | None = None) -> None:
     Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 where Ctrl-C or SIGTERM stopped it,
     with the command that resumes.
     """
-    with_errors(lambda: _act(experiment, parsed(experiment, args)))
+    joined = []
+    try:
+        with_errors(lambda: _act(experiment, parsed(experiment, args), joined))
+    except SystemExit as stop:
+        if joined:
+            distributed.leave(stop.code)
+        raise
 
 
-def _act(experiment: Experiment, config: Any) -> None:
-    """Plan, or train all or the job that is asked for."""
+def _act(experiment: Experiment, config: Any, joined: list[bool]) -> None:
+    """Plan, or train, in one process or several."""
     if config.plan:
         planning.show(experiment, config)
-    elif config.job:
+    elif config.distributed:
+        joined.append(True)
+        distributed.together(config, lambda own: _train(experiment, own))
+    else:
+        _train(experiment, config)
+
+
+def _train(experiment: Experiment, config: Any) -> None:
+    """Train all, or the job that is asked for."""
+    if config.job:
         job = planning.job(experiment, config)
         perform(experiment, job.config, job=job.note)
     else:

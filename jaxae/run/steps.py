@@ -18,6 +18,7 @@ from jaxae.run import flags, manifest
 from jaxae.run.experiment import Experiment, find_experiment
 from jaxae.run.run import Like, Run
 from jaxae.run.signals import Interrupted, Stop
+from jaxae.train import hosts
 
 MEASURED_BY = ("git_commit", "versions", "device")  # of the manifest
 
@@ -37,6 +38,8 @@ def perform(
         found = experiment.measure(run, trained)
         save_findings(run.folder, found)
         run.write_manifest("complete")
+    if not hosts.first():
+        return run.folder
     with Stop(run.say):  # the pages take seconds: the first signal waits for them
         try:
             write_pages(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)

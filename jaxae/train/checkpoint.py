@@ -20,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
+import jaxae.train.hosts as hosts
 from jaxae.errors import UsageError
 from jaxae.train.leaves import described, digests
 from jaxae.train.plan import Progress
@@ -152,13 +153,19 @@ def _manager(folder: Path) -> Iterator[ocp.CheckpointManager]:
 
 
 def _opened(folder: Path) -> ocp.CheckpointManager:
+    this = jax.process_index()  # which alone has to do with the folder: no other is waited for
+    alone = ocp.options.MultiprocessingOptions(this, {this}, str(this))
+    how: Any = {"multiprocessing_options": alone} if hosts.several() else {}
+    folder.mkdir(parents=True, exist_ok=True)
     options = ocp.CheckpointManagerOptions(
         preservation_policy=AnyPreservationPolicy([LatestN(KEPT)]),  # the best states are inside the latest checkpoint
         enable_async_checkpointing=False,
         cleanup_tmp_directories=True,
+        create=False,
+        **how,
     )
-    handlers: Any = {name: ocp.StandardCheckpointHandler() for name in ITEMS}  # else a fresh manager finds no metadata
-    handlers[DIGESTS] = ocp.JsonCheckpointHandler()
+    handlers: Any = {name: ocp.StandardCheckpointHandler(**how) for name in ITEMS}  # else a fresh one finds no metadata
+    handlers[DIGESTS] = ocp.JsonCheckpointHandler(**how)
     return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=handlers)
 
 
