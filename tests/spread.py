@@ -30,7 +30,7 @@ def loss(outputs, batch, hparams):
 
 
 def arms(config):
-    model = ae.models.FCAutoencoder(widths=(32, 8))
+    model = ae.models.FCAutoencoder(hidden=(32,), code_size=8)
     made = [("shared", 4), ("apart", 1)]  # the devices share a batch in parts; or each has lanes of its own
     return [
         ae.Arm(ae.Study(name, model, batch, loss, optax.adam(1e-3), config.batch_size, config.epochs, parts=parts))

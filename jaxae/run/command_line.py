@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -40,9 +41,14 @@ def cli(experiment: Experiment, args: list[str] | None = None) -> None:
     try:
         with_errors(lambda: _act(experiment, parsed(experiment, args), joined))
     except SystemExit as stop:
-        if joined:
+        if joined and stop.code:
             distributed.leave(stop.code)
         raise
+    except Exception:
+        if not joined:
+            raise
+        traceback.print_exc()
+        distributed.leave(1)
 
 
 def _act(experiment: Experiment, config: Any, joined: list[bool]) -> None:
