@@ -17,7 +17,6 @@ from typing import Any
 import jax
 
 from jaxae.errors import UsageError
-from jaxae.run.signals import Interrupted
 from jaxae.train import hosts
 
 HEARTBEAT = 30  # seconds without a sign of life after which a process is taken for dead
@@ -44,7 +43,7 @@ def together(config: Any, action: Callable[[Any], Any]) -> None:
             _wait("every process has the run's checkpoints")
         action(config)
     except (RuntimeError, ValueError, OSError) as error:
-        if isinstance(error, UsageError | Interrupted) or not LOST.search(str(error)):
+        if isinstance(error, UsageError) or not LOST.search(str(error)):
             raise
         raise UsageError(
             f"another process of this run has ended ({' '.join(str(error).split())[:120]}); start all of them again "
@@ -65,9 +64,8 @@ def leave(status: Any) -> None:
 def _join(config: Any) -> None:
     """Start JAX's runtime: as the flags say, else as the scheduler's variables do."""
     given = {"coordinator": config.coordinator, "processes": config.processes, "process": config.process}
-    if absent := [
-        name for name, value in given.items() if value is None and any(v is not None for v in given.values())
-    ]:
+    absent = [name for name, value in given.items() if value is None]
+    if 0 < len(absent) < len(given):
         raise UsageError(f"--{absent[0]} is missing; give --coordinator, --processes and --process, or none of them")
     try:
         jax.distributed.initialize(

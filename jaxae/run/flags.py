@@ -16,32 +16,12 @@ from jaxae.train.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
 LOCAL = (
-    "data_dir",
-    "devices",
-    "out",
-    "resume",
-    "force",
-    "tensorboard",
-    "quiet",
-    "plan",
-    "jobs",
-    "job",
-    "distributed",
-    "coordinator",
-    "processes",
-    "process",
-)
+    "data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "plan", "jobs", "job", "distributed",
+    "coordinator", "processes", "process",
+)  # fmt: skip
 
 # Above these nothing is allocated: more is a slip of the finger, or takes more than a life
-MOST = {
-    "seeds": 10_000,
-    "epochs": 1_000_000,
-    "batch_size": 10**6,
-    "limit": 10**9,
-    "devices": 4096,
-    "jobs": 100_000,
-    "processes": 4096,
-}
+MOST = {"seeds": 10_000, "epochs": 1_000_000, "batch_size": 10**6, "limit": 10**9, "devices": 4096, "processes": 4096}
 MOST_OTHERS = 100_000
 
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"

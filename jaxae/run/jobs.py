@@ -95,11 +95,8 @@ def _cut(config: Any, name: str, cost: Callable[[Any], float]) -> list[list[tupl
         groups: list[list[Any]] = [[] for _ in range(count)]
         for value in longest_first:
             min(groups, key=lambda group: sum(map(costs.__getitem__, group))).append(value)
-        cuts.append(
-            sorted(
-                (tuple(sorted(group, key=values.index)) for group in groups), key=lambda group: values.index(group[0])
-            )
-        )
+        ordered = (tuple(sorted(group, key=values.index)) for group in groups)
+        cuts.append(sorted(ordered, key=lambda group: values.index(group[0])))
     return cuts
 
 

@@ -1,8 +1,9 @@
 """Before a study is trained: what it consists of, how long it takes where it was measured, how jobs share it."""
 
+import contextlib
 import inspect
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,8 +60,8 @@ def speeds(experiment: Experiment, config: Any) -> Speeds:
     """What was measured of a study's training, in the folder `results` beside its file: on each device and of each
     study the result whose flags are most like these."""
     found: dict[str, dict[str, Speed]] = {}
-    for made in sorted(_results(experiment), key=lambda made: made["started"], reverse=True):
-        others = _others(flags.science(flags.restored(type(config), made["config"])), config)
+    for made in sorted(_results(experiment), key=lambda made: made.get("started", ""), reverse=True):
+        others = _others(made["config"], config)
         device = f"{made['device']['kind']}, {plural(made['device'].get('cores') or 1, 'core')}"
         of_device = found.setdefault(device, {})
         for name, entry in made["arms"].items():
@@ -142,12 +143,15 @@ class Untrained:
 
 def _results(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """The manifests of the study's committed results."""
-    beside = Path(inspect.getfile(experiment.train)).parents[:2]
-    folder = next((path / "results" for path in beside if (path / "results").is_dir()), None)
-    for path in sorted(folder.glob("*.json")) if folder else ():
-        made = load_json(path, dict, "leave results as they were written").get("manifest", {})
-        if isinstance(made, dict) and made.get("module") == experiment.program[-1]:
-            yield manifest.known_manifest(made, path)
+    beside: Sequence[Path] = ()
+    with contextlib.suppress(TypeError, OSError):  # a study that was typed in has no file
+        beside = Path(inspect.getfile(experiment.config)).parents[:2]
+    folders = [path / "results" for path in beside if (path / "results").is_dir()]
+    for path in sorted(folders[0].glob("*.json")) if folders else ():
+        with contextlib.suppress(UsageError, KeyError, TypeError):  # other files, and those of other versions
+            made = manifest.known_manifest(load_json(path, dict, "")["manifest"], path)
+            if made["module"] == experiment.program[-1]:
+                yield made | {"config": flags.science(flags.restored(experiment.config, made["config"]))}
 
 
 def _others(made: Mapping[str, Any], config: Any) -> tuple[str, ...]:
@@ -186,12 +190,8 @@ def _studies(arms: Any, config: Any, steps: Any, measured: Speeds) -> Table:
         counts = len(arm.settings) * config.seeds, *steps[arm.study.name], _images(arm, steps, config.seeds)
         seconds = [_seconds([arm], steps, config.seeds, of) for of in measured.values()]
         shown.add_row(Text(arm.study.name), *(f"{count:,}" for count in counts), *seconds)
-    lanes, total = (
-        sum(of)
-        for of in zip(
-            *((len(arm.settings) * config.seeds, _images(arm, steps, config.seeds)) for arm in arms), strict=True
-        )
-    )
+    lanes = sum(len(arm.settings) for arm in arms) * config.seeds
+    total = sum(_images(arm, steps, config.seeds) for arm in arms)
     seconds = [_seconds(arms, steps, config.seeds, of) for of in measured.values()]
     shown.add_row("all", f"{lanes:,}", "", "", f"{total:,}", *seconds)
     return shown
@@ -226,10 +226,6 @@ def _jobs(experiment: Experiment, own: Any, steps: Any, measured: Speeds) -> Tab
         arms, last = experiment.arms(config), config.seed + config.seeds - 1
         seeds = f"{config.seed}" if last == config.seed else f"{config.seed} to {last}"
         values = [Text(" ".join(map(str, getattr(config, name)))) for name in lists]
-        shown.add_row(
-            f"{number}/{len(own)}",
-            seeds,
-            *values,
-            *(_seconds(arms, steps, config.seeds, of) for of in measured.values()),
-        )
+        seconds = (_seconds(arms, steps, config.seeds, of) for of in measured.values())
+        shown.add_row(f"{number}/{len(own)}", seeds, *values, *seconds)
     return shown

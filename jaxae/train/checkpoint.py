@@ -153,19 +153,20 @@ def _manager(folder: Path) -> Iterator[ocp.CheckpointManager]:
 
 
 def _opened(folder: Path) -> ocp.CheckpointManager:
-    this = jax.process_index()  # which alone has to do with the folder: no other is waited for
-    alone = ocp.options.MultiprocessingOptions(this, {this}, str(this))
-    how: Any = {"multiprocessing_options": alone} if hosts.several() else {}
-    folder.mkdir(parents=True, exist_ok=True)
+    several: Any = {}  # each process has to do with its own folder, and waits for no other
+    if hosts.several():
+        this = jax.process_index()
+        several = {"multiprocessing_options": ocp.options.MultiprocessingOptions(this, {this}, str(this))}
+        folder.mkdir(parents=True, exist_ok=True)  # orbax would wait before it makes one
     options = ocp.CheckpointManagerOptions(
         preservation_policy=AnyPreservationPolicy([LatestN(KEPT)]),  # the best states are inside the latest checkpoint
         enable_async_checkpointing=False,
         cleanup_tmp_directories=True,
-        create=False,
-        **how,
+        create=not several,
+        **several,
     )
-    handlers: Any = {name: ocp.StandardCheckpointHandler(**how) for name in ITEMS}  # else a fresh one finds no metadata
-    handlers[DIGESTS] = ocp.JsonCheckpointHandler(**how)
+    handlers: Any = {name: ocp.StandardCheckpointHandler(**several) for name in ITEMS}  # else one finds no metadata
+    handlers[DIGESTS] = ocp.JsonCheckpointHandler(**several)
     return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=handlers)
 
 

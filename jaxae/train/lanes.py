@@ -76,11 +76,14 @@ def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
     No bit depends on it by `map`.
     """
     processes = jax.process_count()
-    shared = parts.sharing(study.parts, devices)
-    if mode == "map" and parts.pays(study.parts, devices, count) and shared % processes == 0:
-        return Lanes(mode, shared, shared=True)
-    used = min(devices, -(-count // processes) * processes)  # some of each process, or one that each has for itself
-    return Lanes(mode, used - used % processes or 1)
+    if mode == "map" and parts.pays(study.parts, devices, count):
+        shared = parts.sharing(study.parts, devices)
+        if shared % processes == 0:
+            return Lanes(mode, shared, shared=True)
+    if processes == 1:
+        return Lanes(mode, min(devices, count))
+    used = min(devices, -(-count // processes) * processes)  # as many of each, or one that each has for itself
+    return Lanes(mode, max(used - used % processes, 1))
 
 
 def there() -> int:
