@@ -17,6 +17,7 @@ from typing import Any
 import jax
 
 from jaxae.errors import UsageError
+from jaxae.run.signals import Interrupted
 from jaxae.train import hosts
 
 HEARTBEAT = 30  # seconds without a sign of life after which a process is taken for dead
@@ -32,16 +33,16 @@ def together(config: Any, action: Callable[[Any], Any]) -> None:
     Raises UsageError where the processes don't find each other, and where one is lost on the way.
     """
     _join(config)
-    scratch = None
     try:
-        if config.devices and config.devices % jax.process_count():
-            hosts.chosen(config.devices)
-        if not hosts.first():
-            scratch = Path(tempfile.mkdtemp(prefix="jaxae-"))
-            config = _own(config, scratch)
-        if config.resume and hosts.several():
-            _wait("every process has the run's checkpoints")
-        action(config)
+        if config.devices and config.devices % (processes := jax.process_count()):
+            raise UsageError(
+                f"--devices {config.devices} can't be shared evenly by {processes} processes; give a multiple of "
+                f"{processes}, or leave it out"
+            )
+        if hosts.first():
+            _begin(config, action)
+        else:
+            _quietly(config, action)
     except (RuntimeError, ValueError, OSError) as error:
         if isinstance(error, UsageError) or not LOST.search(str(error)):
             raise
@@ -49,9 +50,31 @@ def together(config: Any, action: Callable[[Any], Any]) -> None:
             f"another process of this run has ended ({' '.join(str(error).split())[:120]}); start all of them again "
             "with --resume and the same --out"
         ) from error
-    finally:
-        if scratch:
-            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _begin(config: Any, action: Callable[[Any], Any]) -> None:
+    """Act, once all processes have what they need of a run that is gone on with."""
+    if config.resume and hosts.several():
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("every process has the run's checkpoints")
+    action(config)
+
+
+def _quietly(config: Any, action: Callable[[Any], Any]) -> None:
+    """Act in a process that isn't the first: it says nothing but what went wrong, in a folder that ends with it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with tempfile.TemporaryDirectory(prefix="jaxae-") as scratch:
+        own = dataclasses.replace(config, out=Path(scratch, "run"), quiet=True, tensorboard=False)
+        try:
+            if config.resume:
+                shutil.copytree(config.out, own.out, ignore=shutil.ignore_patterns(".lock", "*.partial"))
+            _begin(own, action)
+        except Interrupted as stop:
+            sys.exit(128 + stop.number)
+        except UsageError as error:
+            said = str(error).replace(str(own.out), str(config.out))
+            raise UsageError(f"process {jax.process_index()}: {said}") from error
 
 
 def leave(status: Any) -> None:
@@ -78,23 +101,3 @@ def _join(config: Any) -> None:
             "that JAX knows (SLURM, Open MPI, Kubernetes, TPU pods), or give --coordinator HOST:PORT --processes N "
             "--process I"
         ) from error
-
-
-def _own(config: Any, scratch: Path) -> Any:
-    """The flags of a process that isn't the first: it says nothing, and has a folder, or a copy, of its own."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    if config.resume:
-        try:
-            shutil.copytree(config.out, scratch / "run", ignore=shutil.ignore_patterns(".lock", "*.partial"))
-        except OSError as error:
-            raise UsageError(
-                f"process {jax.process_index()} can't read {config.out} ({error}); going on takes a folder that all "
-                "processes see"
-            ) from None
-    return dataclasses.replace(config, out=scratch / "run", quiet=True, tensorboard=False)
-
-
-def _wait(name: str) -> None:
-    from jax.experimental import multihost_utils
-
-    multihost_utils.sync_global_devices(name)

@@ -101,8 +101,10 @@ class Flags:
             raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
         if self.jobs and (self.job or not self.plan):
             raise UsageError(f"--jobs {self.jobs} is for --plan alone; train one of them with --job 1/{self.jobs}")
-        if not self.distributed and (given := self.coordinator or self.processes or self.process):
-            raise UsageError(f"{given}: --coordinator, --processes and --process are for --distributed; add it")
+        if not self.distributed and any(
+            value is not None for value in (self.coordinator, self.processes, self.process)
+        ):
+            raise UsageError("--coordinator, --processes and --process are for --distributed; add it")
         if self.distributed and self.out is None:
             raise UsageError("--distributed needs --out DIR, the folder that the first process writes")
         if self.force and not self.resume:

@@ -60,7 +60,7 @@ def test_two_processes_of_which_one_dies_give_the_bits_of_one_resumed_by_one_or_
     ("given", "words"),
     [
         ({"distributed": True}, "--distributed needs --out DIR"),
-        ({"processes": 2}, "2: --coordinator, --processes and --process are for --distributed; add it"),
+        ({"process": 0}, "--coordinator, --processes and --process are for --distributed; add it"),
     ],
 )
 def test_what_several_processes_lack_is_refused(given, words):
