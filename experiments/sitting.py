@@ -4,13 +4,14 @@
 
 Every piece is a command of its own, into a folder or file of its own under --out. When the time is over, the piece that
 is running is stopped as by Ctrl-C and saves; the same command goes on from there, in this sitting or in the next. --toy
-rehearses all of it in minutes, on a CPU too.
+rehearses all of it on synthetic images, on a CPU too.
 
 The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
 cache folder (`$JAXAE_CACHE/arrays`) once a study has read them, and need no TFDS from then on: --data-dir names them.
 """
 
 import argparse
+import contextlib
 import itertools
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxae.errors import UsageError
 from jaxae.run.manifest import load_manifest
 
 STUDIES = ("fc_vs_conv", "bottleneck", "denoise", "digit_codes", "digit_addition", "unmix")
@@ -42,8 +44,9 @@ class Piece(NamedTuple):
         """Whether there is nothing left to do."""
         if self.kind == "benchmark":
             return (out / f"{self.name}.done").exists()
-        manifest = out / self.name / "manifest.json"
-        return manifest.exists() and load_manifest(manifest.parent)["status"] == "complete"
+        with contextlib.suppress(UsageError):  # there is no run, or a damaged one, which the piece itself will say
+            return load_manifest(out / self.name)["status"] == "complete"
+        return False
 
     def command(
         self, out: Path, *, device: str, toy: bool, data_dir: Path | None, torch_python: Path | None
@@ -56,7 +59,8 @@ class Piece(NamedTuple):
             drawn = str(out / f"{self.name}-{tries}")
             torch = () if torch_python is None else ("--torch-python", str(torch_python))
             return [*words, *torch, "--device", device, "--out", drawn, "--save", str(out / "benchmark.json")]
-        return [*words, "--out", str(out / self.name), *(("--resume",) if (out / self.name).exists() else ())]
+        folder = out / self.name  # one that a run was killed before it had a manifest is begun anew
+        return [*words, "--out", str(folder), *(("--resume",) if (folder / "manifest.json").exists() else ())]
 
 
 def pieces() -> Iterator[Piece]:
@@ -126,7 +130,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="of the benchmark; default: gpu")
     parser.add_argument("--data-dir", type=Path, help="prepared sets, or the decoded arrays of them")
     parser.add_argument("--torch-python", type=Path, help="the Python that has torch; default: this one")
-    parser.add_argument("--toy", action="store_true", help="rehearse: synthetic images, an epoch of 256 of them")
+    parser.add_argument("--toy", action="store_true", help="rehearse: synthetic images, an epoch of few of them")
     flags = parser.parse_args()
     where = {name: getattr(flags, name) for name in ("device", "toy", "data_dir", "torch_python")}
     sit(flags.out, flags.minutes, **where)

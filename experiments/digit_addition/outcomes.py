@@ -13,6 +13,7 @@ A seed whose decoder draws a single colour has died, which is no outcome of its 
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 NINES, NUMBER, OTHER, CORRECT = OUTCOMES = (
@@ -55,12 +56,12 @@ def outcome(shares: np.ndarray, accuracy: float) -> str:
     return CORRECT if accuracy >= RIGHT else OTHER
 
 
-def is_single_colour(outputs: Any, batch: Any) -> bool:
+def is_single_colour(outputs: Any, batch: Any) -> Any:
     """Whether a model draws an image of a as a single colour, whatever a: its rectifiers have died.
 
     A model that has collapsed still draws a digit, the same for every input, and lives.
     """
-    return bool(np.var(outputs.original) < 1e-3 * np.var(batch.inputs[0]))
+    return jnp.var(outputs.original) < 1e-3 * jnp.var(batch.inputs[0])
 
 
 def sum_measures(shares: np.ndarray, accuracy: np.ndarray) -> dict[str, np.ndarray]:

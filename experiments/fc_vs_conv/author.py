@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import jaxae as ae
-from experiments.fc_vs_conv.method import Config, study
+from jaxae.models.weights import from_torch
 from jaxae.models.weights.files import load_tensors
 
 LOG = {  # losses by epoch: of training, the mean over its steps; of the test set, after it
@@ -27,16 +26,11 @@ LAYERS = {  # our layers, in the order of his, which are called encoder or decod
 }
 
 
-def files(config: Config) -> dict[str, Path]:
-    """The file of each network's weights. Raises UsageError where one isn't there."""
-    found = {name: Path(config.author_weights or "", f"{name}_best.pth") for name in config.arms}
-    if absent := [path for path in found.values() if not path.is_file()]:
-        raise ae.UsageError(f"--author-weights has no file {absent[0]}; name the folder that holds it")
-    return found
-
-
-def variables(name: str, path: Path) -> dict[str, Any]:
-    """The author's network as ours has it. Raises UsageError for a file that holds another."""
+def variables(folder: Path, name: str) -> dict[str, Any]:
+    """The author's network as ours has it. Raises UsageError where its file isn't there or lacks a layer."""
+    path = file(folder, name)
+    if not path.is_file():
+        raise ae.UsageError(f"--author-weights has no file {path}; name the folder that holds it")
     tensors, params = load_tensors(path), {}
     for part, layers in LAYERS[name].items():
         of_part = params.setdefault(part.lower(), {})
@@ -44,27 +38,13 @@ def variables(name: str, path: Path) -> dict[str, Any]:
             places = {"kernel": f"{name}{part}{number}.weight", "bias": f"{name}{part}{number}.bias"}
             if absent := [place for place in places.values() if place not in tensors]:
                 raise ae.UsageError(f"{path} has no {absent[0]}; give the weights that the report's author published")
-            of_part[layer] = {leaf: _ours(tensors[place]) for leaf, place in places.items()}
+            of_part[layer] = {leaf: from_torch(tensors[place]) for leaf, place in places.items()}
     return {"params": params}
 
 
-def _ours(tensor: np.ndarray) -> np.ndarray:
-    axes = {2: (1, 0), 4: (2, 3, 1, 0)}.get(tensor.ndim, (0,))
-    return np.ascontiguousarray(tensor.transpose(axes), np.float32)
-
-
-def test_losses(run: ae.Run) -> dict[str, float]:
-    """What the author's weights score on our test set, by our code; nothing where they aren't given."""
-    if run.config.author_weights is None:
-        return {}
-    test, scored = run.data("mnist", "test"), {}
-    for name, path in files(run.config).items():
-        run.file(f"the author's {name}", path)
-        made = study(name, "standardised", run.config)
-        state = ae.State(jnp.int32(0), variables(name, path)["params"], {}, ())
-        losses = ae.evaluate.losses(made, ae.keys.root(0), state, test, {"learning_rate": np.float32(1)})
-        scored[name] = float(losses["loss"])
-    return scored
+def file(folder: Path, name: str) -> Path:
+    """Where a network's weights are."""
+    return folder / f"{name}_best.pth"
 
 
 def curves(name: str) -> Mapping[str, np.ndarray]:

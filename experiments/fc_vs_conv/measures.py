@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 import jaxae as ae
-from experiments.fc_vs_conv import author
+from experiments.fc_vs_conv.method import RATE, authors
 from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
 
 COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
@@ -30,12 +30,20 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: above_floor(arm, floors[name.split()[1]][0]) for name, arm in trained.items()},
         {name: not_below(trained[name], trained[rival]) for name, rival in pairs},
         differences=[(name, rival, metric) for name, rival in pairs for metric in COMPARED],
-        facts={"floors": floors, "author": author.test_losses(run)},
+        facts={"floors": floors, "author": losses_of(authors(run), test)},
         arrays={
             "": {"digits": test.image[shown]},
             **{name: {"reconstructions": pictures(arm, test, shown)} for name, arm in trained.items()},
         },
     )
+
+
+def losses_of(networks: Mapping[str, tuple[ae.Study, ae.State]], test: ae.data.Dataset) -> dict[str, float]:
+    """The test loss of every network, the mean over images."""
+    return {
+        name: float(ae.evaluate.losses(study, ae.keys.root(0), state, test, RATE)["loss"])
+        for name, (study, state) in networks.items()
+    }
 
 
 def above_floor(arm: ae.Trained, lowest: float) -> dict[str, np.ndarray]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import experiments.fc_vs_conv.author as author
 import jaxae as ae
-from experiments.fc_vs_conv import author
 from experiments.fc_vs_conv.method import REPORTED, claims
 from jaxae.report.figures import Curves, Images, by_epoch
 

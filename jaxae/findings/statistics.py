@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxae.errors import UsageError
+
 LEVEL = 0.95
 
 Interval = tuple[float, float]
@@ -59,12 +61,16 @@ def side_of_zero(values: np.ndarray, least: float = 0.0) -> int:
 def share_interval(count: int, of: int) -> Interval:
     """The exact 95% interval (Clopper-Pearson) of a share, seen in `count` of `of` cases.
 
+    Raises UsageError for a count that isn't between 0 and `of`, and for no cases.
+
     >>> low, high = ae.results.share_interval(2, 3)
     >>> round(low, 3), round(high, 3)
     (0.094, 0.992)
     """
     from scipy.special import betaincinv
 
+    if not 0 <= count <= of or of < 1:
+        raise UsageError(f"{count} of {of} is no share; give a count from 0 up to the number of cases, at least 1")
     tail = (1 - LEVEL) / 2
     low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 
 def upsample_bilinear(x: jax.Array) -> jax.Array:
@@ -11,10 +12,17 @@ def upsample_bilinear(x: jax.Array) -> jax.Array:
     As torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True). Products are kept in
     at least float32.
     """
-    rows, columns = (jnp.asarray(_between(side), x.dtype) for side in x.shape[1:3])
+    b, h, w, c = x.shape
+    tall = _enlarged(x.reshape(b, h, w * c))
+    return _enlarged(tall.reshape(b * 2 * h, w, c)).reshape(b, 2 * h, 2 * w, c)
+
+
+def _enlarged(x: jax.Array) -> jax.Array:
+    """(n, side, c) -> (n, 2 side, c), as n products: XLA's CPU backend is slower at one over a middle axis."""
+    weights = jnp.asarray(_between(x.shape[1]), x.dtype)
     exact = jnp.float32 if x.dtype.itemsize < 4 else x.dtype
-    tall = jnp.einsum("th,bhwc->btwc", rows, x, preferred_element_type=exact).astype(x.dtype)
-    return jnp.einsum("sw,btwc->btsc", columns, tall, preferred_element_type=exact).astype(x.dtype)
+    each = jnp.broadcast_to(weights, (x.shape[0], *weights.shape))
+    return jnp.matmul(each, x, precision=lax.Precision.HIGHEST, preferred_element_type=exact).astype(x.dtype)
 
 
 def _between(side: int) -> np.ndarray:
@@ -24,8 +32,4 @@ def _between(side: int) -> np.ndarray:
     [[1.0, 0.0], [0.667, 0.333], [0.333, 0.667], [0.0, 1.0]]
     """
     place = np.arange(2 * side) * (side - 1) / (2 * side - 1)  # between the first pixel and the last
-    low = np.minimum(place.astype(int), side - 1)
-    weights = np.zeros((2 * side, side))
-    weights[np.arange(2 * side), low] = 1 - (place - low)
-    weights[np.arange(2 * side), np.minimum(low + 1, side - 1)] += place - low
-    return weights
+    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(side)))

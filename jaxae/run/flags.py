@@ -60,7 +60,7 @@ class Flags:
     """map: seeds one after another, bitwise equal to solo runs. vmap: side by side. Without it map on a CPU, vmap on
     accelerators."""
     devices: Annotated[int | None, UNSET] = None
-    """Devices to spread the seeds over, or to share batches; without it as many as help. No bit depends on it."""
+    """Devices to spread seeds over, or to share batches; without it as many as help. By map, no bit depends on it."""
     out: Annotated[Path | None, UNSET] = None
     """The run's folder; without it a new one under runs/."""
     resume: bool = False

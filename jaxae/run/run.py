@@ -132,6 +132,7 @@ class Run:
         test: Any = None,
         validate_every: int | None = None,
         patience: int | None = None,
+        stop_dead: bool = False,
         chunk: int | None = None,
         initial: Any = None,
         best: bool = False,
@@ -154,7 +155,7 @@ class Run:
         table = [hparams for hparams in arm.settings.values() for _ in self.seeds]
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = choose_lanes(self, arm.study, len(roots))
-        plan = Plan(arm.study.epochs, validate_every, patience, chunk)
+        plan = Plan(arm.study.epochs, validate_every, patience, chunk, stop_dead)
         if self.training:
             foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial)
         options = {"validation": validation, "hparams": hparams, "initial": initial}

@@ -15,6 +15,7 @@ import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 from jaxae.errors import UsageError
 from jaxae.study import Study
+from jaxae.train.dying import living
 from jaxae.train.early_stopping import keep_best, model_of
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
@@ -33,6 +34,7 @@ def fit(
     initial: Any = None,
     validate_every: int | None = None,
     patience: int | None = None,
+    stop_dead: bool = False,
     chunk: int | None = None,
     lanes: Mode = "map",
     devices: int = 1,
@@ -46,6 +48,7 @@ def fit(
     initial           variables to start from in place of those drawn, the same for all lanes (see `init`)
     validate_every    steps between validations, counted within the epoch; None: once, at its end
     patience          validations without a lower loss after which a lane stops; None: never
+    stop_dead         whether a lane stops at the end of an epoch after which its model shows one picture for all
     chunk             steps in one compiled call; None: about a tenth of an epoch. No result depends on it
     lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap", over so many devices, which share the
                       study's parts of a batch where that is sooner done
@@ -54,7 +57,7 @@ def fit(
     Raises UsageError, before anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first
     loss that is not finite.
     """
-    plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk)
+    plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk, stop_dead)
     _refuse_lanes(keys, hparams)
     how = arranged(study, len(keys), lanes, devices)
     options = {"validation": validation, "hparams": hparams, "initial": initial, "how": how}
@@ -148,6 +151,9 @@ def progress(
             losses = _losses(study, keys, now.state, validation, hparams, how)
             refuse_non_finite_validation(study, now, losses, per_epoch)
             now = _validated(now, losses, point, plan.patience)
+        if plan.stop_dead and at + count == per_epoch:
+            alive = living(study, keys, now.state, validation, int(now.done), how)
+            now = now._replace(active=lanes.spread(np.asarray(now.active) & alive, how))
         yield now
 
 
@@ -176,7 +182,7 @@ def _refuse_parts(study: Study, keys: jax.Array, data: Any, hparams: Any) -> Non
 
 def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int, per_epoch: int) -> None:
     """Raise UsageError unless there is validation data where the plan needs it, and `start` began with this plan."""
-    asked = [f"{name}={value}" for name in VALIDATING if (value := getattr(plan, name)) is not None]
+    asked = [f"{name}={value}" for name in VALIDATING if (value := getattr(plan, name))]
     if validation is None and asked:
         raise UsageError(f"{' and '.join(asked)} without validation data; give validation=, or leave that out")
     if start is None:

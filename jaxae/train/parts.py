@@ -5,8 +5,8 @@ Data parallel usually changes roundings, for a sum over a batch is cut where the
 and the gradients are added up as in a knockout tournament, neighbours first: devices that hold neighbouring parts play
 the first rounds by themselves and the last ones together. So it doesn't matter how many there are.
 
-On a CPU parts pay on one device too, since a small part of a batch stays in the cache. On one accelerator they cost
-launches and gain nothing: there a batch is computed whole, and in parts where devices share it.
+On a CPU parts pay on one device too, since a small part of a batch stays in the cache. On one accelerator they would
+cost launches and gain nothing: there a batch is computed whole, and in parts where devices share it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from jax import lax
 
 MOST = 8  # so many devices can share a batch
 SMALLEST = 32  # images: what smaller parts gain on many devices they lose on few
-GAIN = 0.8  # of each device that shares batches, about what it has alone, measured on two cores
+GAIN = 0.8  # of each device that shares batches; of all arms 0.75 (conv, batch 10) to 0.99, measured on two AMD cores
 
 
 def parts_of(batch_size: int, *, smallest: int = SMALLEST) -> int:

@@ -35,7 +35,7 @@ class Progress(NamedTuple):
 
 
 CARRIED = ("state", "best", "best_loss", "stale", "active")  # from one compiled program to the next
-VALIDATING = ("validate_every", "patience")  # what of a Plan takes validation data
+VALIDATING = ("validate_every", "patience", "stop_dead")  # what of a Plan takes validation data
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,24 @@ class Plan:
     validate_every   steps between validations, counted within the epoch; None: once, at its end
     patience         validations without improvement after which a lane stops; None: never
     chunk            steps in one compiled call; None: about a tenth of an epoch. No result depends on it
+    stop_dead        whether a lane stops at the end of an epoch after which its model is dead (see `dying.living`)
 
-    Raises UsageError for one that isn't a whole number from 1 up.
+    Raises UsageError for a count that isn't a whole number from 1 up, and a `stop_dead` that isn't a bool.
     """
 
     epochs: int
     validate_every: int | None = None
     patience: int | None = None
     chunk: int | None = None
+    stop_dead: bool = False
 
     def __post_init__(self):
         for name in ("epochs", "validate_every", "patience", "chunk"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise UsageError(f"{name} is {value!r}; give a whole number, at least 1")
+        if not isinstance(self.stop_dead, bool):
+            raise UsageError(f"stop_dead is {self.stop_dead!r}; give True or False")
 
     def stops(self, per_epoch: int) -> tuple[int, ...]:
         """The steps of an epoch after which validation happens. Raises UsageError where there would be none."""

@@ -10,12 +10,10 @@ import numpy as np
 
 import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
-from jaxae import metrics
 from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means
+from jaxae.train.dying import living, one_picture
 from jaxae.train.plan import Plan, Progress
-
-SLOW_START = 1000  # steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,23 +92,9 @@ def of_progress(
     )  # fmt: skip
 
 
-def one_picture(outputs: Any, batch: Batch) -> bool:
-    """Whether a model shows the same picture for every input of the batch.
-
-    A classifier's outputs are its logits; they are constant as a picture is.
-    """
-    return bool(metrics.is_constant(getattr(outputs, "image", outputs), batch.target))
-
-
-def alive(arm: Trained, test: Any, dead: Callable[[Any, Batch], bool] = one_picture) -> np.ndarray:
-    """bool[lanes]: whether the models live, which they don't where `dead` says so of up to 200 examples of `test`.
-
-    In the first thousand steps that can be a slow start, and nobody is called dead.
-    """
-    if arm.train["loss"].shape[1] < SLOW_START:
-        return np.ones(len(arm.keys), bool)
-    index = np.arange(min(200, arm.study.examples(test)))
-    return np.array([not dead(*arm.sample(test, index, lane=lane)) for lane in range(len(arm.keys))])
+def alive(arm: Trained, test: Any, dead: Callable[[Any, Batch], Any] = one_picture) -> np.ndarray:
+    """bool[lanes]: whether the models live, by examples of `test`; see `jaxae.train.dying.living`."""
+    return living(arm.study, arm.keys, arm.state, test, arm.train["loss"].shape[1], arm.how, dead)
 
 
 def history(arm: Trained) -> dict[str, Any]:

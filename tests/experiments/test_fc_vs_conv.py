@@ -7,7 +7,7 @@ import pytest
 
 import jaxae as ae
 from experiments import fc_vs_conv
-from experiments.fc_vs_conv import author, method
+from experiments.fc_vs_conv import author, measures, method
 from jaxae.models.weights.files import save_safetensors
 from jaxae.run.run import Run
 
@@ -18,19 +18,44 @@ def test_the_authors_weights_score_what_he_printed(real_data, tmp_path):
         data_dir=real_data / "tfds", author_weights=str(real_data / "report-004"), out=tmp_path / "run", quiet=True
     )
     with Run(fc_vs_conv.EXPERIMENT, config) as run:
-        scored = author.test_losses(run)
+        scored = measures.losses_of(method.authors(run), run.data("mnist", "test"))
         assert {entry["role"] for entry in run.manifest["files"]} == {"the author's fc", "the author's conv"}
     assert scored == pytest.approx(method.REPORTED, abs=1e-6)
 
 
 def test_weights_that_are_not_the_authors_are_refused(tmp_path):
-    config = method.Config(author_weights=str(tmp_path))
     with pytest.raises(ae.UsageError, match=r"no file .*fc_best\.pth; name the folder"):
-        author.files(config)
-    other = tmp_path / "fc_best.safetensors"
-    save_safetensors(other, {"a": np.zeros(3, np.float32)})
+        author.variables(tmp_path, "fc")
+    save_safetensors(tmp_path / "fc_best.pth", {"a": np.zeros(3, np.float32)})
     with pytest.raises(ae.UsageError, match=r"has no fcEncoder1\.weight; give the weights that the report's author"):
-        author.variables("fc", other)
+        author.variables(tmp_path, "fc")
+    begun = method.Config(source="synthetic", author_weights=str(tmp_path), out=tmp_path / "run", quiet=True)
+    with Run(fc_vs_conv.EXPERIMENT, begun) as run, pytest.raises(ae.UsageError, match=r"has no fcEncoder1"):
+        method.train(run)
+    assert not run.history  # before anything is trained
+
+
+def test_the_authors_networks_are_those_of_his_code_whatever_the_run_trains(tmp_path):
+    tensors = {
+        f"conv{part}{number}.{kind}": np.ones(shape[:1] if kind == "bias" else shape, np.float32)
+        for part, shapes in {
+            "Encoder": [(32, 1, 3, 3), (64, 32, 3, 3)],
+            "Decoder": [(64, 64, 3, 3), (32, 64, 3, 3), (1, 32, 3, 3)],
+        }.items()
+        for number, shape in enumerate(shapes, 1)
+        for kind in ("weight", "bias")
+    }
+    save_safetensors(tmp_path / "conv_best.pth", tensors)
+    config = method.Config(
+        source="synthetic", arms=("conv",), upsampling="nearest", precision="bfloat16", author_weights=str(tmp_path),
+        out=tmp_path / "run", quiet=True,
+    )  # fmt: skip
+    with Run(fc_vs_conv.EXPERIMENT, config) as run:
+        study, _ = method.authors(run)["conv"]
+        assert (study.model.upsampling, study.model.dtype) == ("bilinear", np.float32)
+        save_safetensors(tmp_path / "conv_best.pth", tensors | {"convDecoder3.bias": np.ones(2, np.float32)})
+        with pytest.raises(ae.UsageError, match="of shape"):
+            method.authors(run)
 
 
 def test_the_authors_reading_is_held_first_and_nearest_upsampling_named():
@@ -52,4 +77,6 @@ def test_the_share_of_seeds_that_live_has_its_exact_interval():
     low, high = ae.results.share_interval(1, 3)
     assert (low, high) == pytest.approx((0.00840, 0.90570), abs=1e-5)  # 1 - 0.975^(1/3); by symmetry with two of three
     assert ae.results.share_interval(0, 5) == (0.0, pytest.approx(1 - 0.025 ** (1 / 5)))
+    with pytest.raises(ae.UsageError, match="6 of 5 is no share"):
+        ae.results.share_interval(6, 5)
     assert ae.results.share_interval(5, 5) == (pytest.approx(0.025 ** (1 / 5)), 1.0)

@@ -25,6 +25,8 @@ def test_a_piece_is_gone_on_with_until_it_is_complete(tmp_path):
     study = next(piece for piece in PIECES if piece.kind == "study")
     folder = tmp_path / study.name
     folder.mkdir()
+    assert "--resume" not in study.command(tmp_path, **WHERE)
+    (folder / "manifest.json").write_text('{"status": "interrupted"}')
     assert "--resume" in study.command(tmp_path, **WHERE)
     assert not study.complete(tmp_path)
     benchmark = next(piece for piece in PIECES if piece.kind == "benchmark")

@@ -185,24 +185,6 @@ def test_the_first_loss_that_is_not_finite_is_named():
     assert (caught.value.lane, caught.value.epoch, caught.value.step) == (1, 1, first)
 
 
-def test_lanes_stop_early_one_by_one_and_keep_their_best():
-    # at rate 0 dropout alone changes nothing: validation never improves after the first
-    rates = {"rate": np.array([0.0, 0.05], np.float32)}
-    still = study(optimizer=by_rate, epochs=6)
-    plan = train.Plan(6, patience=2)
-    *_, done = train.progress(still, roots(2), DATA, plan, validation=HELD_OUT, hparams=rates)
-    assert done.best is not None
-    # batch statistics move at rate 0 too, so the best is wherever validation was lowest
-    points = done.validation["loss"]
-    best = np.nanargmin(points, 1)
-    np.testing.assert_allclose(np.asarray(done.best_loss), points[[0, 1], best])
-    np.testing.assert_array_equal(np.asarray(done.best.step), 4 * (best + 1))
-    trained = (~np.isnan(points)).sum(1)
-    assert trained.tolist() == [3, 6]  # lane 0 stops two validations after its best, the first
-    assert best[0] == 0
-    assert (~np.isnan(done.train["loss"])).sum(1).tolist() == (4 * trained).tolist()
-
-
 def test_validation_happens_where_it_is_asked_for():
     done = train.fit(study(), roots(1), DATA, validation=HELD_OUT, validate_every=3)
     assert done.validation["loss"].shape == (1, 3)  # after step 3 of each of three epochs of 4
@@ -222,6 +204,8 @@ def begun(epochs):
         (lambda: train.Plan(1, patience=0), "patience is 0"),
         (lambda: train.Plan(1.5), r"epochs is 1\.5; give a whole number"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), roots(1), DATA, patience=2), "patience=2 without validation data"),
+        (lambda: train.fit(study(), roots(1), DATA, stop_dead=True), "stop_dead=True without validation data"),
+        (lambda: train.Plan(1, stop_dead=1), "stop_dead is 1; give True or False"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), roots(1), DATA, validate_every=2), "validate_every=2 without validation data"),
         (lambda: train.fit(study(), roots(1), DATA, start=begun(2)), r"losses of shapes \[\(1, 8\)\] .* \[\(1, 12\)\]"),
         (

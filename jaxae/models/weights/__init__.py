@@ -59,7 +59,7 @@ def load(path: Path | str, model: ResNet18) -> dict[str, Any]:
             f"{path} is no checkpoint of this ResNet18: it {'; it '.join(filter(None, problems))}; give one that has "
             "torchvision's names and the model's shapes"
         )
-    return traverse_util.unflatten_dict({place: _from_torch(tensors[name]) for name, (place, _) in wanted.items()})
+    return traverse_util.unflatten_dict({place: from_torch(tensors[name]) for name, (place, _) in wanted.items()})
 
 
 def save(path: Path | str, variables: dict[str, Any]) -> None:
@@ -121,7 +121,8 @@ def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shape[axis] for axis in _TO_TORCH.get(len(shape), (0,)))
 
 
-def _from_torch(tensor: np.ndarray) -> np.ndarray:
+def from_torch(tensor: np.ndarray) -> np.ndarray:
+    """A weight as Flax has it, f32: dense (o, i) as (i, o), convolution (o, i, h, w) as (h, w, i, o), others as is."""
     return np.ascontiguousarray(tensor.transpose(_FROM_TORCH.get(tensor.ndim, (0,))), np.float32)
 
 

@@ -1,0 +1,49 @@
+"""Dead models: they show one picture whatever the input, and no gradient brings them back."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxae.train.evaluate as evaluate
+import jaxae.train.lanes as lanes
+from jaxae import metrics
+from jaxae.study import Batch, Study
+
+SLOW_START = 1000  # steps, in which nobody is called dead: one picture can be a slow start
+EXAMPLES = 200
+
+
+def one_picture(outputs: Any, batch: Batch) -> jax.Array:
+    """Whether a model shows the same picture for every input of the batch, bool[].
+
+    A classifier's outputs are its logits; they are constant as a picture is.
+    """
+    return metrics.is_constant(getattr(outputs, "image", outputs), batch.target)
+
+
+def living(
+    study: Study,
+    keys: jax.Array,
+    state: Any,
+    data: Any,
+    steps: int,
+    how: lanes.Lanes = lanes.SOLO,
+    dead: Callable[[Any, Batch], Any] = one_picture,
+) -> np.ndarray:
+    """bool[lanes]: which models live after so many steps; they don't where `dead` says so of up to 200 examples."""
+    if steps < SLOW_START:
+        return np.ones(len(keys), bool)
+    index = np.arange(min(EXAMPLES, study.examples(data)), dtype=np.int32)
+    return ~np.asarray(_dead(study, keys, lanes.spread(state, how), lanes.resident(data, how), index, how, dead))
+
+
+@functools.partial(jax.jit, static_argnames=("study", "how", "dead"))
+def _dead(study, keys, state, data, index, how, dead):
+    def lane(shared, key, state):
+        return jnp.asarray(dead(*evaluate.sample(study, key, state, *shared)))
+
+    return lanes.apply_shared(lane, how, (data, index), keys, state)

@@ -1,0 +1,47 @@
+"""Lanes that stop before the others: early, by validation, or dead."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from tiny import DATA, HELD_OUT, assert_same_bits, by_rate, roots, study
+
+from jaxae import train
+from jaxae.train import dying
+
+pytestmark = pytest.mark.usefixtures("optimised")
+
+
+def test_lanes_stop_early_one_by_one_and_keep_their_best():
+    # at rate 0 dropout alone changes nothing: validation never improves after the first
+    rates = {"rate": np.array([0.0, 0.05], np.float32)}
+    still = study(optimizer=by_rate, epochs=6)
+    plan = train.Plan(6, patience=2)
+    *_, done = train.progress(still, roots(2), DATA, plan, validation=HELD_OUT, hparams=rates)
+    assert done.best is not None
+    # batch statistics move at rate 0 too, so the best is wherever validation was lowest
+    points = done.validation["loss"]
+    best = np.nanargmin(points, 1)
+    np.testing.assert_allclose(np.asarray(done.best_loss), points[[0, 1], best])
+    np.testing.assert_array_equal(np.asarray(done.best.step), 4 * (best + 1))
+    trained = (~np.isnan(points)).sum(1)
+    assert trained.tolist() == [3, 6]  # lane 0 stops two validations after its best, the first
+    assert best[0] == 0
+    assert (~np.isnan(done.train["loss"])).sum(1).tolist() == (4 * trained).tolist()
+
+
+def test_dead_lanes_stop_after_the_first_epoch_and_leave_the_others_their_bits(monkeypatch):
+    def killing(hparams):  # at rate 0 all weights become 0, and stay so
+        def update(slopes, params):
+            return jax.tree.map(lambda s, p: jnp.where(hparams["rate"] == 0, -p, -hparams["rate"] * s), slopes, params)
+
+        return optax.stateless(update)
+
+    monkeypatch.setattr(dying, "SLOW_START", 4)
+    options = {"validation": HELD_OUT, "hparams": {"rate": np.array([0.05, 0, 0.05], np.float32)}}
+    whole = train.fit(study(optimizer=killing), roots(3), DATA, **options)
+    done = train.fit(study(optimizer=killing), roots(3), DATA, **options, stop_dead=True)
+    assert (~np.isnan(done.validation["loss"])).sum(1).tolist() == [3, 1, 3]
+    assert np.asarray(done.state.step).tolist() == [12, 4, 12]
+    assert_same_bits(*(jax.tree.map(lambda leaf: leaf[np.array([0, 2])], arm.state) for arm in (whole, done)))
