@@ -39,6 +39,7 @@ def both(folder, *words, dies=()):
     return [ended(process) for process in started]
 
 
+@pytest.mark.slow
 def test_two_processes_of_which_one_dies_give_the_bits_of_one_resumed_by_one_or_by_two(tmp_path):
     alone = start(tmp_path / "alone", "--devices", "1")
     (first, said), (second, _) = both(tmp_path / "two", dies={1: {"DIE_AFTER": "4"}})
