@@ -101,7 +101,7 @@ def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path
 def test_a_plan_trains_nothing_and_says_what_would_be_trained(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     words = "--source synthetic --limit 205 --epochs 2 --seeds 4 --arms fc --plan --jobs 2"
-    command_line.cli(EXPERIMENT, words.split())
+    command_line.cli(EXPERIMENT, [*map(str, words.split())])
     said = capsys.readouterr().out
     assert not [*tmp_path.iterdir()]
     epyc = read(ROOT / "experiments" / "results", "fc_vs_conv_fc_10_seeds.json")["manifest"]
