@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import tyro
 
 from jaxae.data import cache
 from jaxae.errors import UsageError
+from jaxae.run import distributed, planning
 from jaxae.run.cost import cost_of, words_of_cost
 from jaxae.run.experiment import Experiment
 from jaxae.run.flags import Flags
@@ -38,15 +40,40 @@ def cli(experiment: Experiment, args: list[str] | None = None) -> None:
     Exits with 0; 2 after a UsageError, whose sentence it prints; 130 or 143 where Ctrl-C or SIGTERM stopped it,
     with the command that resumes.
     """
+    joined = []
+    try:
+        with_errors(lambda: _act(experiment, parsed(experiment, args), joined))
+    except SystemExit as stop:
+        if joined and stop.code:
+            distributed.leave(stop.code)
+        raise
+    except Exception:
+        if not joined:
+            raise
+        traceback.print_exc()
+        distributed.leave(1)
 
-    def run() -> None:
-        config = parsed(experiment, args)
-        if config.dry_run:
-            print(plan_of(experiment, config))
-        else:
-            perform(experiment, config)
 
-    with_errors(run)
+def _act(experiment: Experiment, config: Any, joined: list[bool]) -> None:
+    """Plan, or train, in one process or several."""
+    if config.plan:
+        planning.show(experiment, config)
+    elif config.dry_run:
+        print(plan_of(experiment, config))
+    elif config.distributed:
+        joined.append(True)
+        distributed.together(config, lambda own: _train(experiment, own))
+    else:
+        _train(experiment, config)
+
+
+def _train(experiment: Experiment, config: Any) -> None:
+    """Train all, or the job that is asked for."""
+    if config.job:
+        job = planning.job(experiment, config)
+        perform(experiment, job.config, job=job.note)
+    else:
+        perform(experiment, config)
 
 
 def parsed(experiment: Experiment, args: list[str] | None = None) -> Any:

@@ -15,18 +15,16 @@ from jaxae.errors import UsageError
 from jaxae.train.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
-LOCAL = ("data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "dry_run")
+LOCAL = (
+    "data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "dry_run", "plan", "jobs", "job",
+    "distributed", "coordinator", "processes", "process",
+)  # fmt: skip
 
 # Above these nothing is allocated: more is a slip of the finger, or takes more than a life
 MOST = {
-    "seeds": 10_000,
-    "epochs": 1_000_000,
-    "batch_size": 10**6,
-    "limit": 10**9,
-    "test_limit": 10**9,
-    "judge_limit": 10**9,
-    "devices": 4096,
-}
+    "seeds": 10_000, "epochs": 1_000_000, "batch_size": 10**6, "limit": 10**9, "test_limit": 10**9,
+    "judge_limit": 10**9, "devices": 4096, "processes": 4096,
+}  # fmt: skip
 MOST_OTHERS = 100_000
 
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
@@ -43,14 +41,8 @@ class Flags:
 
     settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
     counts: ClassVar[tuple[str, ...]] = (
-        "seeds",
-        "epochs",
-        "batch_size",
-        "limit",
-        "test_limit",
-        "judge_limit",
-        "devices",
-    )
+        "seeds", "epochs", "batch_size", "limit", "test_limit", "judge_limit", "devices", "jobs", "processes",
+    )  # fmt: skip
 
     seeds: int = 3
     """How many seeds, each trained from its own key."""
@@ -90,6 +82,21 @@ class Flags:
     """Print nothing but the result."""
     dry_run: bool = False
     """Say what would be trained and what that costs, and do nothing."""
+    plan: bool = False
+    """Train nothing: say what would be trained, how long it takes where it was measured, and what each job gets."""
+    jobs: Annotated[int | None, UNSET] = None
+    """For --plan: cut the study into so many jobs of like length."""
+    job: Annotated[str | None, UNSET] = None
+    """I/N: train the I-th of N jobs alone, a run of some of the seeds or arms; `python -m jaxae merge` joins them."""
+    distributed: bool = False
+    """One run by several processes, on one host or many, which SLURM, Open MPI, Kubernetes or a TPU pod has started; or
+    you, with the next three flags. No bit depends on it."""
+    coordinator: Annotated[str | None, UNSET] = None
+    """For --distributed: HOST:PORT of the first process, where no scheduler says it."""
+    processes: Annotated[int | None, UNSET] = None
+    """For --distributed: how many processes there are."""
+    process: Annotated[int | None, UNSET] = None
+    """For --distributed: the number of this one, from 0."""
 
     def __post_init__(self):
         listed = listing(type(self))
@@ -103,6 +110,14 @@ class Flags:
             raise UsageError(f"--seed is {self.seed}; with {self.seeds} seeds, choose one from 0 to {last}")
         if self.resume and self.out is None:
             raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
+        if self.jobs and (self.job or not self.plan):
+            raise UsageError(f"--jobs {self.jobs} is for --plan alone; train one of them with --job 1/{self.jobs}")
+        if not self.distributed and any(
+            value is not None for value in (self.coordinator, self.processes, self.process)
+        ):
+            raise UsageError("--coordinator, --processes and --process are for --distributed; add it")
+        if self.distributed and self.out is None:
+            raise UsageError("--distributed needs --out DIR, the folder that the first process writes")
         if self.force and not self.resume:
             raise UsageError("--force is for --resume alone: a run that exists is never overwritten; leave it out")
 

@@ -31,7 +31,9 @@ SHAPE = {
     "key_implementation": str, "versions": {ANY: str}, "device": {"platform": str, "kind": str}, "xla_flags": str,
     "matmul_precision": str, "data": [DATA], "git_commit": str, "status": str, "arms": {ANY: dict},
 }  # fmt: skip
-LATER = {"files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict}  # manifests may be without them
+LATER = {  # manifests may be without them
+    "files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict, "job": dict,
+}  # fmt: skip
 
 
 def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
@@ -91,14 +93,15 @@ def origin(manifest: Mapping[str, Any], experiment: Experiment) -> Origin:
 def device() -> dict[str, Any]:
     """The platform that computes. Raises UsageError where JAX finds none of those that it was told to use."""
     try:
-        first = jax.devices()[0]
+        first = jax.local_devices()[0]
     except (AssertionError, RuntimeError):  # JAX's own, for a platform that isn't installed and one that isn't there
         raise UsageError(
             f"there is no device of the platform {jax.config.values['jax_platforms']!r}; install jax for it, or unset "
             "JAX_PLATFORMS"
         ) from None
     kind = _processor() if first.platform == "cpu" else first.device_kind
-    return {"platform": first.platform, "kind": kind, "count": lanes.there(), "cores": os.cpu_count()}
+    several = {"processes": jax.process_count()} if jax.process_count() > 1 else {}
+    return {"platform": first.platform, "kind": kind, "count": lanes.there(), "cores": os.cpu_count(), **several}
 
 
 def describe_data(role: str, data: Dataset) -> dict[str, Any]:

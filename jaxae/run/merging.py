@@ -18,6 +18,7 @@ from jaxae.errors import UsageError
 from jaxae.files import ANY, load_json, refuse_changed, sealed, write_json
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
+from jaxae.report.numbers import listed
 from jaxae.run import flags, manifest, resuming
 from jaxae.run.experiment import Experiment, find_experiment
 from jaxae.run.folder import claim, clear, refuse_used
@@ -52,7 +53,7 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     experiment = find_experiment(parts[0].made["module"], given)
     for part in parts[1:]:
         _refuse_other(parts[0], part)
-    config = _whole(parts)
+    config = _whole(experiment, parts)
     places = _places(experiment, config, parts)
     there, lock = out.exists(), claim(out, fresh=True)
     try:
@@ -114,8 +115,13 @@ def _refuse_other(first: Part, part: Part) -> None:
             raise UsageError(f"{where} used another pretrained {name!r} each; merge runs of the same")
 
 
-def _whole(parts: Sequence[Part]) -> Any:
-    """The flags of the run that the parts make. Raises UsageError where seeds overlap or leave a gap."""
+def _whole(experiment: Experiment, parts: Sequence[Part]) -> Any:
+    """The flags of the run that the parts make: of jobs, those that were cut into them; else what all parts have.
+
+    Raises UsageError where a job is missing, and where seeds overlap or leave a gap.
+    """
+    if (whole := _whole_of_jobs(experiment, parts)) is not None:
+        return whole
     config = parts[0].config
     lists = {
         name: tuple(dict.fromkeys(value for part in parts for value in getattr(part.config, name)))
@@ -125,6 +131,24 @@ def _whole(parts: Sequence[Part]) -> Any:
     if gap := sorted({*range(seeds[0], seeds[-1])} - {*seeds}):
         raise UsageError(f"no run has seed {gap[0]}; add one, made with --seed {gap[0]} --seeds 1 and the same flags")
     return dataclasses.replace(config, seed=seeds[0], seeds=len(seeds), **lists)
+
+
+def _whole_of_jobs(experiment: Experiment, parts: Sequence[Part]) -> Any:
+    """The flags that were cut into jobs, where all parts are jobs of them, each there; None where they aren't.
+
+    Raises UsageError, naming what to run, where some are missing.
+    """
+    notes = [part.made.get("job", {}) for part in parts]
+    count, config = (notes[0].get(name) for name in ("of", "config"))
+    if not count or any((note.get("of"), note.get("config")) != (count, config) for note in notes):
+        return None
+    whole = flags.restored(experiment.config, config)
+    missing = sorted({*range(1, count + 1)} - {note["number"] for note in notes})
+    if missing:
+        again = f"{commands.here(experiment.command(whole))} --job {missing[0]}/{count}"
+        these = f"job {missing[0]} is" if len(missing) == 1 else f"jobs {listed(missing)} are"
+        raise UsageError(f"of {count} jobs, {these} missing; name the folders, or run what isn't there: {again}")
+    return whole
 
 
 Places = dict[str, list[tuple[Path, str, int]]]  # of every lane of a study: run, study there, lane there
@@ -175,7 +199,7 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
     arrays = [part.made.get("arrays", {}) for part in parts]
     pretrained = {name: kept for part in parts for name, kept in part.made.get("pretrained", {}).items()}
     return {
-        **parts[0].made,
+        **{name: value for name, value in parts[0].made.items() if name != "job"},
         **resuming.sources([part.made for part in parts]),
         **({"pretrained": pretrained} if pretrained else {}),
         "command": experiment.command(config),

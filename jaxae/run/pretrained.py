@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from jaxae.data import Dataset, cache
+from jaxae.errors import UsageError
 from jaxae.run import manifest
 from jaxae.run.settings import unusual_settings
 from jaxae.study import Study
-from jaxae.train import checkpoint
+from jaxae.train import checkpoint, hosts
 
 
 def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
@@ -46,6 +47,15 @@ def keep(run: Path, study: Study, data: Dataset, recipe: Mapping[str, Any]) -> N
         (draft / "recipe.json").write_text(json.dumps(_facts(study, data, recipe), indent=1) + "\n")
         draft.rename(place)  # fails where another process was first
     shutil.rmtree(draft, ignore_errors=True)
+
+
+def refuse_several(study: Study) -> None:
+    """Raise UsageError where several processes would train it, each for itself."""
+    if hosts.several():
+        raise UsageError(
+            f"the {study.name!r} that this run uses isn't in the cache, and one process must train it; do a short run "
+            "without --distributed first, for instance with --limit 1000 --epochs 1: it is kept for all"
+        )
 
 
 def _facts(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,9 +58,10 @@ def refuse_other_data(before: Sequence[Mapping[str, Any]], entry: Mapping[str, A
 
 
 def continued(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest `now` of a resumed run: when the run began, and every commit that had a part in it."""
+    """The manifest `now` of a resumed run: when the run began, every commit that had a part in it, which job it is."""
     commits = dict.fromkeys([*before["git_commit"].split(), *now["git_commit"].split()])
-    return {**now, "started": before.get("started", now["started"]), "git_commit": " ".join(commits)}
+    job = {"job": before["job"]} if "job" in before else {}
+    return {**now, **job, "started": before.get("started", now["started"]), "git_commit": " ".join(commits)}
 
 
 def with_the_rest(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

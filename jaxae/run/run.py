@@ -184,6 +184,7 @@ class Run:
         kept = pretrained.kept_folder(study, data, recipe)
         self.manifest.setdefault("pretrained", {})[study.name] = kept.name
         if not kept.is_dir():
+            pretrained.refuse_several(study)
             self.say(f"{study.name}: trained once, for this run and later ones")
             root, plan = keys.root(recipe["seed"])[None], Plan(study.epochs)
             train_or_restore(self, study, root, data, plan, lanes.SOLO)

@@ -20,16 +20,21 @@ from jaxae.run.cost import cost_of, words_of_cost
 from jaxae.run.experiment import Experiment, find_experiment
 from jaxae.run.run import Like, Run
 from jaxae.run.signals import Interrupted, Stop
+from jaxae.train import hosts
 
 MEASURED_BY = ("git_commit", "versions", "device")  # of the manifest
 
 
-def perform(experiment: Experiment, config: flags.Flags, *, like: Like = None) -> Path:
-    """Train, measure and say: the run's folder, complete. `like` is a run whose data this must have, and where it is.
+def perform(
+    experiment: Experiment, config: flags.Flags, *, like: Like = None, job: Mapping[str, Any] | None = None
+) -> Path:
+    """Train, measure and say: the run's folder, complete. `like` is a run whose data this must have, and where it is;
+    `job` what the manifest says of the sweep that this is a job of.
 
     Raises UsageError for what can't be done, and Interrupted, once all is saved, after Ctrl-C or SIGTERM.
     """
     with Run(experiment, config, like=like) as run:
+        run.manifest |= {"job": dict(job)} if job else {}
         if told := words_of_cost(cost_of(experiment, config)):
             run.say(told)
         trained = experiment.train(run)
@@ -38,6 +43,8 @@ def perform(experiment: Experiment, config: flags.Flags, *, like: Like = None) -
             found = experiment.measure(run, trained)
         save_findings(run.folder, found)
         run.write_manifest("complete")
+    if not hosts.first():
+        return run.folder
     with Stop(run.say):  # the pages take seconds: the first signal waits for them
         try:
             with run.working("drawing the figures and the report"):

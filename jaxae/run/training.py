@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jaxae import train
 from jaxae.errors import UsageError
@@ -13,7 +15,7 @@ from jaxae.run import terminal
 from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events
 from jaxae.study import Study
-from jaxae.train import checkpoint, lanes
+from jaxae.train import checkpoint, hosts, lanes
 from jaxae.train.lanes import Lanes
 from jaxae.train.plan import Plan, Progress
 
@@ -52,7 +54,7 @@ def train_or_restore(
             bar.update(now, clock.rate)
             write_events(run.writer, study.name, now, per_epoch)
             run.note_arm(study.name, **clock.summary(run.spent(study.name)))
-            _keep(run, folder, now, clock, per_epoch, plan.epochs)
+            _keep(run, folder, now, clock, per_epoch, plan.epochs, how)
     return now
 
 
@@ -118,13 +120,16 @@ def _ended(now: Progress, plan: Plan, per_epoch: int, study: Study, run: "Run") 
     return now
 
 
-def _keep(run, folder, now, clock, per_epoch, epochs) -> None:
-    """Save where it is due; stop where a signal asked for it."""
+def _keep(run, folder, now, clock, per_epoch, epochs, how) -> None:
+    """Save where it is due; stop where a signal asked for it, any process of several."""
     done = int(now.done)
+    if how.across:
+        run.stop.number = hosts.most(run.stop.number, NamedSharding(how.mesh, P()))
     due = done in (per_epoch, epochs * per_epoch) or time.perf_counter() - clock.saved > SAVE_EVERY
     stopping = run.stop.number != 0  # a signal that comes from here on stops after the next chunk, which is saved then
     if due or stopping or not np.any(now.active):
-        checkpoint.save(folder, now)
+        if hosts.first():
+            checkpoint.save(folder, now)
         clock.saved = time.perf_counter()
     if stopping:
         run.stop_if_asked()

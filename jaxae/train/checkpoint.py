@@ -20,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
+import jaxae.train.hosts as hosts
 from jaxae.errors import UsageError
 from jaxae.train.leaves import described, digests
 from jaxae.train.plan import Progress
@@ -152,13 +153,20 @@ def _manager(folder: Path) -> Iterator[ocp.CheckpointManager]:
 
 
 def _opened(folder: Path) -> ocp.CheckpointManager:
+    several: Any = {}  # each process has to do with its own folder, and waits for no other
+    if hosts.several():
+        this = jax.process_index()
+        several = {"multiprocessing_options": ocp.options.MultiprocessingOptions(this, {this}, str(this))}
+        folder.mkdir(parents=True, exist_ok=True)  # orbax would wait before it makes one
     options = ocp.CheckpointManagerOptions(
         preservation_policy=AnyPreservationPolicy([LatestN(KEPT)]),  # the best states are inside the latest checkpoint
         enable_async_checkpointing=False,
         cleanup_tmp_directories=True,
+        create=not several,
+        **several,
     )
-    handlers: Any = {name: ocp.StandardCheckpointHandler() for name in ITEMS}  # else a fresh manager finds no metadata
-    handlers[DIGESTS] = ocp.JsonCheckpointHandler()
+    handlers: Any = {name: ocp.StandardCheckpointHandler(**several) for name in ITEMS}  # else one finds no metadata
+    handlers[DIGESTS] = ocp.JsonCheckpointHandler(**several)
     return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=handlers)
 
 

@@ -18,6 +18,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+import jaxae.train.hosts as hosts
 import jaxae.train.parts as parts
 from jaxae.errors import UsageError
 from jaxae.study import Study
@@ -53,9 +54,12 @@ class Lanes:
     @property
     def mesh(self) -> Mesh:
         """The devices in a row, along AXIS."""
-        return jax.make_mesh(
-            (self.devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=jax.devices()[: self.devices]
-        )
+        return jax.make_mesh((self.devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=hosts.chosen(self.devices))
+
+    @property
+    def across(self) -> bool:
+        """Whether the devices are those of several processes."""
+        return self.devices > 1 and hosts.several()
 
     @property
     def axis(self) -> str | None:
@@ -71,15 +75,23 @@ def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
 
     No bit depends on it by `map`.
     """
+    processes = jax.process_count()
     if mode == "map" and parts.pays(study.parts, devices, count):
-        return Lanes(mode, parts.sharing(study.parts, devices), shared=True)
-    return Lanes(mode, min(devices, count))
+        shared = parts.sharing(study.parts, devices)
+        if shared % processes == 0:
+            return Lanes(mode, shared, shared=True)
+    if processes == 1:
+        return Lanes(mode, min(devices, count))
+    used = min(devices, -(-count // processes) * processes)  # as many of each, or one that each has for itself
+    return Lanes(mode, max(used - used % processes, 1))
 
 
 def there() -> int:
     """The devices that are worth using: all accelerators; of a CPU's, which are its cores by other names, no more than
     it has cores."""
-    return min(jax.device_count(), os.cpu_count() or 1) if jax.default_backend() == "cpu" else jax.device_count()
+    if jax.default_backend() != "cpu":
+        return jax.device_count()
+    return min(jax.local_device_count(), os.cpu_count() or 1) * jax.process_count()
 
 
 _ALIGNMENT = 64  # bytes: XLA takes such arrays as they are
@@ -129,7 +141,7 @@ def resident(tree: Any, how: Lanes) -> Any:
     has such a view of an array doesn't write that one either.
     """
     place = NamedSharding(how.mesh, P())
-    return jax.tree.map(lambda leaf: _kept(leaf, place) if _is_fixed(leaf) else jax.device_put(leaf, place), tree)
+    return jax.tree.map(lambda leaf: _kept(leaf, place) if _is_fixed(leaf) else hosts.everywhere(leaf, place), tree)
 
 
 def _is_fixed(leaf: Any) -> bool:
@@ -141,7 +153,7 @@ def _kept(array: np.ndarray, place: NamedSharding) -> jax.Array:
     name = id(array), place
     if name not in _COPIES:
         # devices of a CPU keep what is put as it is, and so alive: another view of the same memory, or a copy
-        _COPIES[name] = jax.device_put(array.view(np.ndarray) if _can_be_kept(array) else _aligned(array), place)
+        _COPIES[name] = hosts.everywhere(array.view(np.ndarray) if _can_be_kept(array) else _aligned(array), place)
         weakref.finalize(array, _COPIES.pop, name, None)
     return _COPIES[name]
 
@@ -162,7 +174,7 @@ def _aligned(array):
 def on_one(tree: Any) -> Any:
     """The arrays of `tree` on the first device alone: what is made of them there, or cut out, is made once, and doesn't
     set all devices going."""
-    first = jax.devices()[0]
+    first = jax.local_devices()[0]
 
     def one(leaf):
         if not isinstance(leaf, jax.Array) or len(leaf.devices()) == 1:
@@ -175,7 +187,7 @@ def on_one(tree: Any) -> Any:
 def spread(tree: Any, how: Lanes) -> Any:
     """Arrays with the lanes leading, placed as `apply` leaves them: a program that takes its own results is compiled
     once, not again for arrays that lie elsewhere."""
-    return jax.device_put(tree, _place(how, jax.tree.leaves(tree)[0].shape[0]))
+    return hosts.everywhere(tree, _place(how, jax.tree.leaves(tree)[0].shape[0]))
 
 
 def stack(trees: list[Any]) -> Any:
@@ -184,8 +196,9 @@ def stack(trees: list[Any]) -> Any:
 
 
 def _place(how, count):
-    """Each lane on its device; all of them on every device where they don't divide among them, or are shared."""
-    apart = how.devices > 1 and how.axis is None and count % how.devices == 0
+    """Each lane on its device; all of them on every device where they don't divide among them, are shared, or are read
+    by several processes."""
+    apart = how.devices > 1 and how.axis is None and count % how.devices == 0 and not hosts.several()
     return NamedSharding(how.mesh, P(AXIS) if apart else P())
 
 

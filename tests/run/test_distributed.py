@@ -1,0 +1,84 @@
+"""One run by two processes, which find each other on the loopback: the bits of one process, whatever becomes of it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from quick import ROOT
+
+from jaxae.errors import UsageError
+from jaxae.run.flags import Flags
+
+SAME = ("history.json", "results.json", "findings.json", "scores.npz")
+MOST = 240  # seconds within which every process must have ended
+
+
+def start(folder, *words, **environment):
+    """A process of the study in spread.py, on its own set of devices."""
+    given = [sys.executable, "tests/spread.py", "--out", str(folder), "--quiet", *words]
+    return subprocess.Popen(given, cwd=ROOT, env={**os.environ, **environment}, stdout=-1, stderr=-1, text=True)
+
+
+def ended(process):
+    """Its status, and what it said."""
+    said = process.communicate(timeout=MOST)
+    return process.returncode, "".join(said)
+
+
+def both(folder, *words, dies=()):
+    """The statuses and words of two processes, on a device each; `dies` are environments, by the process's number."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    joined = ["--distributed", "--coordinator", coordinator, "--processes", "2", "--devices", "2", *words]
+    started = [start(folder, *joined, "--process", str(i), **dict(dies).get(i, {})) for i in range(2)]
+    return [ended(process) for process in started]
+
+
+@pytest.mark.slow
+def test_two_processes_of_which_one_dies_give_the_bits_of_one_resumed_by_one_or_by_two(tmp_path):
+    alone = start(tmp_path / "alone", "--devices", "1")
+    (first, said), (second, _) = both(tmp_path / "two", dies={1: {"DIE_AFTER": "4"}})
+    assert second == -signal.SIGKILL
+    assert first == 2, said
+    assert "error: another process of this run has ended (" in said.splitlines()[-1]
+    assert said.endswith("start all of them again with --resume and the same --out\n")
+    assert sorted(path.name for path in (tmp_path / "two" / "checkpoints" / "shared").iterdir()) == ["12", "4"]
+    shutil.copytree(tmp_path / "two", tmp_path / "one")
+    one = start(tmp_path / "one", "--resume", "--devices", "1")
+    for status, said in (*both(tmp_path / "two", "--resume"), ended(one), ended(alone)):
+        assert status == 0, said
+    for name in SAME:
+        contents = {(tmp_path / run / name).read_bytes() for run in ("alone", "one", "two")}
+        assert len(contents) == 1, name
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"distributed": True}, "--distributed needs --out DIR"),
+        ({"process": 0}, "--coordinator, --processes and --process are for --distributed; add it"),
+    ],
+)
+def test_what_several_processes_lack_is_refused(given, words):
+    with pytest.raises(UsageError, match=words):
+        Flags(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((), "error: --distributed finds no other processes (coordinator_address should be defined.); start it by"),
+        (("--processes", "2"), "error: --coordinator is missing; give --coordinator, --processes and --process"),
+    ],
+)
+def test_a_process_that_finds_no_others_says_so(given, words, tmp_path):
+    status, said = ended(start(tmp_path / "run", "--distributed", *given))
+    assert status == 2, said
+    assert words in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()

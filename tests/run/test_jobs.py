@@ -1,0 +1,142 @@
+"""A study cut into jobs for several machines: what each is, how alike in length, and together one run of all."""
+
+import dataclasses
+import itertools
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
+
+import jaxae as ae
+from experiments.fc_vs_conv.method import Config
+from jaxae.errors import UsageError
+from jaxae.run import command_line, flags, planning, steps
+from jaxae.run.experiment import find_experiment
+from jaxae.run.jobs import pieces
+from jaxae.run.merging import merge_runs
+from jaxae.run.saved import load_result
+
+KILLED = """
+import os, sys
+sys.path.append("tests")
+from jaxae.run.command_line import cli
+from jaxae.train import checkpoint
+from quick import EXPERIMENT
+
+save = checkpoint.save
+checkpoint.save = lambda *given: (save(*given), os.kill(os.getpid(), 9))  # once the first is saved
+cli(EXPERIMENT)
+"""
+
+
+def trained(config):
+    """The names and seeds that a run trains."""
+    arms = EXPERIMENT.arms(config)
+    names = [name for arm in arms for name in arm.names]
+    return [*itertools.product(names, range(config.seed, config.seed + config.seeds))]
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_jobs_together_are_the_run_of_all_each_training_once(count):
+    whole = Config(seeds=3, seed=5, learning_rates=(1.0, 0.1))
+    jobs = pieces(EXPERIMENT, whole, count, {arm.study.name: 1.0 for arm in EXPERIMENT.arms(whole)})
+    assert len(jobs) == count
+    assert sorted(place for job in jobs for place in trained(job)) == sorted(trained(whole))
+    if 24 % count == 0:
+        assert {len(trained(job)) for job in jobs} == {24 // count}
+
+
+def test_jobs_are_as_alike_as_measurements_say_they_are():
+    whole = Config(seeds=4, targets=("unit",))
+    one, *others = pieces(EXPERIMENT, whole, 5, {"fc unit": 1.0, "conv unit": 4.0})
+    assert (one.arms, one.seeds) == (("fc",), 4)
+    assert [(job.arms, job.seed, job.seeds) for job in others] == [(("conv",), seed, 1) for seed in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "most"),
+    [
+        ("denoise", {}, 9),
+        ("denoise", {"improvements": ("rate", "sgd")}, 3),  # they come with an arm, which would be trained twice
+        ("digit_codes", {}, 36),
+        ("digit_addition", {"table": True}, 3),
+        ("unmix", {"decoders": ("plain", "skip"), "consistency": (0.0, 1.0)}, 12),
+    ],
+)
+def test_every_study_is_cut_where_merge_can_join_it(name, given, most):
+    study = find_experiment(f"experiments.{name}")
+    whole = study.config(**given)
+    with pytest.raises(UsageError, match=rf"can be cut into {most} jobs at most, .* and {most + 1} were asked for"):
+        pieces(study, whole, most + 1, {arm.study.name: 1.0 for arm in study.arms(whole)})
+    assert len(pieces(study, whole, most, {arm.study.name: 1.0 for arm in study.arms(whole)})) == most
+
+
+def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path):
+    perform(at(tmp_path / "whole", seeds=3, limit=40))
+    folders = [tmp_path / f"job{number}" for number in (1, 2, 3)]
+    configs = [at(folder, seeds=3, limit=40, job=f"{number}/3") for number, folder in enumerate(folders, 1)]
+    words = flags.words_of(configs[1], local=("job", "quiet", "out")).split()
+    killed = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=ROOT, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    for config in (configs[2], configs[0]):
+        job = planning.job(EXPERIMENT, config)
+        steps.perform(EXPERIMENT, job.config, job=job.note)
+    with pytest.raises(UsageError, match="is running; finish it with: "):
+        merge_runs(folders, tmp_path / "merged")
+    with pytest.raises(UsageError, match=r"of 3 jobs, job 2 is missing; .* --job 2/3$"):
+        merge_runs([folders[0], folders[2]], tmp_path / "merged")
+    resumed = dataclasses.replace(planning.job(EXPERIMENT, configs[1]).config, resume=True)
+    steps.perform(EXPERIMENT, resumed)  # as merge says it, by its own flags
+    merge_runs(folders, tmp_path / "merged")
+    for name in SAME:
+        assert (tmp_path / "merged" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert ae.results.same_findings(*(load_result(tmp_path / name).findings for name in ("merged", "whole")))
+    assert read(folders[1], "manifest.json")["job"]["number"] == 2
+    assert "job" not in read(tmp_path / "merged", "manifest.json")
+
+
+def test_a_plan_trains_nothing_and_says_what_would_be_trained(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    words = "--source synthetic --limit 205 --epochs 2 --seeds 4 --arms fc --plan --jobs 2"
+    command_line.cli(EXPERIMENT, [*map(str, words.split())])
+    said = capsys.readouterr().out
+    assert not [*tmp_path.iterdir()]
+    epyc = read(ROOT / "experiments" / "results", "fc_vs_conv_fc_10_seeds.json")["manifest"]
+    seconds = 4 * 2 * 200 / epyc["arms"]["fc standardised"]["images_per_second"]
+    assert re.search(rf"\nfc standardised +4 +2 +20 +1,600 +{seconds:,.0f} s ", said), said
+    assert "A: AMD EPYC, 2 cores\n" in said
+    assert re.findall(r"\n(\d/2) +(\d to \d)", said) == [("1/2", "0 to 1"), ("2/2", "2 to 3")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"job": "3"}, "--job is 3; give its number, from 1 up, and how many there are, such as 3/8"),
+        ({"job": "0/4"}, "--job is 0/4"),
+        ({"job": "5/4"}, "--job is 5/4"),
+        ({"jobs": 4}, "--jobs 4 is for --plan alone; train one of them with --job 1/4"),
+    ],
+)
+def test_what_is_no_job_is_refused(changes, words, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        planning.job(EXPERIMENT, dataclasses.replace(QUICK, out=tmp_path / "run", **changes))
+
+
+def test_a_study_without_arms_of_its_own_is_neither_cut_nor_planned():
+    precision = find_experiment("experiments.precision")
+    with pytest.raises(UsageError, match="has no arms of its own, so it can't be cut into jobs"):
+        planning.job(precision, precision.config(job="1/2"))
+    with pytest.raises(UsageError, match="has no arms of its own, so there is nothing to plan"):
+        planning.show(precision, precision.config(plan=True))
+
+
+def test_a_study_that_trains_on_what_it_trained_can_not_be_planned():
+    def train(run):
+        (first,) = run.train(EXPERIMENT.arms(run.config)[0], run.data("mnist", "train")).values()
+        return first.variables()
+
+    with pytest.raises(UsageError, match="'fc standardised' is used while the study trains, so it can't be planned"):
+        planning.show(dataclasses.replace(EXPERIMENT, train=train), QUICK)
