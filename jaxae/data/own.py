@@ -73,7 +73,7 @@ def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, 
 
 def is_folder(name: str) -> bool:
     """Whether a set's name is the path of a folder: it starts with ./, ../, / or ~."""
-    return name.startswith((".", "/", "~"))
+    return name.startswith(("./", "../", "/", "~")) or name in (".", "..")
 
 
 def _splits(root: Path) -> dict[str, list[Path]]:
@@ -84,7 +84,10 @@ def _splits(root: Path) -> dict[str, list[Path]]:
         found = {split: _images(root / split) for split in SPLITS}
     else:
         paths = _images(root)
-        found = {"train": [path for place, path in enumerate(paths) if (place + 1) % TESTED], "test": paths[9::TESTED]}
+        found = {
+            "train": [path for place, path in enumerate(paths) if (place + 1) % TESTED],
+            "test": paths[TESTED - 1 :: TESTED],
+        }
     if empty := [split for split, paths in found.items() if not paths]:
         raise UsageError(
             f"{root} holds no images for {empty[0]}; it takes PNG or JPEG files, {TESTED} or more, in it or in a "
@@ -97,7 +100,7 @@ def _images(folder: Path) -> list[Path]:
     """The image files of a folder and of those directly below it."""
     try:
         inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        below = [path for sub in inside if sub.is_dir() for path in sorted(sub.iterdir())]
+        below = [path for sub in inside if sub.is_dir() for path in sorted(sub.iterdir()) if path.name[0] != "."]
     except OSError as error:
         raise UsageError(f"{error.filename} can't be read ({error.strerror}); let it be read") from None
     return [path for path in [*inside, *below] if path.suffix.lower() in ENDINGS and path.is_file()]

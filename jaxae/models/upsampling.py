@@ -18,9 +18,12 @@ def upsample_bilinear(x: jax.Array) -> jax.Array:
 
 
 def _enlarged(x: jax.Array) -> jax.Array:
-    """(n, side, c) -> (n, 2 side, c), as n products: XLA's CPU backend is slower at one over a middle axis."""
+    """(n, side, c) -> (n, 2 side, c), as n products: XLA's CPU backend is slower at one over a middle axis. But their
+    weights, one set for each, take memory: not where they would be larger than the image."""
     weights = jnp.asarray(_between(x.shape[1]), x.dtype)
     exact = jnp.float32 if x.dtype.itemsize < 4 else x.dtype
+    if 2 * x.shape[1] > x.shape[2]:
+        return jnp.einsum("ts,nsc->ntc", weights, x, precision="highest", preferred_element_type=exact).astype(x.dtype)
     each = jnp.broadcast_to(weights, (x.shape[0], *weights.shape))
     return jnp.matmul(each, x, precision=lax.Precision.HIGHEST, preferred_element_type=exact).astype(x.dtype)
 

@@ -35,6 +35,20 @@ def rise(losses: np.ndarray) -> float:
     return float(100 * (means[-1] / means.min() - 1))
 
 
+def epoch_line(name: str, now: Any, per_epoch: int, epochs: int) -> str:
+    """The epoch that a Progress ends with, in a line: its losses are means over the lanes that trained in it."""
+    done = int(now.done)
+    losses = now.train["loss"][:, done - per_epoch : done]
+    loss, trained = float(np.nanmean(losses)), ~np.isnan(losses).any(1)
+    line = f"{name}: epoch {done // per_epoch}/{epochs}, loss {loss:.5f}"
+    seen = now.validation["loss"][~np.isnan(now.validation["loss"])] if now.validation else np.zeros(0)
+    return (
+        line
+        if not seen.size
+        else f"{line}, lowest validation loss {float(np.mean(np.asarray(now.best_loss)[trained])):.5f}"
+    )
+
+
 def parameters(state: State) -> int:
     """Parameters of one lane's model."""
     return sum(leaf[0].size for leaf in jax.tree.leaves(state.params))

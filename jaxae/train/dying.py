@@ -34,8 +34,11 @@ def living(
     how: lanes.Lanes = lanes.SOLO,
     dead: Callable[[Any, Batch], Any] = one_picture,
 ) -> np.ndarray:
-    """bool[lanes]: which models live after so many steps; they don't where `dead` says so of up to 200 examples."""
-    if steps < SLOW_START:
+    """bool[lanes]: which models live after so many steps; they don't where `dead` says so of up to 200 examples.
+
+    All do in the first thousand steps, and where there aren't two examples, which can't tell.
+    """
+    if steps < SLOW_START or study.examples(data) < 2:
         return np.ones(len(keys), bool)
     index = np.arange(min(EXAMPLES, study.examples(data)), dtype=np.int32)
     return ~np.asarray(_dead(study, keys, lanes.spread(state, how), lanes.resident(data, how), index, how, dead))

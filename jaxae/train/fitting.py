@@ -3,6 +3,7 @@ of which can change a number."""
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 from jaxae.errors import UsageError
 from jaxae.study import Study
+from jaxae.train.curves import epoch_line
 from jaxae.train.dying import living
 from jaxae.train.early_stopping import keep_best, model_of
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
@@ -50,7 +52,7 @@ def fit(
     initial           variables to start from in place of those drawn, the same for all lanes (see `init`)
     validate_every    steps between validations, counted within the epoch; None: once, at its end
     patience          validations without a lower loss after which a lane stops; None: never
-    stop_dead         whether a lane stops at the end of an epoch after which its model shows one picture for all
+    stop_dead         whether a lane stops at the end of an epoch from the 1,000th step on after which its model is dead
     chunk             steps in one compiled call; None: about a tenth of an epoch. No result depends on it
     lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap", over so many devices, which share the
                       study's parts of a batch where that is sooner done
@@ -67,18 +69,10 @@ def fit(
     now, per_epoch = start, study.steps_per_epoch(data)
     for now in progress(study, keys, data, plan, start=start, **options):
         if show and int(now.done) % per_epoch == 0:
-            show(_epoch_line(study.name, now, per_epoch, plan.epochs))
+            show(epoch_line(study.name, now, per_epoch, plan.epochs))
     assert now is not None
-    return of_progress(study.name, study, keys, now, how, plan, per_epoch)
-
-
-def _epoch_line(name: str, now: Progress, per_epoch: int, epochs: int) -> str:
-    """Losses are means over the lanes that still train."""
-    done = int(now.done)
-    loss = float(np.nanmean(now.train["loss"][:, done - per_epoch : done]))
-    line = f"{name}: epoch {done // per_epoch}/{epochs}, loss {loss:.5f}"
-    seen = now.validation["loss"][~np.isnan(now.validation["loss"])] if now.validation else np.zeros(0)
-    return line if not seen.size else f"{line}, lowest validation loss {float(np.mean(now.best_loss)):.5f}"
+    found = of_progress(study.name, study, keys, now, how, plan, per_epoch)
+    return replace(found, alive=living(study, keys, now.state, validation, int(now.done), how)) if stop_dead else found
 
 
 def begin(

@@ -44,7 +44,18 @@ def chosen(count: int) -> list[Any]:
         if taken[device.process_index] < each:
             taken[device.process_index] += 1
             found.append(device)
+    if len(found) < count:
+        raise UsageError(f"{count} devices are {each} of each process, and one has fewer; ask for fewer")
     return found
+
+
+def least(number: int) -> int:
+    """The least of the numbers that the processes give, each its own; all have to ask."""
+    if not several():
+        return number
+    from jax.experimental import multihost_utils
+
+    return int(np.min(multihost_utils.process_allgather(np.int32(number))))
 
 
 def everywhere(tree: Any, place: NamedSharding) -> Any:

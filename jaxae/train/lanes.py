@@ -88,10 +88,11 @@ def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
 
 def there() -> int:
     """The devices that are worth using: all accelerators; of a CPU's, which are its cores by other names, no more than
-    it has cores."""
-    if jax.default_backend() != "cpu":
-        return jax.device_count()
-    return min(jax.local_device_count(), os.cpu_count() or 1) * jax.process_count()
+    it has cores; of several processes as many of each."""
+    own = jax.local_device_count()
+    if jax.default_backend() == "cpu":
+        own = min(own, os.cpu_count() or 1)
+    return hosts.least(own) * jax.process_count()
 
 
 _ALIGNMENT = 64  # bytes: XLA takes such arrays as they are

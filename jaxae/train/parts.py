@@ -9,14 +9,12 @@ On a CPU parts pay on one device too, since a small part of a batch stays in the
 cost launches and gain nothing: there a batch is computed whole, and in parts where devices share it.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.errors import InvalidRngError
 from jax import lax
 
 MOST = 8  # so many devices can share a batch
@@ -55,12 +53,15 @@ def pays(parts: int, devices: int, lanes: int) -> bool:
 
 
 def draws(model: nn.Module, variables: Any, inputs: Any, **options: Any) -> bool:
-    """Whether the model draws in `model.apply`, for all examples of a batch at once."""
-    try:
-        jax.eval_shape(functools.partial(model.apply, **options), variables, inputs)  # without keys to draw from
-    except InvalidRngError:
-        return True
-    return False
+    """Whether `model.apply` draws, for all examples of a batch at once, where it is given keys to draw from."""
+
+    def apply(variables, inputs, rngs):
+        return model.apply(variables, inputs, rngs=rngs, **options)
+
+    rngs = {name: jax.random.key(0) for name in ("sample", "dropout")}
+    traced = jax.make_jaxpr(apply)(variables, inputs, rngs).jaxpr
+    given = traced.invars[-len(rngs) :]
+    return any(variable is key for equation in traced.eqns for variable in equation.invars for key in given)
 
 
 def mean(function: Callable[[Any], Any], batch: Any, count: int, axis: str | None = None) -> Any:

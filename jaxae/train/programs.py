@@ -19,7 +19,7 @@ def of_study(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
     """A decorator of `function(study, *arguments)`: compiled as by jax.jit with these options, once for equal studies.
 
     Were the study a static argument, JAX would keep it and all that was compiled of it for ever, up to 8,192 programs.
-    Here they are kept while a study that has used them lives, and for the RECENT ones.
+    Here they are kept while the first of equal studies lives, and for the RECENT ones.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

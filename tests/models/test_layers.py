@@ -247,6 +247,12 @@ def test_bilinear_upsampling_is_torchs_with_aligned_corners():
     np.testing.assert_allclose(y[1, 2, :8, 0], across, atol=1e-6)
     np.testing.assert_allclose(slope[1, 1, :, 0], [0.174549, -0.17167, -0.00769, 0.181321, -0.165618], atol=1e-5)
     assert layers.upsample_bilinear(x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+    wide, wide_slope = values_and_gradients(layers.upsample_bilinear, jnp.tile(x, 16))  # as products for each image
+    np.testing.assert_allclose(wide[..., 7], y[..., 0], atol=1e-6)
+    expected = jax.grad(
+        lambda x: (jnp.cos(jnp.arange(wide.size)).reshape(wide.shape)[..., 7:8] * layers.upsample_bilinear(x)).sum()
+    )(x)
+    np.testing.assert_allclose(wide_slope[..., 7:8], expected, atol=1e-5)
 
 
 def test_images_too_small_for_a_kernel_are_refused():

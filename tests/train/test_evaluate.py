@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -15,13 +16,14 @@ SEEN = []  # how many images a model was given at once, whenever it was traced
 
 
 class Convolving(nn.Module):
-    noisy: bool = False
+    noisy: bool = False  # wherever it is given a key
+    learned: bool = False  # whether it gives a number that belongs to no example
 
     @nn.compact
     def __call__(self, x, *, train: bool = False):
         SEEN.append(len(x))
-        noise = jax.random.normal(self.make_rng("sample"), x.shape) if self.noisy else 0.0
-        return Output(image=nn.Conv(1, (3, 3))(x) + noise)
+        noise = jax.random.normal(self.make_rng("sample"), x.shape) if self.noisy and self.has_rng("sample") else 0.0
+        return Output(image=nn.Conv(1, (3, 3))(x) + noise, code=jnp.float32(1) if self.learned else None)
 
 
 def batch(key, data, index):
@@ -36,9 +38,16 @@ def scores(outputs, batch):
     return {"mse": losses.mse(outputs.image, batch.target)}
 
 
-@pytest.mark.parametrize(("noisy", "given"), [(False, evaluate.PIECE), (True, evaluate.CHUNK)])
-def test_a_convolutional_model_is_given_pieces_unless_it_draws(noisy, given):
-    study = Study("tiny", Convolving(noisy), batch, loss, optax.sgd(0.1), 5, 1, scores)
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        (Convolving(), evaluate.PIECE),
+        (Convolving(noisy=True), evaluate.CHUNK),
+        (Convolving(learned=True), evaluate.CHUNK),
+    ],
+)
+def test_a_convolutional_model_is_given_pieces_where_all_is_by_example(model, given):
+    study = Study("tiny", model, batch, loss, optax.sgd(0.1), 5, 1, scores)
     key = keys.root(0)
     state = train.init(study, key, IMAGES)
     SEEN.clear()

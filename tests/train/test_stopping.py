@@ -43,5 +43,6 @@ def test_dead_lanes_stop_after_the_first_epoch_and_leave_the_others_their_bits(m
     whole = train.fit(study(optimizer=killing), roots(3), DATA, **options)
     done = train.fit(study(optimizer=killing), roots(3), DATA, **options, stop_dead=True)
     assert (~np.isnan(done.validation["loss"])).sum(1).tolist() == [3, 1, 3]
+    assert done.alive.tolist() == [True, False, True]
     assert np.asarray(done.state.step).tolist() == [12, 4, 12]
     assert_same_bits(*(jax.tree.map(lambda leaf: leaf[np.array([0, 2])], arm.state) for arm in (whole, done)))
