@@ -19,6 +19,7 @@ FLOAT = {  # functions of one floating image
     "standardise": lambda image: transforms.standardise(image, 0.1, 0.3),
     "unstandardise": lambda image: transforms.unstandardise(image, 0.1, 0.3),
     "add_gaussian_noise": lambda image: transforms.add_gaussian_noise(KEY, image, 0.1),
+    "from_scale": lambda image: transforms.from_scale(image, transforms.MNIST),
     "resize": lambda image: transforms.resize(image, 12),
     "quantise": metrics.quantise,
 }
@@ -31,7 +32,7 @@ STORED = {"to_unit": transforms.to_unit, "to_signed": transforms.to_signed}
 SMALLEST = {"ssim": 11, "ssim_uniform": 7}
 OWN_TESTS = {  # other arguments than images
     "to_rgb", "random_shift", "by_class", "addends", "addition_pairs", "random_of_class", "gaussian_kl",
-    "gaussian_kl_per_dimension", "check_pair", "check_floating", "is_constant", "reconstruction",
+    "gaussian_kl_per_dimension", "check_pair", "check_floating", "is_constant", "reconstruction", "to_scale",
 }  # fmt: skip
 
 
