@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     exporting = commands.add_parser("export", help="write a trained model for other software: StableHLO, safetensors")
     exporting.add_argument("run", type=Path, help="the run directory, or a folder that ae.save wrote")
     exporting.add_argument(
-        "arm", nargs="?", default="", help="the arm, by its name in the results; left out: all names"
+        "arm", nargs="?", default="", help="the arm, by its name in the results; needed where there are several"
     )
     exporting.add_argument("--out", type=Path, required=True, help="the model's new folder")
     exporting.add_argument("--seed", type=int, help="of the arm's seeds; without it the first")

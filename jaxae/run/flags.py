@@ -90,7 +90,7 @@ class Flags:
     """I/N: train the I-th of N jobs alone, a run of some of the seeds or arms; `python -m jaxae merge` joins them."""
     distributed: bool = False
     """One run by several processes, on one host or many, which SLURM, Open MPI, Kubernetes or a TPU pod has started; or
-    you, with the next three flags. No bit depends on it."""
+    you, with the next three flags. By map, no bit depends on it."""
     coordinator: Annotated[str | None, UNSET] = None
     """For --distributed: HOST:PORT of the first process, where no scheduler says it."""
     processes: Annotated[int | None, UNSET] = None
