@@ -32,7 +32,8 @@ SHAPE = {
     "matmul_precision": str, "data": [DATA], "git_commit": str, "status": str, "arms": {ANY: dict},
 }  # fmt: skip
 LATER = {  # manifests may be without them
-    "files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict, "job": dict,
+    "files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict,
+    "job": {"number": int, "of": int, "config": dict},
 }  # fmt: skip
 
 
@@ -81,6 +82,8 @@ def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     later = {name: shape for name, shape in LATER.items() if name in manifest}
     refuse_misfit(manifest, SHAPE | later, path, "take the run from a sound copy, or go on with --resume --out")
+    if (job := manifest.get("job")) and not 1 <= job["number"] <= job["of"] <= flags.MOST_OTHERS:
+        raise UsageError(f"{path}: it is job {job['number']} of {job['of']}; take the run from a sound copy")
     return manifest
 
 

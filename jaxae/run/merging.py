@@ -197,10 +197,12 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
         arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds
     arrays = [part.made.get("arrays", {}) for part in parts]
     pretrained = {name: kept for part in parts for name, kept in part.made.get("pretrained", {}).items()}
+    memory = [part.made["peak_memory_gib"] for part in parts if "peak_memory_gib" in part.made]
     return {
         **{name: value for name, value in parts[0].made.items() if name != "job"},
         **resuming.sources([part.made for part in parts]),
         **({"pretrained": pretrained} if pretrained else {}),
+        **({"peak_memory_gib": max(memory)} if memory else {}),
         "command": experiment.command(config),
         "config": flags.science(config),
         "seeds": seeds,

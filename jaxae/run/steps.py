@@ -33,8 +33,9 @@ def perform(
 
     Raises UsageError for what can't be done, and Interrupted, once all is saved, after Ctrl-C or SIGTERM.
     """
-    with Run(experiment, config, like=like) as run:
-        run.manifest |= {"job": dict(job)} if job else {}
+    opened = Run(experiment, config, like=like)
+    opened.manifest |= {"job": dict(job)} if job else {}  # before it is first written: a run may be killed then
+    with opened as run:
         if told := words_of_cost(cost_of(experiment, config)):
             run.say(told)
         trained = experiment.train(run)

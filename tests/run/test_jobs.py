@@ -13,7 +13,7 @@ from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
 import jaxae as ae
 from experiments.fc_vs_conv.method import Config
 from jaxae.errors import UsageError
-from jaxae.run import command_line, flags, planning, steps
+from jaxae.run import command_line, flags, manifest, planning, steps
 from jaxae.run.experiment import find_experiment
 from jaxae.run.jobs import pieces
 from jaxae.run.merging import merge_runs
@@ -96,6 +96,30 @@ def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path
     assert ae.results.same_findings(*(load_result(tmp_path / name).findings for name in ("merged", "whole")))
     assert read(folders[1], "manifest.json")["job"]["number"] == 2
     assert "job" not in read(tmp_path / "merged", "manifest.json")
+
+
+def test_a_manifest_says_which_job_it_is_of_from_the_first(tmp_path):
+    def train(run):
+        assert read(run.folder, "manifest.json")["job"]["of"] == 2
+        raise UsageError("seen")
+
+    job = planning.job(EXPERIMENT, at(tmp_path / "run", job="1/2"))
+    with pytest.raises(UsageError, match="^seen$"):
+        steps.perform(dataclasses.replace(EXPERIMENT, train=train), job.config, job=job.note)
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ({"number": "1", "of": 2, "config": {}}, r"job\.number is '1'"),
+        ({"number": 1, "of": 10**12, "config": {}}, "it is job 1 of 1000000000000; take the run from a sound copy"),
+        ({"number": 0, "of": 2, "config": {}}, "it is job 0 of 2"),
+    ],
+)
+def test_a_note_of_a_job_that_is_none_is_refused(job, words, tmp_path):
+    made = manifest.new_manifest(EXPERIMENT, QUICK)
+    with pytest.raises(UsageError, match=words):
+        manifest.known_manifest(made | {"job": job}, tmp_path)
 
 
 def test_a_plan_trains_nothing_and_says_what_would_be_trained(capsys, monkeypatch, tmp_path):

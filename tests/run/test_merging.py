@@ -35,9 +35,11 @@ def test_parts_made_before_and_after_a_flag_came_are_merged(parts, tmp_path):
     first = Path(shutil.copytree(parts["first"], tmp_path / "first"))
     made = read(first, "manifest.json")
     del made["config"]["precision"]
-    (first / "manifest.json").write_text(json.dumps(made))
+    (first / "manifest.json").write_text(json.dumps({**made, "peak_memory_gib": 0.1}))
     merge_runs([first, parts["rest"]], tmp_path / "merged")
-    assert read(tmp_path / "merged", "manifest.json")["config"]["precision"] == "float32"
+    merged, rest = read(tmp_path / "merged", "manifest.json"), read(parts["rest"], "manifest.json")
+    assert merged["config"]["precision"] == "float32"
+    assert merged["peak_memory_gib"] == rest["peak_memory_gib"] > 0.1
 
 
 @pytest.mark.parametrize("names", [("rest", "first"), ("unit", "standardised")])
