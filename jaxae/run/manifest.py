@@ -16,7 +16,7 @@ import jax
 from jaxae import keys
 from jaxae.data import Dataset
 from jaxae.errors import UsageError
-from jaxae.files import ANY, load_json, refuse_misfit
+from jaxae.files import ANY, digest_of, load_json, refuse_misfit
 from jaxae.findings import Origin
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment
@@ -127,9 +127,7 @@ def peak_memory() -> float | None:
 
 def describe_file(role: str, path: Path) -> dict[str, Any]:
     """The manifest's entry for a file that the run depends on."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest_of(path)}
 
 
 def _commit() -> str:

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import uuid
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jaxae import keys
 from jaxae.data import Dataset, cache
 from jaxae.errors import UsageError
+from jaxae.files import draft_of
 from jaxae.run import manifest
 from jaxae.run.settings import unusual_settings
 from jaxae.run.training import train_or_restore
@@ -60,13 +60,11 @@ def keep(run: Path, study: Study, data: Dataset, recipe: Mapping[str, Any]) -> N
     A cache that can't be written, and one that has it already, are no errors.
     """
     place = kept_folder(study, data, recipe)
-    draft = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     inside = Path("checkpoints", checkpoint.file_name(study.name))
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), draft_of(place) as draft:
         shutil.copytree(run / inside, draft / inside)
         (draft / "recipe.json").write_text(json.dumps(_facts(study, data, recipe), indent=1) + "\n")
         draft.rename(place)  # fails where another process was first
-    shutil.rmtree(draft, ignore_errors=True)
 
 
 def _refuse_several(study: Study) -> None:

@@ -1,5 +1,6 @@
 """The data that a run reads: how much of each set, and what the manifest says of it."""
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxae.data import Dataset, load
@@ -21,7 +22,7 @@ def load_noted(run: "Run", sets: Sets, name: str, split: str, use: Use, size: in
     A limit that leaves something out is noted as "of", and keeps the run from being held against a report.
     """
     config, key = run.config, (name, split, size)
-    with run.working(f"reading {name} {split}"):
+    with contextlib.nullcontext() if key in sets else run.working(f"reading {name} {split}"):
         if key not in sets:
             sets[key] = load(name, split, source=config.source, data_dir=config.data_dir, size=size)
         whole = sets[key]

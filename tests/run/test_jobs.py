@@ -104,7 +104,7 @@ def test_a_manifest_says_which_job_it_is_of_from_the_first(tmp_path):
         raise UsageError("seen")
 
     job = planning.job(EXPERIMENT, at(tmp_path / "run", job="1/2"))
-    with pytest.raises(UsageError, match="^seen$"):
+    with pytest.raises(UsageError, match=r"^seen$"):
         steps.perform(dataclasses.replace(EXPERIMENT, train=train), job.config, job=job.note)
 
 
