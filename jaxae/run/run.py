@@ -42,6 +42,8 @@ class Run:
     models that runs use and don't study, `origin` for its findings.
     """
 
+    rehearsing = False  # where it is only planned: nothing need be fetched
+
     def __init__(self, experiment: Experiment, config: flags.Flags, *, training: bool = True, like: Like = None):
         self.experiment, self.training = experiment, training
         self.config: Any = config  # of the experiment's own type
