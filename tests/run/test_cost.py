@@ -55,11 +55,13 @@ def test_a_cost_says_what_it_was_measured_with_and_seeds_limits_and_epochs_are_n
 
 
 def test_jobs_are_cut_by_the_saved_result_whatever_the_images(experiment):
-    for changes in {}, {"source": "synthetic"}, {"dataset": "./photos"}:
-        found = cost.weights_of(experiment, bottleneck.Config(code_sizes=(2, 8), epochs=5, **changes))
+    plain = bottleneck.Config(code_sizes=(2, 8), epochs=5)
+    synthetic, own = dataclasses.replace(plain, source="synthetic"), dataclasses.replace(plain, dataset="./photos")
+    for config in plain, synthetic, own:
+        found = cost.weights_of(experiment, config)
         assert found == {"code 2": pytest.approx(25), "code 8": pytest.approx(75)}
     unknown = dataclasses.replace(experiment, measured=None)
-    assert cost.weights_of(unknown, bottleneck.Config(code_sizes=(2, 8), epochs=5)) == {"code 2": 5, "code 8": 5}
+    assert cost.weights_of(unknown, plain) == {"code 2": 5, "code 8": 5}
 
 
 def test_a_result_is_read_for_the_help_alone(experiment, monkeypatch):

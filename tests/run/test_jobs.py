@@ -13,6 +13,7 @@ from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
 
 import jaxae as ae
 from experiments.fc_vs_conv.method import Config
+from experiments.unmix.method import Config as Unmix
 from jaxae.errors import UsageError
 from jaxae.run import command_line, flags, manifest, planning, steps
 from jaxae.run.experiment import find_experiment
@@ -158,7 +159,7 @@ def test_the_plan_of_a_job_is_of_that_job(tmp_path, monkeypatch, capsys):
 def test_a_plan_downloads_nothing(tmp_path, monkeypatch):
     unmix = find_experiment("experiments.unmix")
     monkeypatch.setattr("jaxae.models.weights.imagenet", lambda: pytest.fail("it downloads"))
-    planning.show(unmix, unmix.config(source="synthetic", pretrained=("imagenet",), plan=True, quiet=True))
+    planning.show(unmix, Unmix(source="synthetic", pretrained=("imagenet",), quiet=True))
 
 
 @pytest.mark.parametrize(
