@@ -1,9 +1,12 @@
 """Files written whole or not at all, and JSON that vouches for itself."""
 
+import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,28 @@ def write_whole(path: Path, content: bytes) -> Path:
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(content)
     return partial.replace(path)
+
+
+@contextlib.contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """A name beside `path` for what shall be renamed to it once it is whole; what is left there at the end is removed.
+
+    No two drafts have the same, whoever writes at the same time.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        yield draft
+    finally:
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        else:
+            draft.unlink(missing_ok=True)
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
+from experiments import digit_classifier
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, NUMBER, OTHER, READINGS, Seen
 from jaxae.models import AdditionModel
 from jaxae.transforms import UNIT, Classes, addition_pairs, by_class
@@ -224,6 +225,7 @@ def arms(config: Config) -> list[ae.Arm]:
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm on pairs of the training images, its curves on pairs of up to VALIDATION test images."""
     images, test = run.data("mnist", "train"), run.data("mnist", "test")
+    digit_classifier.judge(run)  # what it refuses is refused now, not when all is trained
     mean, trained = class_means(images), {}
     parts = digits(images, mean), digits(test.head(min(VALIDATION, len(test))), mean)
     for name, arm in zip(run.config.arms, arms(run.config), strict=True):

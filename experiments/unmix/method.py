@@ -238,7 +238,7 @@ def test_pairs(run: ae.Run) -> ae.data.Pairs:
 
 def encoder(run: ae.Run, source: str) -> dict[str, Any] | None:
     """Variables for the model's encoder to start from: those of `--pretrained`."""
-    if source == "none":
+    if source == "none" or (source == "imagenet" and run.rehearsing):  # a plan downloads nothing
         return None
     if source == "cifar":
         found = photo_classifier.encoder(run)

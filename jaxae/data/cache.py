@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +21,7 @@ import numpy as np
 from jaxae.data.dataset import Dataset, create
 from jaxae.data.folders import ARRAYS, Prepared, unreadable
 from jaxae.errors import UsageError
+from jaxae.files import draft_of
 
 
 def root() -> Path:
@@ -116,10 +116,7 @@ def _recorded(folder: Path) -> dict:
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Put a file in its place whole, whoever reads or writes it at the same time."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
+    with draft_of(path) as draft:
         with draft.open("xb") as file:
             write(file)
         draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -26,11 +26,11 @@ def check(path: Path, out: Path, *, given: str = "", seeds: int | None = None, *
     """
     before = load_result(path, given)
     config = flags.restored(before.experiment.config, before.manifest["config"], out=out, **local)
+    if not any(before.findings.measures.values()) or (seeds is not None and not _of_seeds(before.findings)):
+        raise UsageError(f"{path} holds no measures, so there is nothing to check; {MEND}")
     if seeds is not None:
         return _check_some(path, before, config, seeds, given)
     rows = _said(before)
-    if not any(row.values for row in rows):
-        raise UsageError(f"{path} holds no measures, so there is nothing to check; {MEND}")
     now = load_result(perform(before.experiment, config, like=(path, before.manifest)), given)
     rows_now = _said(now)
     how = "by interval (another platform)"
@@ -59,21 +59,39 @@ def _check_some(path: Path, before: Saved, config: flags.Flags, seeds: int, give
 def of_first_seeds(before: Findings, now: Findings, *, bitwise: bool) -> list[str]:
     """What differs in the measures of the seeds that `now` has, the first of `before`, a sentence each.
 
-    Not bitwise, a value must lie in the interval in which 95% of single runs fall, or among those that were measured.
-    What all seeds share is left out, since it may be made of them all.
+    Not bitwise, a value must lie in the interval in which 95% of single runs fall, or among those that were measured;
+    where too few were for an interval, within a thousandth of the same seed's. What all seeds share is left out, since
+    it may be made of them all.
     """
     problems = []
-    for arm, metric, values in [(a, m, v) for a, of in before.measures.items() for m, v in of.items() if v.ndim]:
+    for arm, metric, values in _of_seeds(before):
         found = now.measures.get(arm, {}).get(metric)
         if found is None:
             problems.append(f"{arm}, {metric}: not measured now")
         elif bitwise and not np.array_equal(found, values[: len(found)], equal_nan=True):
             problems.append(f"{arm}, {metric}: {found.tolist()} in place of {values[: len(found)].tolist()}")
-        elif not bitwise and (interval := prediction_interval(values)) is not None:
-            low, high = min(interval[0], values.min()), max(interval[1], values.max())
-            outside = [value for value in found.tolist() if not low <= value <= high]
-            problems += [f"{arm}, {metric}: {value} is not from {low} to {high}" for value in outside]
+        elif not bitwise:
+            problems += [f"{arm}, {metric}: {strange}" for strange in _strangers(found, values)]
     return problems
+
+
+def _of_seeds(found: Findings) -> list[tuple[str, str, np.ndarray]]:
+    """(arm, metric, values) of every measure that has a value for each seed."""
+    return [(arm, metric, values) for arm, of in found.measures.items() for metric, values in of.items() if values.ndim]
+
+
+def _strangers(found: np.ndarray, values: np.ndarray) -> list[str]:
+    """What of `found` can't be of the runs that gave `values`: finite ones by their range, others by being there."""
+    finite = values[np.isfinite(values)]
+    interval = prediction_interval(finite)
+    if interval is None:
+        own = values[: len(found)]
+        apart = ~np.isclose(found, own, rtol=1e-3, atol=0, equal_nan=True)
+        return [f"{new} in place of {old}" for new, old in zip(found[apart].tolist(), own[apart].tolist(), strict=True)]
+    low, high = min(interval[0], finite.min()), max(interval[1], finite.max())
+    there = {str(value) for value in values.tolist()}  # NaN equals itself
+    outside = [value for value in found.tolist() if not (low <= value <= high or str(value) in there)]
+    return [f"{value} is not from {low} to {high}" for value in outside]
 
 
 def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

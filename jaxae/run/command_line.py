@@ -23,7 +23,7 @@ from jaxae.run.cost import cost_of, words_of_cost
 from jaxae.run.experiment import Experiment
 from jaxae.run.flags import Flags
 from jaxae.run.signals import Interrupted
-from jaxae.run.steps import perform, plan_of
+from jaxae.run.steps import perform
 
 CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
 XLA_FLAGS = {
@@ -58,8 +58,6 @@ def _act(experiment: Experiment, config: Any, joined: list[bool]) -> None:
     """Plan, or train, in one process or several."""
     if config.plan:
         planning.show(experiment, config)
-    elif config.dry_run:
-        print(plan_of(experiment, config))
     elif config.distributed:
         joined.append(True)
         distributed.together(config, lambda own: _train(experiment, own))
@@ -80,7 +78,9 @@ def parsed(experiment: Experiment, args: list[str] | None = None) -> Any:
     """The Config of a command line, and JAX set up for it."""
     looks = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
     name, own = " ".join(experiment.program), own_first(experiment.config)
-    text = described(f"{inspect.cleandoc(experiment.card or '')}\n\n{_cost_entry(experiment)}".strip())
+    words = sys.argv[1:] if args is None else args
+    entry = _cost_entry(experiment) if {"-h", "--help"} & {*words} else ""  # it reads a result
+    text = described(f"{inspect.cleandoc(experiment.card or '')}\n\n{entry}".strip())
     given = tyro.cli(own, prog=name, args=args, description=text, config=looks)
     config = experiment.config(**vars(given))
     set_up(config.devices)

@@ -1,4 +1,7 @@
-"""What a run costs, as a saved result of its experiment tells: an estimate, to within a factor of two or so."""
+"""What a run costs, as the saved result of its experiment tells: an estimate, to within a factor of two or so.
+
+It depends on the flags and on that result alone, so that all machines cut a study into the same jobs.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,19 +11,24 @@ from jaxae.files import load_json
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment
 from jaxae.run.terminal import duration
-from jaxae.study import Arm
 
 DAY = 20 * 3600  # seconds that are called a day
+FREE = (  # flags that don't bear on the seconds of an image; lists name other studies
+    "seeds", "seed", "epochs", "limit", "test_limit", "judge_limit", "source", "lanes", "stop_dead",
+)  # fmt: skip
 
 
 class Cost(NamedTuple):
-    """Seconds in all and by study, and what they were measured on, by which file."""
+    """Seconds in all and by study, and what they were measured on, by which file, with how many seeds at once and which
+    other flags that bear on speed."""
 
     seconds: float
     studies: Mapping[str, float]
     where: str
     source: str
     memory: float | None  # GiB, the highest
+    seeds: int
+    others: tuple[str, ...]
 
 
 def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
@@ -36,20 +44,30 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     before = flags.restored(experiment.config, made["config"])
     if any(getattr(config, name, None) != getattr(before, name, None) for name in ("dataset", "source")):
         return None
-    share = _images(made, config.limit) / _images(made, before.limit)
-    was = {arm.study.name: _work(arm, before) for arm in experiment.arms(before)}
-    spent = {name: made["arms"].get(name, {}).get("wall_seconds") for name in was}
-    known = {name: seconds / was[name] for name, seconds in spent.items() if seconds}
-    if not known:
+    if not (each := _per_epoch(experiment, made, before)):
         return None
-    trained = sum(seconds for seconds in spent.values() if seconds)
-    mean = trained / sum(was[name] for name in known)
+    share = _images(made, config.limit) / _images(made, before.limit)
+    seconds = _per_lane(experiment, config, each)
     now = {
-        arm.study.name: known.get(arm.study.name, mean) * _work(arm, config) * share for arm in experiment.arms(config)
+        arm.study.name: seconds[arm.study.name] * len(arm.settings) * config.seeds * share
+        for arm in experiment.arms(config)
     }
+    trained = sum(_spent(experiment, made, before).values())
     rest = max(made["wall_seconds"] - trained, 0.0) * min(share, 1.0)
     return Cost(
-        sum(now.values()) + rest, now, where(made), Path(experiment.measured or "").name, made.get("peak_memory_gib")
+        sum(now.values()) + rest, now, where(made), Path(experiment.measured or "").name, made.get("peak_memory_gib"),
+        before.seeds, _others(before, config),
+    )  # fmt: skip
+
+
+def weights_of(experiment: Experiment, config: flags.Flags) -> dict[str, float]:
+    """How long a seed of each study takes under one setting, in proportion, whatever the images: by the saved result;
+    where there is none that tells, by the epochs."""
+    made = _saved(experiment)
+    if made is None:
+        return _per_lane(experiment, config, {})
+    return _per_lane(
+        experiment, config, _per_epoch(experiment, made, flags.restored(experiment.config, made["config"]))
     )
 
 
@@ -71,9 +89,38 @@ def where(made: Mapping[str, Any]) -> str:
     return f"{cores} cores of {device['kind']}" if device["platform"] == "cpu" and cores else str(device["kind"])
 
 
-def _work(arm: Arm, config: flags.Flags) -> float:
-    """What the seconds go with."""
-    return arm.study.epochs * len(arm.settings) * config.seeds
+def _spent(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags) -> dict[str, float]:
+    """Seconds of the studies of a result that tells them."""
+    spent = {
+        arm.study.name: made["arms"].get(arm.study.name, {}).get("wall_seconds") for arm in experiment.arms(before)
+    }
+    return {name: seconds for name, seconds in spent.items() if seconds}
+
+
+def _per_epoch(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags) -> dict[str, float]:
+    """Of these studies the seconds of an epoch of one lane; under "" the mean of them. Empty where none is told."""
+    spent = _spent(experiment, made, before)
+    work = {arm.study.name: arm.study.epochs * len(arm.settings) * before.seeds for arm in experiment.arms(before)}
+    if not spent:
+        return {}
+    each = {name: seconds / work[name] for name, seconds in spent.items()}
+    return {"": sum(spent.values()) / sum(work[name] for name in spent), **each}
+
+
+def _per_lane(experiment: Experiment, config: flags.Flags, each: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of one lane of every study by those of an epoch; of studies that weren't measured, by the mean."""
+    studies = [arm.study for arm in experiment.arms(config)]
+    return {study.name: study.epochs * each.get(study.name, each.get("", 1.0)) for study in studies}
+
+
+def _others(before: flags.Flags, now: flags.Flags) -> tuple[str, ...]:
+    """The flags that bear on speed and were others than now."""
+    free, given = {*FREE, *flags.listing(type(now))}, flags.science(now)
+    was = {name: value for name, value in flags.science(before).items() if name not in free and value != given[name]}
+    return tuple(
+        f"{flags.flag(name)} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in was.items()
+    )
 
 
 def _images(made: Mapping[str, Any], limit: int | None) -> int:

@@ -20,7 +20,7 @@ from jaxae.models.weights.files import load_tensors
 from jaxae.run.experiment import find_experiment
 from jaxae.run.flags import restored
 from jaxae.run.manifest import load_manifest
-from jaxae.run.model_files import CARD, MEND, TENSORS, checked_file, load, load_card, named, write_model
+from jaxae.run.model_files import CARD, MEND, OWN, TENSORS, arm_of, checked_file, load, load_card, named, write_model
 from jaxae.study import Study
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -33,8 +33,11 @@ def export(fitted: Fitted, folder: Path | str, **facts: Any) -> Path:
     """Write a model into a new folder as `ae.save` does, and beside it a program for each thing it can do; the folder.
 
     They are encode, decode and reconstruct, or outputs for a model without a code. `facts` join the card.
-    Raises UsageError where the folder exists, and where the package flatbuffers isn't installed.
+    Raises UsageError where the folder exists, for facts that the card has of itself, and where the package flatbuffers
+    isn't installed.
     """
+    if own := [name for name in (*OWN, "platforms") if name in facts]:
+        raise UsageError(f"the card says {own[0]!r} of itself; give that fact another name")
     folder = Path(folder)
     if folder.exists():
         raise UsageError(f"{folder} exists and is not overwritten; choose another folder")
@@ -49,8 +52,11 @@ def export_run(run: Path, arm: str, out: Path, *, seed: int | None, which: Any =
     aren't jaxae's own. Raises UsageError as `ae.load` and `export` do, and for another seed.
     """
     if (run / CARD).exists():
-        return export(load(run, arm), out)
+        if arm or given or (seed, which) != (None, None):
+            raise UsageError(f"{run} holds one model alone; leave out the arm, --seed, --which and --experiment")
+        return export(load(run), out)
     made = load_manifest(run)
+    arm, _ = arm_of(made, run, arm)
     if seed is not None and seed not in made["seeds"]:
         raise UsageError(f"{run} has no seed {seed}; choose from {', '.join(map(str, made['seeds']))}")
     lane = 0 if seed is None else made["seeds"].index(seed)

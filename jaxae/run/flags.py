@@ -16,7 +16,7 @@ from jaxae.train.lanes import Mode
 
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
 LOCAL = (
-    "data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "dry_run", "plan", "jobs", "job",
+    "data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "plan", "jobs", "job",
     "distributed", "coordinator", "processes", "process",
 )  # fmt: skip
 
@@ -80,17 +80,15 @@ class Flags:
     """Write TensorBoard events into the run's folder (needs the extra `tensorboard`)."""
     quiet: bool = False
     """Print nothing but the result."""
-    dry_run: bool = False
-    """Say what would be trained and what that costs, and do nothing."""
     plan: bool = False
-    """Train nothing: say what would be trained, how long it takes where it was measured, and what each job gets."""
+    """Train nothing: say what would be trained, about how long that takes, and what each job, or --job, gets."""
     jobs: Annotated[int | None, UNSET] = None
     """For --plan: cut the study into so many jobs of like length."""
     job: Annotated[str | None, UNSET] = None
     """I/N: train the I-th of N jobs alone, a run of some of the seeds or arms; `python -m jaxae merge` joins them."""
     distributed: bool = False
     """One run by several processes, on one host or many, which SLURM, Open MPI, Kubernetes or a TPU pod has started; or
-    you, with the next three flags. No bit depends on it."""
+    you, with the next three flags. By map, no bit depends on it."""
     coordinator: Annotated[str | None, UNSET] = None
     """For --distributed: HOST:PORT of the first process, where no scheduler says it."""
     processes: Annotated[int | None, UNSET] = None

@@ -16,7 +16,7 @@ import jax
 from jaxae import keys
 from jaxae.data import Dataset
 from jaxae.errors import UsageError
-from jaxae.files import ANY, load_json, refuse_misfit
+from jaxae.files import ANY, digest_of, load_json, refuse_misfit
 from jaxae.findings import Origin
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment
@@ -32,7 +32,8 @@ SHAPE = {
     "matmul_precision": str, "data": [DATA], "git_commit": str, "status": str, "arms": {ANY: dict},
 }  # fmt: skip
 LATER = {  # manifests may be without them
-    "files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict, "job": dict,
+    "files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict,
+    "job": {"number": int, "of": int, "config": dict},
 }  # fmt: skip
 
 
@@ -81,6 +82,8 @@ def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     later = {name: shape for name, shape in LATER.items() if name in manifest}
     refuse_misfit(manifest, SHAPE | later, path, "take the run from a sound copy, or go on with --resume --out")
+    if (job := manifest.get("job")) and not 1 <= job["number"] <= job["of"] <= flags.MOST_OTHERS:
+        raise UsageError(f"{path}: it is job {job['number']} of {job['of']}; take the run from a sound copy")
     return manifest
 
 
@@ -124,9 +127,7 @@ def peak_memory() -> float | None:
 
 def describe_file(role: str, path: Path) -> dict[str, Any]:
     """The manifest's entry for a file that the run depends on."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest_of(path)}
 
 
 def _commit() -> str:

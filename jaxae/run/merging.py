@@ -88,10 +88,9 @@ def _refuse_other(first: Part, part: Part) -> None:
     where = f"{first.folder} and {part.folder}"
     if one["module"] != other["module"]:
         raise UsageError(f"{where} are runs of {one['module']} and {other['module']}; merge runs of one experiment")
-    free = {"seed", "seeds", *flags.listing(type(first.config))}
-    for name in one["config"].keys() | other["config"].keys():
-        old, new = one["config"].get(name), other["config"].get(name)
-        if name not in free and old != new:
+    free, others = {"seed", "seeds", *flags.listing(type(first.config))}, flags.science(part.config)
+    for name, old in flags.science(first.config).items():  # as they are read: flags that came later have their defaults
+        if name not in free and old != (new := others[name]):
             raise UsageError(f"{where} have {flags.flag(name)} {old} and {new}; merge runs of equal flags")
     for name, old, new in resuming.differing_platform(one, other):
         raise UsageError(f"{where} were made with {name} {old} and {new}; merge runs of one platform")
@@ -198,10 +197,12 @@ def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places
         arms[arm.study.name] = arms.get(arm.study.name, {}) | seconds
     arrays = [part.made.get("arrays", {}) for part in parts]
     pretrained = {name: kept for part in parts for name, kept in part.made.get("pretrained", {}).items()}
+    memory = [part.made["peak_memory_gib"] for part in parts if "peak_memory_gib" in part.made]
     return {
         **{name: value for name, value in parts[0].made.items() if name != "job"},
         **resuming.sources([part.made for part in parts]),
         **({"pretrained": pretrained} if pretrained else {}),
+        **({"peak_memory_gib": max(memory)} if memory else {}),
         "command": experiment.command(config),
         "config": flags.science(config),
         "seeds": seeds,

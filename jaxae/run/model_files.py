@@ -7,13 +7,10 @@ model.safetensors  its variables, float32, under names such as params/encoder/De
 A file chooses no code: a card's model is looked up among jaxae's own, others are given by whoever loads.
 """
 
-import hashlib
 import math
-import shutil
-import uuid
 from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -22,7 +19,7 @@ import numpy as np
 from flax import traverse_util
 
 from jaxae.errors import UsageError
-from jaxae.files import load_json, refuse_changed, sealed, write_json
+from jaxae.files import ANY, digest_of, draft_of, load_json, refuse_changed, refuse_misfit, sealed, write_json
 from jaxae.fitted import Fitted
 from jaxae.models import cards
 from jaxae.models.weights.files import load_tensors, save_safetensors
@@ -33,6 +30,8 @@ from jaxae.transforms import Scale
 
 FORMAT = 1
 CARD, TENSORS = "card.json", "model.safetensors"
+CARD_SHAPE = {"name": str, "files": {ANY: str}, "sha256": str}
+OWN = ("format", "jaxae", "name", "model", "scale", "files", "sha256")  # what a card has of itself
 MEND = "copy the folder again"
 Which = Literal["state", "best"]
 
@@ -86,10 +85,10 @@ def load(
         if arm or which or lane:
             raise UsageError(f"{path} holds one model alone; leave out arm, lane and which")
         card = load_card(path)
-        variables = _nested(load_tensors(checked_file(path, card, TENSORS)))
+        variables = _nested(load_tensors(checked_file(path, card, TENSORS)), path / TENSORS)
         return _fitted(str(path), card["name"], card, variables, model, scale)
     made = load_manifest(path, "name the folder of a run, or one that ae.save wrote")
-    name, entry = _arm_of(made, path, arm)
+    name, entry = arm_of(made, path, arm)
     variables = checkpoint.variables(path, name, lane=lane, which=which)
     return _fitted(f"{name!r} in {path}", name, entry, variables, model, scale)
 
@@ -99,29 +98,28 @@ def write_model(folder: Path, fitted: Fitted, files: Mapping[str, bytes] | None 
     if folder.exists():
         raise UsageError(f"{folder} exists and is not overwritten; choose another folder")
     tensors = _flat(fitted.variables)
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     try:
-        draft.mkdir(parents=True)
-        save_safetensors(draft / TENSORS, tensors)
-        for name, content in (files or {}).items():
-            (draft / name).write_bytes(content)
-        digests = {path.name: _digest(path) for path in sorted(draft.iterdir())}
-        about = {"format": FORMAT, "jaxae": metadata.version("jaxae"), "name": fitted.name}
-        model = {"model": cards.described(fitted.model), "scale": list(fitted.scale)}
-        write_json(draft / CARD, sealed({**about, **model, "files": digests, **facts}))
-        draft.rename(folder)
+        with draft_of(folder) as draft:
+            draft.mkdir(parents=True)
+            save_safetensors(draft / TENSORS, tensors)
+            for name, content in (files or {}).items():
+                (draft / name).write_bytes(content)
+            digests = {path.name: digest_of(path) for path in sorted(draft.iterdir())}
+            about = {"format": FORMAT, "jaxae": metadata.version("jaxae"), "name": fitted.name}
+            model = {"model": cards.described(fitted.model), "scale": list(fitted.scale)}
+            write_json(draft / CARD, sealed({**about, **model, "files": digests, **facts}))
+            draft.rename(folder)
     except OSError as error:
         raise UsageError(f"{folder} can't be written ({error.strerror}); choose another folder") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
 def load_card(folder: Path) -> dict[str, Any]:
     """The card of a model's folder. Raises UsageError for one that isn't as it was written, or of another format."""
     card = load_json(folder / CARD, dict, MEND)
-    if card.get("format") != FORMAT or not isinstance(card.get("files"), dict) or "sha256" not in card:
+    if card.get("format") != FORMAT:
         raise UsageError(f"{folder / CARD} is no card of format {FORMAT}; use the jaxae that wrote it")
+    refuse_misfit(card, CARD_SHAPE, folder / CARD, MEND)
     refuse_changed(card, folder / CARD, MEND)
     return card
 
@@ -130,7 +128,7 @@ def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> Path:
     """A file of a model's folder. Raises UsageError unless it is, by its SHA-256, the one that was written with it."""
     path = folder / name
     try:
-        found = _digest(path)
+        found = digest_of(path)
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror}); {MEND}") from None
     if found != card["files"].get(name):
@@ -143,7 +141,8 @@ def arms_of(made: Mapping[str, Any]) -> list[str]:
     return [name for name, entry in made["arms"].items() if isinstance(entry, dict) and "trained_as" in entry]
 
 
-def _arm_of(made: Mapping[str, Any], path: Path, arm: str) -> tuple[str, Mapping[str, Any]]:
+def arm_of(made: Mapping[str, Any], path: Path, arm: str) -> tuple[str, Mapping[str, Any]]:
+    """The name and the entry of a run's arm, "" for the only one. Raises UsageError where that is none, or several."""
     names = arms_of(made)
     if arm not in names and (arm or len(names) != 1):
         wanted = f"no trained arm {arm!r}" if arm else "several arms" if names else "no trained arm yet"
@@ -216,10 +215,9 @@ def _flat(variables: Any) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _nested(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _nested(tensors: Mapping[str, np.ndarray], path: Path) -> dict[str, Any]:
+    """Raises UsageError where a tensor's name is also what others lie in."""
+    for name in tensors:
+        if above := [str(part) for part in PurePosixPath(name).parents if str(part) in tensors]:
+            raise UsageError(f"{path} has tensors {above[0]} and {name}, of which one would lie in the other; {MEND}")
     return {"params": {}, "batch_stats": {}, **traverse_util.unflatten_dict(dict(tensors), sep="/")}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,10 +1,6 @@
 """Before a study is trained: what it consists of, how long it takes where it was measured, how jobs share it."""
 
-import contextlib
-import inspect
-import string
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rich import box
@@ -13,26 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxae.errors import UsageError
-from jaxae.files import load_json
-from jaxae.report.numbers import listed, plural
-from jaxae.run import flags, manifest
+from jaxae.report.numbers import plural
+from jaxae.run import flags
+from jaxae.run.cost import Cost, cost_of, weights_of, words_of_cost
 from jaxae.run.experiment import Experiment
 from jaxae.run.jobs import number_of, pieces
 from jaxae.run.run import Run
-from jaxae.run.terminal import Output
+from jaxae.run.terminal import Output, duration
 from jaxae.study import Arm, Study
-
-FREE = ("seeds", "seed", "epochs", "limit", "source", "lanes")  # flags that don't bear on images per second
-
-
-class Speed(NamedTuple):
-    """Images per second of a study in a committed result, and the flags of it that are others than now."""
-
-    rate: float
-    others: tuple[str, ...]
-
-
-Speeds = Mapping[str, Mapping[str, Speed]]  # by device, then by study
 
 
 class Job(NamedTuple):
@@ -52,64 +36,34 @@ class Job(NamedTuple):
 def job(experiment: Experiment, config: Any) -> Job:
     """The job that --job names. Raises UsageError where there is no such job."""
     number, count = number_of(config.job)
-    own = pieces(experiment, config, count, costs(experiment, config, speeds(experiment, config)))
+    own = pieces(experiment, config, count, weights_of(experiment, config))
     return Job(number, count, config, own[number - 1])
 
 
-def speeds(experiment: Experiment, config: Any) -> Speeds:
-    """What was measured of a study's training, in the folder `results` beside its file: on each device and of each
-    study the result whose flags are most like these."""
-    found: dict[str, dict[str, Speed]] = {}
-    for made in sorted(_results(experiment), key=lambda made: made.get("started", ""), reverse=True):
-        others = _others(made["config"], config)
-        device = f"{made['device']['kind']}, {plural(made['device'].get('cores') or 1, 'core')}"
-        of_device = found.setdefault(device, {})
-        for name, entry in made["arms"].items():
-            best = of_device.get(name)
-            if "images_per_second" in entry and (best is None or len(others) < len(best.others)):
-                of_device[name] = Speed(entry["images_per_second"], others)
-    return {device: found[device] for device in sorted(found)}
-
-
-def costs(experiment: Experiment, config: Any, measured: Speeds) -> dict[str, float]:
-    """Seconds per image of an epoch, times epochs, of every study: on the device on which most of them were measured.
-
-    A study that wasn't has the mean speed of the others; where none was, all are as fast.
-    """
-    studies = [arm.study for arm in experiment.arms(config)]
-    by_device = [[of.get(study.name) for study in studies] for of in measured.values()]
-    known = max(by_device, key=lambda of: sum(speed is not None for speed in of), default=[None] * len(studies))
-    rates = [speed.rate for speed in known if speed is not None] or [1.0]
-    usual = sum(rates) / len(rates)
-    return {
-        study.name: study.epochs / (speed.rate if speed else usual) for study, speed in zip(studies, known, strict=True)
-    }
-
-
 def show(experiment: Experiment, config: Any) -> None:
-    """Print what a study consists of, and the jobs where --jobs or --job says how many."""
-    if not (arms := experiment.arms(config)):
+    """Print what a study, or the job of it that --job names, consists of, and the jobs where --jobs says how many."""
+    if not experiment.arms(config):
         raise UsageError(f"{experiment.name} has no arms of its own, so there is nothing to plan; leave out --plan")
-    measured = speeds(experiment, config)
-    rehearsal = Rehearsal(experiment, config)
+    command, whole = experiment.command(config), config
+    if config.job:
+        command, config = f"{command} --job {config.job}", job(experiment, config).config
+    arms, cost, rehearsal = experiment.arms(config), cost_of(experiment, config), Rehearsal(experiment, config)
     experiment.train(rehearsal)
-    count = sum(len(arm.settings) for arm in arms)
-    head = f"{experiment.title}\n{experiment.command(config)}"
-    parts: list[Any] = [Text(f"{head}\n{plural(count, 'arm')} of {plural(config.seeds, 'seed')} each\n")]
-    parts.append(_studies(arms, config, rehearsal.steps, measured))
-    parts.append(Text("\n".join(["", *_notes(arms, measured)])))
-    if config.jobs or config.job:
-        count = config.jobs or number_of(config.job)[1]
-        own = pieces(experiment, config, count, costs(experiment, config, measured))
-        command = experiment.command(config)
-        parts.append(Text(f"\n{plural(count, 'job')}, each of them {command} --job I/{count}\n"))
-        parts.append(_jobs(experiment, own, rehearsal.steps, measured))
+    count, seeds = sum(len(arm.settings) for arm in arms), _seeds(config)
+    parts: list[Any] = [Text(f"{experiment.title}\n{command}\n{plural(count, 'arm')} of {seeds} each\n")]
+    parts += [_studies(arms, config, rehearsal.steps, cost), Text(f"\n{_note(cost)}")]
+    if whole.jobs:
+        own = pieces(experiment, whole, whole.jobs, weights_of(experiment, whole))
+        parts.append(Text(f"\n{plural(len(own), 'job')}, each of them {command} --job I/{len(own)}\n"))
+        parts.append(_jobs(experiment, own))
     Console(file=Output()).print(Group(*parts), soft_wrap=True, highlight=False)  # pyright: ignore[reportArgumentType]
 
 
 class Rehearsal(Run):
     """A run that loads its data and trains nothing: it notes how many steps each study takes, {name: (epochs, steps of
     each)}."""
+
+    rehearsing = True
 
     def __init__(self, experiment: Experiment, config: Any):
         super().__init__(experiment, config, training=False)
@@ -141,39 +95,14 @@ class Untrained:
         )
 
 
-def _results(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    """The manifests of the study's committed results."""
-    beside: Sequence[Path] = ()
-    with contextlib.suppress(TypeError, OSError):  # a study that was typed in has no file
-        beside = Path(inspect.getfile(experiment.config)).parents[:2]
-    folders = [path / "results" for path in beside if (path / "results").is_dir()]
-    for path in sorted(folders[0].glob("*.json")) if folders else ():
-        with contextlib.suppress(UsageError, KeyError, TypeError):  # other files, and those of other versions
-            made = manifest.known_manifest(load_json(path, dict, "")["manifest"], path)
-            if made["module"] == experiment.program[-1]:
-                yield made | {"config": flags.science(flags.restored(experiment.config, made["config"]))}
-
-
-def _others(made: Mapping[str, Any], config: Any) -> tuple[str, ...]:
-    """The flags that bear on speed and are others than now."""
-    free, now = {*FREE, *flags.listing(type(config))}, flags.science(config)
-    differing = {name: value for name, value in made.items() if name not in free and value != now[name]}
-    return tuple(
-        f"{flags.flag(name)} {' '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in differing.items()
-    )
-
-
 def _images(arm: Arm, steps: Mapping[str, tuple[int, int]], seeds: int) -> int:
     epochs, each = steps[arm.study.name]
     return epochs * each * arm.study.batch_size * len(arm.settings) * seeds
 
 
-def _seconds(arms: Any, steps: Any, seeds: int, of_device: Mapping[str, Speed]) -> str:
-    """How long these arms train; a dash where one of them wasn't measured there."""
-    if any(arm.study.name not in of_device for arm in arms):
-        return "—"
-    return f"{sum(_images(arm, steps, seeds) / of_device[arm.study.name].rate for arm in arms):,.0f} s"
+def _seeds(config: Any) -> str:
+    """ "3 seeds from 0"."""
+    return f"{plural(config.seeds, 'seed')} from {config.seed}"
 
 
 def _table(*columns: str) -> Table:
@@ -183,49 +112,39 @@ def _table(*columns: str) -> Table:
     return shown
 
 
-def _studies(arms: Any, config: Any, steps: Any, measured: Speeds) -> Table:
+def _studies(arms: Any, config: Any, steps: Any, cost: Cost | None) -> Table:
     """A line for every study, and one for all."""
-    shown = _table("study", "trainings", "epochs", "steps of each", "images", *_letters(measured))
+    shown = _table("study", "trainings", "epochs", "steps of each", "images", "takes about")
     for arm in arms:
         counts = len(arm.settings) * config.seeds, *steps[arm.study.name], _images(arm, steps, config.seeds)
-        seconds = [_seconds([arm], steps, config.seeds, of) for of in measured.values()]
-        shown.add_row(Text(arm.study.name), *(f"{count:,}" for count in counts), *seconds)
+        shown.add_row(
+            Text(arm.study.name), *(f"{count:,}" for count in counts), _told(cost and cost.studies[arm.study.name])
+        )
     lanes = sum(len(arm.settings) for arm in arms) * config.seeds
     total = sum(_images(arm, steps, config.seeds) for arm in arms)
-    seconds = [_seconds(arms, steps, config.seeds, of) for of in measured.values()]
-    shown.add_row("all", f"{lanes:,}", "", "", f"{total:,}", *seconds)
+    shown.add_row("all", f"{lanes:,}", "", "", f"{total:,}", _told(cost and sum(cost.studies.values())))
     return shown
 
 
-def _letters(measured: Speeds) -> list[str]:
-    """What the devices are called at the head of a table."""
-    return [f"on {letter}" for letter, _ in zip(string.ascii_uppercase, measured, strict=False)]
+def _told(seconds: float | None) -> str:
+    return "—" if seconds is None else duration(seconds)
 
 
-def _notes(arms: Any, measured: Speeds) -> Iterator[str]:
-    """What the seconds are of, and which were measured under other flags."""
-    if not measured:
-        yield "No committed result says how fast this is."
-        return
-    yield "Seconds of training, at the committed results' images per second; compiling, validation and scores add."
-    for letter, (device, of) in zip(string.ascii_uppercase, measured.items(), strict=False):
-        yield f"{letter}: {device}"
-        alike: dict[tuple[str, ...], list[str]] = {}
-        for arm in arms:
-            if arm.study.name in of and (others := of[arm.study.name].others):
-                alike.setdefault(others, []).append(arm.study.name)
-        for others, names in alike.items():
-            yield f"   measured with {' '.join(others)}: {listed(names)}"
+def _note(cost: Cost | None) -> str:
+    """What the times are of, and under which other flags they were measured."""
+    if cost is None:
+        return "How long that takes isn't known: no committed result tells of these images."
+    measured = ", ".join([f"with {plural(cost.seeds, 'seed')} at once", *cost.others])
+    return f"In all, with measuring, {words_of_cost(cost)}; measured {measured}."
 
 
-def _jobs(experiment: Experiment, own: Any, steps: Any, measured: Speeds) -> Table:
+def _jobs(experiment: Experiment, own: Any) -> Table:
     """A line for every job: its seeds and arms, and how long it takes."""
     lists = [name for name in flags.listing(type(own[0])) if len({getattr(config, name) for config in own}) > 1]
-    shown = _table("job", "seeds", *map(flags.flag, lists), *_letters(measured))
+    shown = _table("job", "seeds", *map(flags.flag, lists), "takes about")
     for number, config in enumerate(own, 1):
-        arms, last = experiment.arms(config), config.seed + config.seeds - 1
+        cost, last = cost_of(experiment, config), config.seed + config.seeds - 1
         seeds = f"{config.seed}" if last == config.seed else f"{config.seed} to {last}"
         values = [Text(" ".join(map(str, getattr(config, name)))) for name in lists]
-        seconds = (_seconds(arms, steps, config.seeds, of) for of in measured.values())
-        shown.add_row(f"{number}/{len(own)}", seeds, *values, *seconds)
+        shown.add_row(f"{number}/{len(own)}", seeds, *values, _told(cost and cost.seconds))
     return shown

@@ -9,18 +9,24 @@ import contextlib
 import hashlib
 import json
 import shutil
-import uuid
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jaxae import keys
 from jaxae.data import Dataset, cache
 from jaxae.errors import UsageError
+from jaxae.files import draft_of
 from jaxae.run import manifest
 from jaxae.run.settings import unusual_settings
+from jaxae.run.training import train_or_restore
 from jaxae.study import Study
-from jaxae.train import checkpoint, hosts
+from jaxae.train import checkpoint, hosts, lanes
+from jaxae.train.plan import Plan
+
+if TYPE_CHECKING:
+    from jaxae.run.run import Run
 
 
 def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
@@ -34,27 +40,39 @@ def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
     return cache.root() / "models" / checkpoint.file_name(study.name) / hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def provided(run: "Run", study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of the model of `study`: from the cache, else trained in the run's folder and kept.
+
+    Raises UsageError where several processes would train it, each for itself.
+    """
+    kept = kept_folder(study, data, recipe)
+    if not kept.is_dir():
+        _refuse_several(study)
+        run.say(f"{study.name}: trained once, for this run and later ones")
+        train_or_restore(run, study, keys.root(recipe["seed"])[None], data, Plan(study.epochs), lanes.SOLO)
+        keep(run.folder, study, data, recipe)
+    return checkpoint.variables(kept if kept.is_dir() else run.folder, study.name)
+
+
 def keep(run: Path, study: Study, data: Dataset, recipe: Mapping[str, Any]) -> None:
     """Copy the checkpoint of a study's arm of a run into its folder, whole or not at all.
 
     A cache that can't be written, and one that has it already, are no errors.
     """
     place = kept_folder(study, data, recipe)
-    draft = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     inside = Path("checkpoints", checkpoint.file_name(study.name))
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), draft_of(place) as draft:
         shutil.copytree(run / inside, draft / inside)
         (draft / "recipe.json").write_text(json.dumps(_facts(study, data, recipe), indent=1) + "\n")
         draft.rename(place)  # fails where another process was first
-    shutil.rmtree(draft, ignore_errors=True)
 
 
-def refuse_several(study: Study) -> None:
-    """Raise UsageError where several processes would train it, each for itself."""
+def _refuse_several(study: Study) -> None:
     if hosts.several():
         raise UsageError(
-            f"the {study.name!r} that this run uses isn't in the cache, and one process must train it; do a short run "
-            "without --distributed first, for instance with --limit 1000 --epochs 1: it is kept for all"
+            f"the {study.name!r} that this run uses isn't in the cache, and one process must train it; do a run first, "
+            "without --distributed, with --epochs 1 and else the same flags (--limit cuts its data too): it is kept "
+            "for all"
         )
 
 

@@ -17,9 +17,9 @@ def refuse_other_run(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
     """Raise UsageError, naming the difference, unless the run `before` can be continued as `now`."""
     if before["module"] != now["module"]:
         raise UsageError(f"{folder} holds a run of {before['module']}; choose another --out")
-    for name in before["config"].keys() | now["config"].keys():
-        old, new = before["config"].get(name), now["config"].get(name)
-        if old != new:
+    was = flags.science(flags.restored(type(config), before["config"]))  # flags that came later have their defaults
+    for name, new in flags.science(config).items():
+        if (old := was[name]) != new:
             where = f" --data-dir {shlex.quote(str(config.data_dir))}" if config.data_dir else ""
             again = f"{commands.here(before['command'])} --resume{where} --out {shlex.quote(str(folder))}"
             raise UsageError(f"the run in {folder} has {flags.flag(name)} {old}, not {new}; resume it with: {again}")

@@ -22,12 +22,12 @@ from jaxae.run.experiment import Experiment
 from jaxae.run.foresight import foresee
 from jaxae.run.scoring import kept_scores
 from jaxae.run.signals import Interrupted, Stop
-from jaxae.run.sources import Use, load_noted
+from jaxae.run.sources import Sets, Use, load_noted
 from jaxae.run.tensorboard import tensorboard_writer
 from jaxae.run.terminal import Output, Working
 from jaxae.run.training import choose_lanes, non_finite, train_or_restore
 from jaxae.study import Arm, Study
-from jaxae.train import checkpoint, lanes
+from jaxae.train import lanes
 from jaxae.train.curves import parameters
 from jaxae.train.plan import Plan
 from jaxae.train.trained import Trained, alive, history, of_progress
@@ -42,6 +42,8 @@ class Run:
     models that runs use and don't study, `origin` for its findings.
     """
 
+    rehearsing = False  # where it is only planned: nothing need be fetched
+
     def __init__(self, experiment: Experiment, config: flags.Flags, *, training: bool = True, like: Like = None):
         self.experiment, self.training = experiment, training
         self.config: Any = config  # of the experiment's own type
@@ -55,7 +57,8 @@ class Run:
         self.like = like
         self.history: dict[str, Any] = {}
         self._studies: dict[str, bool] = {}  # those whose checkpoints this run has, and whether they are its arms'
-        self._sets: dict[tuple[str, str, Use], Dataset] = {}
+        self._pretrained: dict[Path, dict[str, Any]] = {}  # by their places in the cache
+        self._sets: Sets = {}
         self._began = time.perf_counter()
 
     # ---- opening and closing
@@ -119,10 +122,7 @@ class Run:
         What trains a "judge" is limited by --judge-limit, and what is used "whole" isn't. `size` is that of
         `jaxae.data.load`. A set is loaded once, and goes to each device once.
         """
-        if (name, split, use) not in self._sets:
-            with self.working(f"reading {name} {split}"):
-                self._sets[name, split, use] = load_noted(self, name, split, use, size)
-        return self._sets[name, split, use]
+        return load_noted(self, self._sets, name, split, use, size)
 
     def file(self, role: str, path: Path) -> Path:
         """Note a file that the run depends on, such as pretrained weights, with its SHA-256; the same path."""
@@ -183,13 +183,9 @@ class Run:
         folders.take(self._studies, study.name, arm=False)
         kept = pretrained.kept_folder(study, data, recipe)
         self.manifest.setdefault("pretrained", {})[study.name] = kept.name
-        if not kept.is_dir():
-            pretrained.refuse_several(study)
-            self.say(f"{study.name}: trained once, for this run and later ones")
-            root, plan = keys.root(recipe["seed"])[None], Plan(study.epochs)
-            train_or_restore(self, study, root, data, plan, lanes.SOLO)
-            pretrained.keep(self.folder, study, data, recipe)
-        return checkpoint.variables(kept if kept.is_dir() else self.folder, study.name)
+        if kept not in self._pretrained:
+            self._pretrained[kept] = pretrained.provided(self, study, data, recipe)
+        return self._pretrained[kept]
 
     def publish(self, arm: Trained, data: Any, recipe: Mapping[str, Any]) -> None:
         """Keep an arm's first seed in the cache, where `pretrained` of any run with this recipe finds it.
@@ -218,7 +214,7 @@ class Run:
     def again(self) -> str:
         """The command that goes on with this run."""
         config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
-        local = ("data_dir", "devices", "out", "resume", "tensorboard")
+        local = ("data_dir", "devices", "out", "resume", "tensorboard", "distributed", "coordinator", "processes")
         return commands.here(self.experiment.command(config, local=local))
 
     def spent(self, arm: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """The data that a run reads: how much of each set, and what the manifest says of it."""
 
-from typing import TYPE_CHECKING, Literal
+import contextlib
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxae.data import Dataset, load
 from jaxae.run import manifest
@@ -11,22 +12,35 @@ if TYPE_CHECKING:
 Use = Literal["study", "judge", "whole"]
 
 
-def load_noted(run: "Run", name: str, split: str, use: Use, size: int | None) -> Dataset:
-    """A set of the run's source, as much of it as the flags say, noted in the manifest.
+Sets = dict[tuple[Any, ...], Dataset]  # whole ones by name, split and size, cut ones by these and how many are left
+
+
+def load_noted(run: "Run", sets: Sets, name: str, split: str, use: Use, size: int | None) -> Dataset:
+    """A set of the run's source, as much of it as the flags say, noted in the manifest; the same one for all uses of
+    the same images, of `sets` that the run has already.
 
     A limit that leaves something out is noted as "of", and keeps the run from being held against a report.
     """
-    config = run.config
-    loaded = load(name, split, source=config.source, data_dir=config.data_dir, size=size)
-    limit, studied = limit_of(run, split, use), limit_of(run, split, "study")
-    role = f"{name} {split}"
-    cut = len(loaded) if limit is None else min(limit, len(loaded))
-    if cut != (len(loaded) if studied is None else min(studied, len(loaded))):
-        role += f", {use}"
-    more = {"of": len(loaded)} if cut < len(loaded) else {}
-    loaded = loaded.head(cut) if more else loaded
-    run.note_source("data", manifest.describe_data(role, loaded) | more)
-    return loaded
+    config, key = run.config, (name, split, size)
+    with contextlib.nullcontext() if key in sets else run.working(f"reading {name} {split}"):
+        if key not in sets:
+            sets[key] = load(name, split, source=config.source, data_dir=config.data_dir, size=size)
+        whole = sets[key]
+        cut, studied = (_cut(run, split, one, len(whole)) for one in (use, "study"))
+        role = f"{name} {split}" if cut == studied else f"{name} {split}, {use}"
+        if cut == len(whole):
+            run.note_source("data", manifest.describe_data(role, whole))
+            return whole
+        if (*key, cut) not in sets:
+            sets[*key, cut] = whole.head(cut)
+        run.note_source("data", manifest.describe_data(role, sets[*key, cut]) | {"of": len(whole)})
+        return sets[*key, cut]
+
+
+def _cut(run: "Run", split: str, use: Use, there: int) -> int:
+    """How many of the images that are there are used."""
+    limit = limit_of(run, split, use)
+    return there if limit is None else min(limit, there)
 
 
 def limit_of(run: "Run", split: str, use: Use) -> int | None:

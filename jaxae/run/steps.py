@@ -13,7 +13,6 @@ from jaxae.findings import Findings
 from jaxae.findings.claims import row_to_json
 from jaxae.findings.storage import load_findings, save_findings
 from jaxae.report.console import console
-from jaxae.report.numbers import plural
 from jaxae.report.page import write_report
 from jaxae.run import flags, manifest
 from jaxae.run.cost import cost_of, words_of_cost
@@ -33,8 +32,9 @@ def perform(
 
     Raises UsageError for what can't be done, and Interrupted, once all is saved, after Ctrl-C or SIGTERM.
     """
-    with Run(experiment, config, like=like) as run:
-        run.manifest |= {"job": dict(job)} if job else {}
+    opened = Run(experiment, config, like=like)
+    opened.manifest |= {"job": dict(job)} if job else {}  # before it is first written: a run may be killed then
+    with opened as run:
         if told := words_of_cost(cost_of(experiment, config)):
             run.say(told)
         trained = experiment.train(run)
@@ -52,17 +52,6 @@ def perform(
         except KeyboardInterrupt:
             raise Interrupted(signal.SIGINT, commands.tool("report", run.folder)) from None
     return run.folder
-
-
-def plan_of(experiment: Experiment, config: flags.Flags) -> str:
-    """What a run would train and what it would cost, in lines."""
-    arms, lines = experiment.arms(config), [experiment.title, experiment.command(config)]
-    for place, arm in enumerate(arms, 1):
-        study, lanes = arm.study, len(arm.settings) * config.seeds
-        about = f"{plural(lanes, 'lane')}, {plural(study.epochs, 'epoch')}, batch {study.batch_size}"
-        lines.append(f"arm {place} of {len(arms)}, {study.name}: {about}")
-    told = words_of_cost(cost_of(experiment, config))
-    return "\n".join([*lines, told or "what that costs isn't known: no committed result tells"])
 
 
 def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None, saved: bool = False) -> Path:

@@ -1,4 +1,4 @@
-"""The last steps done again: measured and said from checkpoints, said from what was saved, checked, merged."""
+"""The last steps done again: measured and said from checkpoints, said from what was saved, checked."""
 
 import dataclasses
 import json
@@ -16,7 +16,6 @@ from jaxae.errors import UsageError
 from jaxae.findings.storage import load_arrays, save_arrays
 from jaxae.run import check, manifest
 from jaxae.run.experiment import find_experiment
-from jaxae.run.merging import merge_runs
 from jaxae.run.run import Run
 from jaxae.run.saved import load_result
 from jaxae.run.steps import report_again
@@ -77,6 +76,20 @@ def test_a_complete_run_stays_complete_when_going_on_is_refused(done, tmp_path):
     with pytest.raises(UsageError, match="no such data"), Run(EXPERIMENT, config):
         raise UsageError("no such data")
     assert read(folder, "manifest.json") == made
+
+
+def test_a_run_made_before_a_flag_came_is_gone_on_with_where_the_flag_has_its_default(done, tmp_path):
+    folder = copy(done, tmp_path)
+    made = read(folder, "manifest.json")
+    del made["config"]["precision"]
+    (folder / "manifest.json").write_text(json.dumps(made))
+    with Run(EXPERIMENT, at(folder, resume=True)) as run:
+        assert run.before is not None
+    with (
+        pytest.raises(UsageError, match="has --precision float32, not bfloat16; resume it with: "),
+        Run(EXPERIMENT, at(folder, resume=True, precision="bfloat16")),
+    ):
+        pass
 
 
 def test_findings_are_read_back_equal(done):
@@ -158,6 +171,25 @@ def test_the_first_seeds_alone_are_compared_in_every_measure_of_theirs(done, tmp
             check.check(done, tmp_path / "out", seeds=seeds)
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "strange"),
+    [
+        ([2.0], [2.001], []),  # one seed has no interval: within a thousandth
+        ([2.0], [2.003], ["2.003 in place of 2.0"]),
+        ([np.inf, 2.0], [np.inf], []),
+        ([np.nan, 2.0], [2.0], ["2.0 in place of nan"]),
+        ([np.nan, 1.0, 2.0, 3.0], [2.5, np.nan], []),  # the finite ones have one
+        ([np.nan, 1.0, 2.0, 3.0], [9.0, np.inf], ["9.0 is not from", "inf is not from"]),
+    ],
+)
+def test_measures_without_an_interval_are_compared_too(done, was, now, strange):
+    found = load_result(done).findings
+    both = (dataclasses.replace(found, measures={"fc": {"m": np.array(values)}}) for values in (was, now))
+    problems = check.of_first_seeds(*both, bitwise=False)
+    assert len(problems) == len(strange)
+    assert all(words in problem for words, problem in zip(strange, problems, strict=True))
+
+
 def test_rows_are_compared_bitwise_or_by_interval(done):
     rows = [row for row in load_result(done).findings.rows() if row.n_seeds > 1]
     near, far = (
@@ -178,8 +210,9 @@ def test_nothing_to_check_is_refused(done, tmp_path):
     content["findings"] = {**content["findings"], "measures": {}, "differences": []}
     del content["findings"]["sha256"]
     saved.write_text(json.dumps(content))
-    with pytest.raises(UsageError, match="holds no measures, so there is nothing to check"):
-        check.check(saved, tmp_path / "out")
+    for seeds in (None, 1):
+        with pytest.raises(UsageError, match="holds no measures, so there is nothing to check"):
+            check.check(saved, tmp_path / "out", seeds=seeds)
 
 
 def test_other_data_is_refused_before_it_is_trained_on(done, tmp_path):
@@ -191,95 +224,3 @@ def test_other_data_is_refused_before_it_is_trained_on(done, tmp_path):
     with pytest.raises(UsageError, match=r"saved\.json had .* SHA-256 0000"):
         check.check(saved, tmp_path / "out")
     assert not (tmp_path / "out").exists()  # nothing was trained
-
-
-# ---- merging
-
-BOTH = {"targets": ("unit", "standardised"), "limit": 40}
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory):
-    """Runs of two seeds together, of each seed, and of the arms one by one."""
-    folder = tmp_path_factory.mktemp("parts")
-    made = {"whole": {}, "first": {"seeds": 1}, "rest": {"seed": 1, "seeds": 1}}
-    made |= {targets: {"targets": (targets,)} for targets in BOTH["targets"]}
-    return {name: perform(at(folder / name, **{**BOTH, **changes})) for name, changes in made.items()}
-
-
-@pytest.mark.parametrize("names", [("rest", "first"), ("unit", "standardised")])
-def test_merged_runs_equal_one_run_of_all(parts, names, tmp_path):
-    out = tmp_path / "merged"
-    merge_runs([parts[name] for name in names], out)
-    assert same(out, parts["whole"])
-    assert ae.results.same_findings(*(load_result(path).findings for path in (out, parts["whole"])))
-    again = ae.checkpoint.variables(out, "fc standardised", lane=1)
-    alone = ae.checkpoint.variables(parts["whole"], "fc standardised", lane=1)
-    one, other = (found["params"]["encoder"]["Dense_0"]["kernel"] for found in (again, alone))
-    np.testing.assert_array_equal(one, other)
-    report_again(out)
-    assert same(out, parts["whole"])
-
-
-@pytest.mark.parametrize(
-    ("names", "changes", "words"),
-    [
-        (("first", "whole"), {}, "both have seed 0 of 'fc unit'; leave one of them out"),
-        (
-            ("first", "rest"),
-            {"seeds": [2], "config": {"seed": 2}},
-            "no run has seed 1; add one, made with",
-        ),
-        (("first", "first"), {}, "name two runs or more, each once"),
-        (("unit", "rest"), {}, "both have seed 1 of 'fc unit'"),
-        (("unit", "standardised"), {"seeds": [0], "config": {"seeds": 1}}, "no run has seed 1 of 'fc standardised'"),
-        (("first", "rest"), {"config": {"epochs": 3}}, "have --epochs 2 and 3; merge runs of equal flags"),
-        (("first", "rest"), {"git_commit": "other"}, r"made by the commits .*other; merge runs of the same code"),
-        (
-            ("first", "rest"),
-            {"versions": {"jax": "0.9.9"}},
-            r"made with jax .* and 0\.9\.9; merge runs of one platform",
-        ),
-        (("first", "rest"), {"versions": {"jaxae": "9"}}, r"by the versions of jaxae .* and 9; merge runs of the same"),
-        (("first", "rest"), {"measured": {"git_commit": "x"}}, "were measured again by different code"),
-        (("first", "rest"), {"data": [{"sha256": "0" * 64}]}, "SHA-256 0000"),
-        (("first", "rest"), {"status": "interrupted"}, "is interrupted; finish it with: .*python.* -m"),
-    ],
-)
-def test_what_is_no_part_of_one_run_is_refused(parts, names, changes, words, tmp_path):
-    folders = [Path(shutil.copytree(parts[name], tmp_path / f"{i}-{name}")) for i, name in enumerate(names)]
-    folders = folders if names[0] != names[1] else folders[:1] * 2
-    made = read(folders[-1], "manifest.json")
-    for name, change in changes.items():
-        old = made.get(name)
-        made[name] = old | change if isinstance(old, dict) else [{**old[0], **change[0]}] if name == "data" else change
-    (folders[-1] / "manifest.json").write_text(json.dumps(made))
-    with pytest.raises(UsageError, match=words):
-        merge_runs(folders, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_merged_run_has_the_sources_of_all_its_parts(parts, tmp_path):
-    own = {"unit": {"a": "1", "b": "2"}, "standardised": {"b": "2", "c": "3"}}
-    for name, pretrained in own.items():
-        folder = Path(shutil.copytree(parts[name], tmp_path / name))
-        file = {"role": f"weights of {name}", "name": "w", "bytes": 1, "sha256": "0"}
-        made = read(folder, "manifest.json") | {"pretrained": pretrained, "files": [file]}
-        (folder / "manifest.json").write_text(json.dumps(made))
-    merge_runs([tmp_path / name for name in own], tmp_path / "out")
-    made = read(tmp_path / "out", "manifest.json")
-    assert made["pretrained"] == {"a": "1", "b": "2", "c": "3"}
-    assert {file["role"] for file in made["files"]} == {f"weights of {name}" for name in own}
-    (tmp_path / "unit" / "manifest.json").write_text(
-        json.dumps(read(tmp_path / "unit", "manifest.json") | {"pretrained": {"b": "other"}})
-    )
-    with pytest.raises(UsageError, match="used another pretrained 'b' each"):
-        merge_runs([tmp_path / name for name in own], tmp_path / "again")
-
-
-def test_parts_without_checkpoints_are_refused_and_leave_nothing(parts, tmp_path):
-    first = Path(shutil.copytree(parts["first"], tmp_path / "first"))
-    shutil.rmtree(first / "checkpoints")
-    with pytest.raises(UsageError, match="holds no checkpoint, so its run can't be merged"):
-        merge_runs([first, parts["rest"]], tmp_path / "out")
-    assert not (tmp_path / "out").exists()

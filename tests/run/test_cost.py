@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 import jaxae as ae
-from experiments import bottleneck, digit_codes
+from experiments import bottleneck
 from jaxae.__main__ import main
 from jaxae.run import cost, terminal
 from jaxae.run.command_line import parsed
@@ -48,12 +48,25 @@ def test_a_day_is_warned_of_and_nothing_known_is_nothing_said(experiment):
     assert cost.words_of_cost(cost.cost_of(dataclasses.replace(experiment, measured=None), bottleneck.Config())) == ""
 
 
-def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    ae.cli(digit_codes.EXPERIMENT, ["--arms", "transposed-2-mse", "upsampling-2-mse", "--epochs", "1", "--dry-run"])
-    said = capsys.readouterr().out
-    assert "arm 2 of 2, upsampling 2: 3 lanes, 1 epoch, batch 128" in said
-    assert [*tmp_path.iterdir()] == []
+def test_a_cost_says_what_it_was_measured_with_and_seeds_limits_and_epochs_are_no_other_flags(experiment):
+    found = cost.cost_of(experiment, bottleneck.Config(seeds=5, epochs=3, limit=500, test_limit=20, batch_size=64))
+    assert found is not None
+    assert (found.seeds, found.others) == (2, ("--batch-size 2048",))
+
+
+def test_jobs_are_cut_by_the_saved_result_whatever_the_images(experiment):
+    plain = bottleneck.Config(code_sizes=(2, 8), epochs=5)
+    synthetic, own = dataclasses.replace(plain, source="synthetic"), dataclasses.replace(plain, dataset="./photos")
+    for config in plain, synthetic, own:
+        found = cost.weights_of(experiment, config)
+        assert found == {"code 2": pytest.approx(25), "code 8": pytest.approx(75)}
+    unknown = dataclasses.replace(experiment, measured=None)
+    assert cost.weights_of(unknown, plain) == {"code 2": 5, "code 8": 5}
+
+
+def test_a_result_is_read_for_the_help_alone(experiment, monkeypatch):
+    monkeypatch.setattr("jaxae.run.cost.load_json", lambda *_: pytest.fail("it is read"))
+    parsed(experiment, ["--code-sizes", "3"])
 
 
 def test_the_help_begins_with_the_studys_own_flags_and_what_they_cost(experiment, capsys):

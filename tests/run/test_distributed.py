@@ -8,10 +8,11 @@ import subprocess
 import sys
 
 import pytest
-from quick import ROOT
+from quick import EXPERIMENT, ROOT, at
 
 from jaxae.errors import UsageError
 from jaxae.run.flags import Flags
+from jaxae.run.run import Run
 
 SAME = ("history.json", "results.json", "findings.json", "scores.npz")
 MOST = 240  # seconds within which every process must have ended
@@ -67,6 +68,12 @@ def test_two_processes_of_which_one_dies_give_the_bits_of_one_resumed_by_one_or_
 def test_what_several_processes_lack_is_refused(given, words):
     with pytest.raises(UsageError, match=words):
         Flags(**given)
+
+
+def test_the_command_that_goes_on_is_for_several_processes_too(tmp_path):
+    config = at(tmp_path / "run", distributed=True, coordinator="10.0.0.1:1234", processes=2, process=1)
+    again = Run(EXPERIMENT, config).again()
+    assert " --resume --distributed --coordinator 10.0.0.1:1234 --processes 2 " in again
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import re
 import signal
 import subprocess
@@ -12,8 +13,9 @@ from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
 
 import jaxae as ae
 from experiments.fc_vs_conv.method import Config
+from experiments.unmix.method import Config as Unmix
 from jaxae.errors import UsageError
-from jaxae.run import command_line, flags, planning, steps
+from jaxae.run import command_line, flags, manifest, planning, steps
 from jaxae.run.experiment import find_experiment
 from jaxae.run.jobs import pieces
 from jaxae.run.merging import merge_runs
@@ -98,17 +100,66 @@ def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path
     assert "job" not in read(tmp_path / "merged", "manifest.json")
 
 
-def test_a_plan_trains_nothing_and_says_what_would_be_trained(capsys, monkeypatch, tmp_path):
+def test_a_manifest_says_which_job_it_is_of_from_the_first(tmp_path):
+    def train(run):
+        assert read(run.folder, "manifest.json")["job"]["of"] == 2
+        raise UsageError("seen")
+
+    job = planning.job(EXPERIMENT, at(tmp_path / "run", job="1/2"))
+    with pytest.raises(UsageError, match=r"^seen$"):
+        steps.perform(dataclasses.replace(EXPERIMENT, train=train), job.config, job=job.note)
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ({"number": "1", "of": 2, "config": {}}, r"job\.number is '1'"),
+        ({"number": 1, "of": 10**12, "config": {}}, "it is job 1 of 1000000000000; take the run from a sound copy"),
+        ({"number": 0, "of": 2, "config": {}}, "it is job 0 of 2"),
+    ],
+)
+def test_a_note_of_a_job_that_is_none_is_refused(job, words, tmp_path):
+    made = manifest.new_manifest(EXPERIMENT, QUICK)
+    with pytest.raises(UsageError, match=words):
+        manifest.known_manifest(made | {"job": job}, tmp_path)
+
+
+def planned(tmp_path, monkeypatch, capsys, *words):
+    """What a plan of synthetic digits says, by a result of them in which conv takes four times as long as fc."""
     monkeypatch.chdir(tmp_path)
-    words = "--source synthetic --limit 205 --epochs 2 --seeds 4 --arms fc --plan --jobs 2"
-    command_line.cli(EXPERIMENT, [*map(str, words.split())])
-    said = capsys.readouterr().out
-    assert not [*tmp_path.iterdir()]
-    epyc = read(ROOT / "experiments" / "results", "fc_vs_conv_fc_10_seeds.json")["manifest"]
-    seconds = 4 * 2 * 200 / epyc["arms"]["fc standardised"]["images_per_second"]
-    assert re.search(rf"\nfc standardised +4 +2 +20 +1,600 +{seconds:,.0f} s ", said), said
-    assert "A: AMD EPYC, 2 cores\n" in said
-    assert re.findall(r"\n(\d/2) +(\d to \d)", said) == [("1/2", "0 to 1"), ("2/2", "2 to 3")]
+    made = manifest.new_manifest(EXPERIMENT, Config(source="synthetic", limit=1000, targets=("unit",), seeds=2))
+    told = {
+        "arms": {"fc unit": {"wall_seconds": 1000.0}, "conv unit": {"wall_seconds": 4000.0}},
+        "wall_seconds": 5400.0,
+    }
+    data = [{"role": "mnist train", "split": "train", "n": 1000, "of": 60_000}]
+    (tmp_path / "saved.json").write_text(json.dumps({"manifest": {**made, **told, "data": data}}))
+    study = dataclasses.replace(EXPERIMENT, measured=tmp_path / "saved.json")
+    command_line.cli(study, ["--source", "synthetic", "--limit", "1000", "--targets", "unit", "--plan", *words])
+    assert [*tmp_path.iterdir()] == [tmp_path / "saved.json"]
+    return capsys.readouterr().out
+
+
+def test_a_plan_trains_nothing_and_says_what_would_be_trained(tmp_path, monkeypatch, capsys):
+    said = planned(tmp_path, monkeypatch, capsys, "--epochs", "20", "--seeds", "4", "--batch-size", "30", "--jobs", "3")
+    assert re.search(r"\nconv unit +4 +20 +33 +79,200 +4\.4 h", said), said  # four times 4,000 s
+    assert "In all, with measuring, about 5.7 h" in said  # 4 x 5,000 s, and 400 s that were not training
+    assert "; measured with 2 seeds at once, --batch-size 10." in said
+    assert re.findall(r"\n(\d/3) +(\d to \d) +(\w+) ", said) == [
+        ("1/3", "0 to 3", "fc"), ("2/3", "0 to 1", "conv"), ("3/3", "2 to 3", "conv")
+    ]  # fmt: skip
+
+
+def test_the_plan_of_a_job_is_of_that_job(tmp_path, monkeypatch, capsys):
+    said = planned(tmp_path, monkeypatch, capsys, "--seeds", "4", "--job", "2/3")
+    assert "--seeds 4" in said and "--job 2/3\n1 arm of 2 seeds from 0 each" in said, said
+    assert "conv unit" in said and "fc unit" not in said
+
+
+def test_a_plan_downloads_nothing(tmp_path, monkeypatch):
+    unmix = find_experiment("experiments.unmix")
+    monkeypatch.setattr("jaxae.models.weights.imagenet", lambda: pytest.fail("it downloads"))
+    planning.show(unmix, Unmix(source="synthetic", pretrained=("imagenet",), quiet=True))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from quick import at, perform
 
 import jaxae as ae
 from jaxae.__main__ import main
+from jaxae.files import digest_of, sealed, write_json
 from jaxae.models import cards
+from jaxae.models.weights.files import save_safetensors
 from jaxae.run import export, model_files
 from jaxae.transforms import MNIST, SIGNED, UNIT, standardise, to_scale, to_signed, to_unit
 
@@ -139,6 +141,47 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
     refused("no program 'add'", ae.load_program, whole, "add")
     refused("holds no run", ae.load, tmp_path)
     refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
+
+
+def test_a_card_that_lacks_a_field_and_names_that_lie_in_others_are_refused(tmp_path):
+    folder = ae.save(fitted("mlp"), tmp_path / "model")
+    whole = json.loads((folder / "card.json").read_text())
+
+    def load_with(**changes):
+        card = {**whole, **changes}
+        write_json(folder / "card.json", sealed({name: value for name, value in card.items() if value is not None}))
+        ae.load(folder)
+
+    refused("name is missing; copy the folder again", load_with, name=None)
+    refused("name is 3", load_with, name=3)
+    refused(r"files\.model\.safetensors is 3", load_with, files={"model.safetensors": 3})
+    for names in ("a", "a/b"), ("a/b", "a"):
+        save_safetensors(folder / "model.safetensors", dict.fromkeys(names, np.zeros(1, np.float32)))
+        refused(
+            "has tensors a and a/b", load_with, files={"model.safetensors": digest_of(folder / "model.safetensors")}
+        )
+
+
+def test_what_an_export_would_drop_or_write_over_is_refused(tmp_path, run):
+    for name in ("name", "files", "platforms", "sha256"):
+        refused(f"the card says '{name}' of itself", ae.export, fitted("mlp"), tmp_path / "model", **{name: "mine"})
+    saved, out = ae.save(fitted("mlp"), tmp_path / "saved"), tmp_path / "out"
+    for given in {"seed": 0}, {"which": "best"}, {"given": "mine.py"}, {"arm": "a"}:
+        refused(
+            "leave out the arm, --seed, --which",
+            export.export_run,
+            saved,
+            out=out,
+            **{"arm": "", "seed": None, **given},
+        )
+    assert not out.exists()
+
+
+def test_a_study_that_is_named_is_found_without_an_arm(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(export, "_own_study", lambda made, arm, given: asked.append(arm))
+    export.export_run(run, "", tmp_path / "out", seed=None, given="mine.py")
+    assert asked == ["fc standardised"]
 
 
 @pytest.mark.parametrize(

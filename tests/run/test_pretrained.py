@@ -1,6 +1,7 @@
 """Models that runs use and don't study: trained once, then read from the cache, the same bits whoever trained them."""
 
 import dataclasses
+import types
 from typing import Any
 
 import jax
@@ -10,8 +11,10 @@ import pytest
 from experiments import digit_classifier
 from experiments.digit_classifier import EXPERIMENT, NAME
 from jaxae import checkpoint
+from jaxae.errors import UsageError
 from jaxae.models import DigitClassifier
 from jaxae.run import steps
+from jaxae.run.experiment import find_experiment
 from jaxae.run.pretrained import kept_folder
 from jaxae.run.run import Run
 
@@ -42,6 +45,32 @@ def test_a_later_run_reads_it(kept, tmp_path):
     variables = judge(tmp_path / "later")[1]
     assert not (tmp_path / "later" / "checkpoints").exists()
     jax.tree.map(np.testing.assert_array_equal, variables, kept[1])
+
+
+def test_it_is_trained_once_in_a_run_where_the_cache_can_not_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JAXAE_CACHE", str(tmp_path / "file"))
+    with Run(EXPERIMENT, dataclasses.replace(QUICK, out=tmp_path / "run")) as run:
+        train = run.data("mnist", "train")
+        assert train is run.data("mnist", "train", use="judge")  # the same images are the same arrays
+        given = study(train), train, digit_classifier.recipe(QUICK)
+        assert run.pretrained(*given) is run.pretrained(*given)
+
+
+@pytest.mark.parametrize("name", ["bottleneck", "digit_addition"])
+def test_several_processes_are_told_before_anything_is_trained(name, tmp_path, monkeypatch):
+    def late(*_, **__):
+        raise AssertionError("it trains")
+
+    user = find_experiment(f"experiments.{name}")
+    monkeypatch.setenv("JAXAE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Run, "train", late)
+    monkeypatch.setattr("jaxae.run.pretrained.hosts", types.SimpleNamespace(several=lambda: True))
+    with (
+        pytest.raises(UsageError, match="without --distributed, with --epochs 1 and else the same flags"),
+        Run(user, user.config(source="synthetic", quiet=True, out=tmp_path / "run")) as run,
+    ):
+        user.train(run)
 
 
 def test_other_training_is_another_folder(kept):
