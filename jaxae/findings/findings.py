@@ -14,6 +14,7 @@ import jaxae.findings.verdicts as verdicts
 from jaxae.errors import UsageError
 from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured
 from jaxae.findings.departures import Departure, departures, missing_images
+from jaxae.findings.margins import OVER_IMAGES
 from jaxae.findings.measures import combined, of_training
 from jaxae.train.trained import Trained
 
@@ -24,7 +25,7 @@ UNLISTED = (
     "/best",
     " over epochs",
     "parameters",
-    verdicts.OVER_IMAGES,
+    OVER_IMAGES,
 )  # measures that are rows only where a claim names them
 
 

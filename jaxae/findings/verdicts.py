@@ -6,7 +6,7 @@ tell it from a number a quarter away, from other readings and from baselines. In
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -26,29 +26,10 @@ from jaxae.findings.claims import (
     between,
     measured,
 )
-from jaxae.findings.scales import on_scale, own_margin
+from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, unknown_rivals
+from jaxae.findings.scales import on_scale
 from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, spread
 from jaxae.findings.statistics import share_interval, share_over_seeds
-
-OVER_IMAGES = ", deviation over images"  # what follows a metric's name in the measure that tells it
-
-
-class Tried(NamedTuple):
-    """What verdicts are made of: the measures, the seeds and the dead among them, by arm; what bars a comparison; and,
-    by set, 1 / n - 1 / N of the n test images that were at hand of N."""
-
-    measures: Measures
-    seeds: Sequence[int]
-    dead: Mapping[str, Sequence[int]]
-    barred: Sequence[str]
-    missing: Mapping[str, float]
-
-    def living(self, arm: str, metric: str, *others: str) -> np.ndarray:
-        """A measure of the seeds that live in the arm and in others, f64[n]; of all where that would leave none."""
-        values = np.atleast_1d(self.measures[arm][metric])
-        gone = {seed for name in (arm, *others) for seed in self.dead.get(name, ())}
-        alive = np.array([seed not in gone for seed in self.seeds])
-        return values[alive] if len(values) == len(alive) and alive.any() else values
 
 
 def judge(
@@ -189,19 +170,23 @@ def _commonest(hits: np.ndarray) -> tuple[str, str]:
 def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     """A number against the range of single runs, and that range against the margin."""
     assert row.mean is not None
-    error = _error_of_images(claim, tried, row.mean)
+    error = error_of_images(claim, tried, row.mean)
     found, words = _spread(claim, tried, on_scale(row.values, claim.scale))
     half, centre = float(found.half_width(row.n_seeds, error)), float(on_scale(row.mean, claim.scale))
     pi95 = between((centre - half, centre + half), claim.scale)
     assert pi95 is not None
     low, high = pi95[0] - claim.half_digit, pi95[1] + claim.half_digit
     row = replace(row, pi95=pi95)
-    span = f"{_brief(low, claim.reported)} to {_brief(high, claim.reported)}{words}"
+    span = f"{brief(low, claim.reported)} to {brief(high, claim.reported)}{words}"
     if not low <= claim.reported <= high:
         side = "above" if claim.reported > high else "below"
         said = f"the report's is {side} the range of a single run, {span}"
         return replace(row, verdict=DIFFERS, reason="; ".join(filter(None, [said, claim.reason])))
-    margin, nearest = _margin(claim, tried)
+    margin, nearest = margin_of(claim, tried)
+    if half <= margin and (unknown := unknown_rivals(claim, tried)):
+        beside = f"{' and '.join(unknown)}, from which it must be told, {'was' if len(unknown) == 1 else 'were'}"
+        why = f"inside the range of a single run, {span}, but {beside} not measured in this run"
+        return replace(row, verdict=INCONCLUSIVE, reason=why)
     if half <= margin:
         return replace(row, verdict=REPRODUCED, reason=f"inside the range of a single run, {span}")
     wide = f"its half width of {_width(half, claim)} is above {_width(margin, claim)}, {nearest}"
@@ -225,30 +210,6 @@ def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str
     return both, f" (deviation pooled over {both.arms} arms that are alike, {both.freedom:.1f} degrees of freedom)"
 
 
-def _margin(claim: Claim, tried: Tried) -> tuple[float, str]:
-    """The widest half width that decides, on the claim's scale, and what sets it."""
-    if claim.margin is not None:
-        margins = [(claim.margin, "the margin of this number")]
-    else:
-        margins = [(own_margin(claim.reported, claim.scale), "a quarter of the number")]
-    place = float(on_scale(claim.reported, claim.scale))
-    for name, arm, metric, value in claim.rivals:
-        if value is None and metric in tried.measures.get(arm, {}):
-            value = float(tried.living(arm, metric).mean())
-        if value is not None and np.isfinite(there := float(on_scale(value, claim.scale))):
-            margins.append((abs(there - place) / 2, f"half the way to {name}, {_brief(value, claim.reported)}"))
-    return min(margins)
-
-
-def _error_of_images(claim: Claim, tried: Tried, mean: float) -> float:
-    """The standard error, on the claim's scale, that comes of testing on a part of a set; 0 where it isn't known."""
-    name = f"{claim.metric}{OVER_IMAGES}"
-    if not tried.missing.get(claim.test_set) or name not in tried.measures[claim.arm]:
-        return 0.0
-    error = float(tried.living(claim.arm, name).mean()) * tried.missing[claim.test_set] ** 0.5
-    return error / mean if claim.scale == "log" else error
-
-
 def _would(seeds: int | None) -> str:
     return f"{seeds} seeds would decide" if seeds else f"as it stands no number of seeds up to {MOST:,} would"
 
@@ -269,12 +230,3 @@ def _explained(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
             reading = other.reading or f"{other.arm}, {other.metric}"
             return replace(row, verdict=EXPLAINED, reason=f"{row.reason}; it is reproduced when read as: {reading}")
     return row
-
-
-def _brief(value: float, other: float) -> str:
-    """Four digits of `value`, or as many as it takes to stay on its side of `other`."""
-    for digits in range(4, 17):
-        text = f"{value:.{digits}g}"
-        if (float(text) > other) == (value > other) and (float(text) < other) == (value < other):
-            break
-    return text

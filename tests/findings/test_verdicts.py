@@ -36,12 +36,27 @@ def test_inside_a_range_that_is_too_wide_nothing_is_decided():
 
 @pytest.mark.parametrize(("rival", "verdict"), [(3 + 2.01 * HALF, "reproduced"), (3 - 1.99 * HALF, "inconclusive")])
 def test_a_range_must_be_narrower_than_half_the_way_to_the_nearest_rival(rival, verdict):
-    claim = replace(
-        CLAIM, margin=100.0, rivals=(Rival("far", value=1e3), Rival("the sum", "b", "m"), Rival("absent", "c", "m"))
-    )
+    claim = replace(CLAIM, margin=100.0, rivals=(Rival("far", value=1e3), Rival("the sum", "b", "m")))
     found = judge(claim, others={"b": [rival - 1, rival, rival + 1]})
     assert found.verdict == verdict
     assert ("half the way to the sum" in found.reason) == (verdict == "inconclusive")
+
+
+def test_a_rival_that_was_not_measured_leaves_a_number_open():
+    claim = replace(CLAIM, rivals=(Rival("the variance", "b", "m"),))
+    assert judge(claim, others={"b": [1e3, 1e3, 1e3]}).verdict == "reproduced"
+    alone = judge(claim)
+    assert alone.verdict == "inconclusive"
+    assert alone.reason.endswith("but the variance, from which it must be told, was not measured in this run")
+    assert judge(replace(claim, reported=100.0)).verdict == "differs"  # wherever the rival lies
+
+
+def test_a_rivals_mean_is_that_on_the_scale():
+    claim = replace(CLAIM, reported=1.0, margin=2.0, scale="log", rivals=(Rival("other", "b", "m"),))
+    values = np.exp([-0.1, 0.0, 0.1])  # 0.1 * HALF = 0.497 on either side
+    # half the way to the geometric mean 10^0.4 is 0.461, to the arithmetic one, 4.2, it would be 0.717
+    found = judge(claim, values, others={"b": [1.0, 1.0, 10**1.2]})
+    assert (found.verdict, "other, 2.512" in found.reason) == ("inconclusive", True)
 
 
 def test_a_quarter_of_the_number_is_the_margin_where_none_is_named():
