@@ -106,10 +106,11 @@ class Findings:
         """Whether all of these were measured of the arm."""
         return arm in self.measures and self.measures[arm].keys() >= {*metrics}
 
-    def rows(self, claims: Sequence[Claim] = (), shares: Mapping[str, int] | None = None) -> tuple[Row, ...]:
+    def rows(self, claims: Sequence[Claim] = (), shares: Mapping[Any, int] | None = None) -> tuple[Row, ...]:
         """A row for every claim, then the other measures, then the paired differences.
 
-        `shares` names the metrics that are percentages of so many images, {metric: images}.
+        `shares` names the metrics that are percentages of so many images, {metric: images}, or {(arm, metric): images}
+        where arms differ.
         """
         common: dict[str, Any] = {"seeds": self.seeds, "dead": self.dead}
         barred = [departure.words for departure in self.departures if departure.bars]

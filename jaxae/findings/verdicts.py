@@ -74,19 +74,22 @@ def rows_of(
     *,
     seeds: Sequence[int],
     dead: Mapping[str, Sequence[int]],
-    shares: Mapping[str, int] | None = None,
+    shares: Mapping[Any, int] | None = None,
 ) -> list[Row]:
     """A row for every measure; where seeds died, a second one without them.
 
-    `shares` names those that are percentages of a number of images, which then have exact intervals.
+    `shares` names those that are percentages of a number of images, which then have exact intervals: by metric, or by
+    (arm, metric) where arms differ.
     """
+    images = shares or {}
     rows = [
         row
         for arm, values in measures.items()
         for metric, numbers in values.items()
         for row in _with_and_without(arm, metric, numbers, seeds, dead.get(arm, ()))
     ]
-    return [_as_share(row, (shares or {})[row.metric]) if row.metric in (shares or {}) else row for row in rows]
+    counted = [(row, images.get((row.arm, row.metric), images.get(row.metric))) for row in rows]
+    return [_as_share(row, cases) if cases else row for row, cases in counted]
 
 
 def paired(difference: Difference, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
