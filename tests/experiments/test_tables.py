@@ -37,6 +37,12 @@ def test_a_number_counts_once_where_most_seeds_can_be_judged():
     assert verdicts_table(results)[-1][0] == "all"
 
 
+def test_a_number_that_no_file_has_tried_in_the_deciding_reading_is_not_comparable():
+    tried, other = row(NARROW, "reproduced"), dataclasses.replace(row(NARROW, "reproduced", 2.0), primary=False)
+    found = numbers_of([said("x", tried, other), said("y", other)])["009"]
+    assert [(row.reported, row.verdict) for row in found] == [(1.0, "reproduced"), (2.0, "not comparable")]
+
+
 def test_chance_is_what_narrow_ranges_cover_of_a_factor_of_two():
     results = [
         said("x", row(NARROW, "reproduced"), dataclasses.replace(row([1.0, 2.0, 3.0], "inconclusive"), metric="wide"))
