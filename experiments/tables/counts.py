@@ -66,7 +66,7 @@ def readings_of(results: Sequence[Said], report: str) -> int:
     """In how many readings a report's numbers were tried, those that decide among them."""
     return len(
         {
-            (said.saved.experiment.name, row.arm, row.metric, row.reported, row.reading)
+            (said.saved.experiment.name, "" if row.exact else row.arm, row.metric, row.reported, row.reading)
             for said in results
             if said.report == report
             for row in claimed(said.document.rows)
@@ -110,7 +110,7 @@ def _covered(row: Row) -> float:
     """How much of the numbers within a factor of APART lies in the row's range, where that is narrow enough."""
     assert row.pi95 is not None and row.reported is not None
     low, high = (float(on_scale(end, row.scale)) for end in row.pi95)
-    if (high - low) / 2 > own_margin(row.reported, row.scale):
+    if (high - low) / 2 > (own_margin(row.reported, row.scale) if row.margin is None else row.margin):
         return 0.0
     if row.scale == "decibel":
         return min((high - low) / (20 * np.log10(APART)), 1.0)

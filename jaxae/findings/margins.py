@@ -66,6 +66,13 @@ def error_of_images(claim: Claim, tried: Tried, mean: float) -> float:
     return error / mean if claim.scale == "log" else error
 
 
+def over_seeds_alone(claim: Claim, tried: Tried) -> str:
+    """What is to be said of a range that lacks the error of few test images; nothing of one that has it or needn't."""
+    if not tried.missing.get(claim.test_set) or f"{claim.metric}{OVER_IMAGES}" in tried.measures[claim.arm]:
+        return ""
+    return " (over seeds only: what other test images would change wasn't measured)"
+
+
 def brief(value: float, other: float) -> str:
     """Four digits of `value`, or as many as it takes to stay on its side of `other`."""
     for digits in range(4, 17):

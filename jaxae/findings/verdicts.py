@@ -26,7 +26,7 @@ from jaxae.findings.claims import (
     between,
     measured,
 )
-from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, unknown_rivals
+from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, over_seeds_alone, unknown_rivals
 from jaxae.findings.scales import on_scale
 from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, spread
 from jaxae.findings.statistics import share_interval, share_over_seeds
@@ -178,15 +178,18 @@ def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     half, centre = float(found.half_width(row.n_seeds, error)), float(on_scale(row.mean, claim.scale))
     pi95 = between((centre - half, centre + half), claim.scale)
     assert pi95 is not None
-    low, high = pi95[0] - claim.half_digit, pi95[1] + claim.half_digit
-    row = replace(row, pi95=pi95)
-    span = f"{brief(low, claim.reported)} to {brief(high, claim.reported)}{words}"
-    if not low <= claim.reported <= high:
+    margin, nearest = margin_of(claim, tried)
+    unknown = unknown_rivals(claim, tried)
+    row = replace(row, pi95=pi95, margin=0.0 if unknown else margin)
+    low, high = pi95
+    span = f"{' to '.join(brief(end, claim.reported) for end in pi95)}{words}{over_seeds_alone(claim, tried)}"
+    if not low - claim.half_digit <= claim.reported <= high + claim.half_digit:
         side = "above" if claim.reported > high else "below"
         said = f"the report's is {side} the range of a single run, {span}"
         return replace(row, verdict=DIFFERS, reason="; ".join(filter(None, [said, claim.reason])))
-    margin, nearest = margin_of(claim, tried)
-    if half <= margin and (unknown := unknown_rivals(claim, tried)):
+    if not low <= claim.reported <= high:
+        span += ", with the rounding of the printed number"
+    if half <= margin and unknown:
         beside = f"{' and '.join(unknown)}, from which it must be told, {'was' if len(unknown) == 1 else 'were'}"
         why = f"inside the range of a single run, {span}, but {beside} not measured in this run"
         return replace(row, verdict=INCONCLUSIVE, reason=why)

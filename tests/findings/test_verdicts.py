@@ -123,6 +123,21 @@ def test_the_error_of_few_test_images_is_added():
         assert judge(claim, **options).pi95 == pytest.approx((2 - HALF, 2 + HALF), abs=1e-5)
 
 
+def test_without_the_error_of_few_test_images_the_range_is_said_to_be_over_seeds_only():
+    claim, more = replace(CLAIM, test_set="photos"), {f"m{results.OVER_IMAGES}": [3.0, 3.0, 3.0]}
+    for options, said in (
+        ({}, True), ({"more": more}, False), ({"missing": {"photos": 0.0}}, False), ({"missing": {}}, False),
+    ):  # fmt: skip
+        assert ("over seeds only" in judge(claim, **{"missing": {"photos": 0.0009}, **options}).reason) == said
+
+
+def test_the_rounding_of_the_printed_number_is_said_where_it_decides():
+    for step, said in ((-0.01, False), (0.01, True)):
+        row = judge(replace(CLAIM, reported=2 + HALF + step, half_digit=0.05, margin=9.0))
+        assert row.verdict == "reproduced"
+        assert ("-2.968 to 6.968" in row.reason, "with the rounding" in row.reason) == (True, said)
+
+
 def test_readings_that_do_not_decide_are_judged_and_marked():
     row = judge(replace(CLAIM, primary=False))
     assert (row.primary, row.verdict) == (False, "reproduced")
