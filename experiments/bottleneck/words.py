@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import experiments.bottleneck.pictures as pictures
 import jaxae as ae
 from experiments import digit_classifier, own_images
@@ -52,8 +50,8 @@ def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:
         difference = found.difference(name, f"PCA {size}", "test/mse")
         side = ae.results.side_of_zero(difference)
         sides["below" if side < 0 else "above" if side > 0 else "undecided"].append(size)
-        if not side and len(difference) > 1 and len({*np.sign(difference)}) == 1:
-            sides["one sign"][size] = ae.results.telling_seeds(difference)
+        if few := numbers.undecided(difference):
+            sides["one sign"][size] = few
     return sides
 
 

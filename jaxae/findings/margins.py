@@ -70,7 +70,7 @@ def over_seeds_alone(claim: Claim, tried: Tried) -> str:
     """What is to be said of a range that lacks the error of few test images; nothing of one that has it or needn't."""
     if not tried.missing.get(claim.test_set) or f"{claim.metric}{OVER_IMAGES}" in tried.measures[claim.arm]:
         return ""
-    return " (over seeds only: what other test images would change wasn't measured)"
+    return " (over seeds only: the error of few images wasn't measured)"
 
 
 def brief(value: float, other: float) -> str:

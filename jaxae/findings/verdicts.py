@@ -28,7 +28,7 @@ from jaxae.findings.claims import (
 )
 from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, over_seeds_alone, unknown_rivals
 from jaxae.findings.scales import on_scale
-from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, spread
+from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, of_few, spread
 from jaxae.findings.statistics import share_interval, share_over_seeds
 
 
@@ -167,7 +167,7 @@ def _commonest(hits: np.ndarray) -> tuple[str, str]:
     seen = f"in {count} of {of} seeds, which leaves any share from {low:.0%} to {high:.0%} open"
     if low > 0.5:
         return REPRODUCED, seen
-    return (DIFFERS, seen) if high < 0.5 else (INCONCLUSIVE, f"{seen}; {_would(deciding_share(count, of))}")
+    return (DIFFERS, seen) if high < 0.5 else (INCONCLUSIVE, f"{seen}; {_would(deciding_share(count, of), 'share')}")
 
 
 def _held(row: Row, claim: Claim, tried: Tried) -> Row:
@@ -196,10 +196,8 @@ def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     if half <= margin:
         return replace(row, verdict=REPRODUCED, reason=f"inside the range of a single run, {span}")
     wide = f"its half width of {_width(half, claim)} is above {_width(margin, claim)}, {nearest}"
-    least = deciding_seeds(found, row.n_seeds, margin, error)
-    return replace(
-        row, verdict=INCONCLUSIVE, reason=f"inside the range of a single run, {span}, but {wide}; {_would(least)}"
-    )
+    would = _would(deciding_seeds(found, row.n_seeds, margin, error), f"spread{of_few(found.freedom)}")
+    return replace(row, verdict=INCONCLUSIVE, reason=f"inside the range of a single run, {span}, but {wide}; {would}")
 
 
 def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str]:
@@ -211,13 +209,14 @@ def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str
     if not group or any(len(seeds) != len(values) for seeds in group):  # a seed that lives here died in another
         return found, ""
     both = spread(on_scale(group[0], claim.scale), [on_scale(other, claim.scale) for other in group[1:]])
-    if both is None or both.arms == 1:
+    if both is None or both.freedom - found.freedom < 1:  # what is gained is nothing
         return found, ""
     return both, f" (deviation pooled over {both.arms} arms that are alike, {both.freedom:.1f} degrees of freedom)"
 
 
-def _would(seeds: int | None) -> str:
-    return f"{seeds} seeds would decide" if seeds else f"as it stands no number of seeds up to {MOST:,} would"
+def _would(seeds: int | None, known: str) -> str:
+    """How many seeds would decide, if what is known of them stayed as it is."""
+    return f"{f'about {seeds}' if seeds else f'no number up to {MOST:,} of'} seeds would decide at this {known}"
 
 
 def _width(half: float, claim: Claim) -> str:

@@ -71,7 +71,8 @@ def test_the_seeds_that_would_decide_are_the_least_whose_range_is_narrow_enough(
     assert found == (1, 2, 1)
     assert results.deciding_seeds(found, 3, 2.5) == 9
     assert results.deciding_seeds(found, 3, 1.9) is None  # 1.96 is what is left of it
-    assert judge(replace(CLAIM, margin=2.5)).reason.endswith("; 9 seeds would decide")
+    would = "; about 9 seeds would decide at this spread, of 2 degrees of freedom"
+    assert judge(replace(CLAIM, margin=2.5)).reason.endswith(would)
     assert results.telling_seeds(VALUES) == 4  # 3.182 / 2 is below the mean, 4.303 / sqrt(3) isn't
     assert results.telling_seeds([-1.0, 1.0]) is None
 
@@ -103,9 +104,11 @@ def test_like_arms_have_one_deviation_with_the_freedom_that_they_have_together()
     apart = [1.0, -2.0, 1.0] / np.sqrt(3)  # as far apart as -1, 0 and 1, and uncorrelated with them
     assert results.spread(VALUES, [VALUES]) == pytest.approx((1, 2, 2))  # equal arms tell nothing new
     assert results.spread(VALUES, [apart]) == pytest.approx((1, 4, 2))
-    assert results.spread(VALUES, [10 * np.array(VALUES)]) == (1, 2, 1)  # Bartlett: p = 0.03
-    assert stats.bartlett(VALUES, 3 * apart).pvalue < 0.25
-    assert results.spread(VALUES, [3 * apart]) == (1, 2, 1)
+    assert results.spread(VALUES, [10 * np.array(VALUES)]) == (1, 2, 1)
+    # Pitman and Morgan: 1 + 100 and 1 - 100 make a correlation of -0.980, t = -4.95 with 1 degree, p = 0.127
+    assert results.spread(VALUES, [10 * apart]) == (1, 2, 1)
+    assert stats.bartlett(VALUES, 1.3 * np.array(VALUES)).pvalue > 0.25  # which is blind to it that they are pairs
+    assert results.spread(VALUES, [1.3 * np.array(VALUES)]) == (1, 2, 1)
     pooled = judge(replace(CLAIM, alike=("a", "b")), others={"b": apart})
     assert "pooled over 2 arms that are alike, 4.0 degrees of freedom" in pooled.reason
     half = 2.776445 * np.sqrt(4 / 3)  # t(0.975, 4)
@@ -175,5 +178,6 @@ def test_shares_over_seeds_stay_within_0_and_1():
 
 
 def test_seeds_on_one_side_of_zero_are_too_few_where_they_cannot_tell():
-    assert undecided([1.0, 2.0, 3.0]) == "all 3 seeds lie on one side, so there are too few: 4 would tell"
+    few = "all 3 seeds lie on one side, so there are too few: "
+    assert undecided([1.0, 2.0, 3.0]) == f"{few}about 4 would tell at this spread, of 2 degrees of freedom"
     assert [undecided(values) for values in ([-1.0, 2.0, 3.0], [2.0, 2.1, 2.2], [1.0])] == ["", "", ""]
