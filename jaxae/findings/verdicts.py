@@ -216,7 +216,8 @@ def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str
 
 def _would(seeds: int | None, known: str) -> str:
     """How many seeds would decide, if what is known of them stayed as it is."""
-    return f"{f'about {seeds}' if seeds else f'no number up to {MOST:,} of'} seeds would decide at this {known}"
+    number = f"about {seeds} seeds" if seeds else f"no number of seeds up to {MOST:,}"
+    return f"{number} would decide at this {known}"
 
 
 def _width(half: float, claim: Claim) -> str:
