@@ -27,7 +27,7 @@ def say(found: ae.Findings) -> ae.Document:
         measures=found.measures[shown],
         claimed=[row for row in rows if row.reported is not None],
         beside_pca=beside_pca(found, sizes),
-        living={size: found.measures[name][LIVING] for size, name in sizes.items()},
+        living={size: found.values(name, LIVING) for size, name in sizes.items()},
         reductions=sum(found.measures[name][REDUCTIONS].sum() for name in sizes.values()),
         trainings=len(sizes) * len(found.seeds),
         denoising=[denoising(found, shown, metric) for metric in METRICS],

@@ -30,6 +30,7 @@ def say(found: ae.Findings) -> ae.Document:
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
+        models=models,
         outcomes={name: [short(arm) for arm in arms] for name, arms in ends.items()},
         reported=as_reported(rows),
         cured=cured(found),

@@ -28,6 +28,7 @@ def say(found: ae.Findings) -> ae.Document:
         Path(__file__).with_name("words.md"),
         found=found,
         judged=found.judged,
+        large=any(" 7 " in arm for arm in found.measures),
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
         few=too_few(found),
         twins=twins(found),

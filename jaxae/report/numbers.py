@@ -55,6 +55,8 @@ def reproduced(row: Row) -> str:
     if row.scale == "log":
         return f"{number(row.mean)} ({number(row.ci95[0])} to {number(row.ci95[1])})"
     half = (row.ci95[1] - row.ci95[0]) / 2
+    if 0 < half < 10 ** (math.floor(math.log10(abs(row.mean) or half)) - 3):  # finer than four digits of the mean
+        return finer if "±" in (finer := rounded(row.values)) else f"{number(row.mean)} ± {half:#.2g}"
     return f"{number(row.mean)} ± {f'{half:#.2g}'.rstrip('.') if 0 < half < 99.5 else number(half)}"
 
 
