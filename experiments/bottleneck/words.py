@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import experiments.bottleneck.pictures as pictures
 import jaxae as ae
 from experiments import digit_classifier, own_images
@@ -29,15 +27,14 @@ def say(found: ae.Findings) -> ae.Document:
         measures=found.measures[shown],
         claimed=[row for row in rows if row.reported is not None],
         beside_pca=beside_pca(found, sizes),
-        living={size: found.measures[name][LIVING] for size, name in sizes.items()},
+        living={size: found.values(name, LIVING) for size, name in sizes.items()},
         reductions=sum(found.measures[name][REDUCTIONS].sum() for name in sizes.values()),
         trainings=len(sizes) * len(found.seeds),
         denoising=[denoising(found, shown, metric) for metric in METRICS],
         lines={
-            kind: [found.measures[arm][f"line between {kind}/{DETOURS}"] for arm in (shown, "pixels")]
+            kind: [detours(found, arm, f"line between {kind}/{DETOURS}") for arm in (shown, "pixels")]
             for kind in (DIFFERENT, SAME)
         },
-        pairs=found.config.pairs,
         errors={size: found.measures[name]["test/mse"] for size, name in sizes.items()},
         doubt=digit_classifier.doubt(found),
     )
@@ -53,18 +50,29 @@ def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:
         difference = found.difference(name, f"PCA {size}", "test/mse")
         side = ae.results.side_of_zero(difference)
         sides["below" if side < 0 else "above" if side > 0 else "undecided"].append(size)
-        if not side and len(difference) > 1 and len({*np.sign(difference)}) == 1:
-            sides["one sign"][size] = ae.results.telling_seeds(difference)
+        if few := numbers.undecided(difference):
+            sides["one sign"][size] = few
     return sides
 
 
-def shares(found: ae.Findings) -> dict[str, int]:
+def shares(found: ae.Findings) -> dict[Any, int]:
     """The measures that are percentages of images or of paths, and of how many."""
     images = next((entry["n"] for entry in found.origin.data if entry["split"].startswith("test")), 0)
-    pairs, names = found.config.pairs, {name for of in found.measures.values() for name in of}
-    read = {DETOURS: pairs, ENDS: 2 * pairs}
-    paths = {name: count for name in names for ending, count in read.items() if name.endswith(ending)}
-    return {share_name(metric, found.config.noise): images for metric in METRICS} | paths
+    names = [(arm, name) for arm, of in found.measures.items() for name in of]
+    paths = {(arm, name): usable(found, arm, name) for arm, name in names if name.endswith(DETOURS)}
+    ends = {name: 2 * found.config.pairs for _, name in names if name.endswith(ENDS)}
+    return {share_name(metric, found.config.noise): images for metric in METRICS} | paths | ends
+
+
+def usable(found: ae.Findings, arm: str, metric: str) -> int:
+    """Of how many paths the arm's detours are a share, at least: of those without an end that is misread."""
+    misread = found.values(arm, metric.replace(DETOURS, ENDS)).mean() / 100
+    return max(1, round(found.config.pairs * (1 - 2 * misread)))  # were no two misread ends of one path
+
+
+def detours(found: ae.Findings, arm: str, metric: str) -> str:
+    """The share of paths that lead through another digit, with its interval."""
+    return numbers.portion(found.values(arm, metric), usable(found, arm, metric))
 
 
 def denoising(found: ae.Findings, shown: str, metric: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import jaxae as ae
 from experiments import own_images
 from experiments.denoise.measures import GAP, changed
 from experiments.denoise.method import ARMS, LOG, READINGS, claims
+from jaxae.findings import measured
 from jaxae.report import numbers
 
 PSNR, SSIM = "test/psnr, 8-bit", "test/ssim, 8-bit"
@@ -38,7 +39,7 @@ def say(found: ae.Findings) -> ae.Document:
         denoisers=[denoiser(found, ARMS[name]) for name in ("deviation", "variance") if ARMS[name] in found.measures],
         base=base,
         changes=[change(found, name, base) for name in changed(found.measures, base)],
-        gaps={arm: found.measures[arm][f"{GAP}, in standard errors"].mean() for arm in trained(found)},
+        gaps={arm: found.values(arm, f"{GAP}, in standard errors").mean() for arm in trained(found)},
         images=found.facts.get("images", ()),
     )
     tables = (*noise_table(noise, found), *suggestions(found, base), protocols(found), *words.statements)
@@ -57,6 +58,7 @@ class Favour(NamedTuple):
     label: str
     reported: float
     ratio: float
+    scale: Any = "plain"
 
     @property
     def times(self) -> str:
@@ -72,7 +74,7 @@ def which_noise(rows: Sequence[ae.results.Row]) -> list[Favour]:
     for metric in (metric for metric in code if metric in text):
         first, second, number = code[metric], text[metric], code[metric].reported or 0.0
         ratio = ae.results.likelihood_ratio(number, first.values, second.values, first.scale)
-        found.append(Favour(metric, LABELS[metric], number, ratio))
+        found.append(Favour(metric, LABELS[metric], number, ratio, first.scale))
     return found
 
 
@@ -98,7 +100,8 @@ def noise_table(noise: Sequence[Favour], found: ae.Findings) -> list[ae.Table]:
     cells = [
         [
             one.metric, f"{one.reported:g}", numbers.ratio(one.ratio),
-            *(numbers.over_seeds(found.measures[ARMS[name]][one.metric]) for name in READINGS),
+            *(numbers.reproduced(measured("", "", found.values(ARMS[name], one.metric), scale=one.scale))
+              for name in READINGS),
         ]
         for one in noise
     ]  # fmt: skip
@@ -110,7 +113,7 @@ def noise_table(noise: Sequence[Favour], found: ae.Findings) -> list[ae.Table]:
 
 def denoiser(found: ae.Findings, arm: str) -> dict[str, Any]:
     """Scores of what an arm is given, of what it makes of it, and the difference."""
-    seen = found.measures[arm]
+    seen = {metric: found.values(arm, metric) for metric in found.measures[arm]}
     parts = {
         "arm": arm,
         "ssim": seen[f"{SSIM} gained"],
@@ -124,9 +127,10 @@ def denoiser(found: ae.Findings, arm: str) -> dict[str, Any]:
 def change(found: ae.Findings, name: str, base: str) -> dict[str, Any]:
     """What one change adds to the denoiser's PSNR, paired by seed, and in how many seeds it beats the noisy image."""
     gain = found.difference(name, base, PSNR)
-    beats = int((found.measures[name][f"{PSNR} gained"] > 0).sum())
+    gained = found.values(name, f"{PSNR} gained")
     return {
-        "name": name.removeprefix(f"{base}, "), "gain": gain, "side": ae.results.side_of_zero(gain), "beats": beats,
+        "name": name.removeprefix(f"{base}, "), "gain": gain, "side": ae.results.side_of_zero(gain),
+        "beats": f"{(gained > 0).sum()} of {len(gained)}",
         "few": numbers.undecided(gain),
     }  # fmt: skip
 
@@ -134,7 +138,7 @@ def change(found: ae.Findings, name: str, base: str) -> dict[str, Any]:
 def suggestions(found: ae.Findings, base: str) -> list[ae.Table]:
     """What each change adds, where there are any."""
     changes = [change(found, name, base) for name in changed(found.measures, base)]
-    cells = [[c["name"], numbers.over_seeds(c["gain"]), f"{c['beats']} of {len(found.seeds)}"] for c in changes]
+    cells = [[c["name"], numbers.over_seeds(c["gain"]), c["beats"]] for c in changes]
     columns = (("Change", "text"), ("Test PSNR, dB, paired by seed", "number"), ("Better than the noisy image", "text"))
     return [ae.Table(f"What the report's suggestions add to {base}", columns, cells)] if cells else []
 
@@ -144,7 +148,7 @@ def protocols(found: ae.Findings) -> ae.Table:
     heads = {"psnr, 8-bit": "PSNR, 8-bit, dB", "psnr": "PSNR, dm-pix, dB"}
     heads |= {"ssim, 8-bit": "SSIM, 8-bit, 7x7", "ssim": "SSIM, dm-pix"}
     cells = [
-        [arm, image, *(numbers.over_seeds(found.measures[arm][prefix + metric]) for metric in heads)]
+        [arm, image, *(numbers.over_seeds(found.values(arm, prefix + metric)) for metric in heads)]
         for arm in trained(found)
         for image, prefix in (("noisy input", "test/input "), ("output", "test/"))
         if found.has(arm, f"{prefix}psnr")

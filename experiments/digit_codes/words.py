@@ -12,6 +12,7 @@ import jaxae as ae
 from experiments import own_images
 from experiments.digit_codes.measures import GAP, LOWEST, RISE, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
+from jaxae.report import numbers
 
 ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
 RISEN = 1  # percent by which a loss that turns up lies above its lowest, at least
@@ -27,6 +28,7 @@ def say(found: ae.Findings) -> ae.Document:
         Path(__file__).with_name("words.md"),
         found=found,
         judged=found.judged,
+        large=any(" 7 " in arm for arm in found.measures),
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
         few=too_few(found),
         twins=twins(found),
@@ -43,8 +45,12 @@ def say(found: ae.Findings) -> ae.Document:
 
 def side(found: ae.Findings, first: str, second: str, metric: str) -> int:
     """-1 or 1 where the interval of `first` less `second`, paired by living seed, lies below or above 0; else 0."""
-    least = ROUNDING * float(np.abs(found.measures[second][metric]).max())
-    return ae.results.side_of_zero(found.difference(first, second, metric), least)
+    return ae.results.side_of_zero(found.difference(first, second, metric), rounding(found, second, metric))
+
+
+def rounding(found: ae.Findings, arm: str, metric: str) -> float:
+    """What is no difference from a measure of the arm."""
+    return ROUNDING * float(np.abs(found.values(arm, metric)).max())
 
 
 # ---- (a) that BCE converges to lower values than L2
@@ -65,13 +71,13 @@ def sides(found: ae.Findings, metric: str) -> dict[str, list[str]]:
     return networks
 
 
-def too_few(found: ae.Findings) -> dict[str, int | None]:
-    """The decoders with which no RMSE can be told to be the lower one though all seeds agree; seeds that would tell."""
+def too_few(found: ae.Findings) -> dict[str, str]:
+    """The decoders with which no RMSE can be told to be the lower one though all seeds agree; what is said of them."""
     metric, few = "validation/rmse/last", {}
     for bce, mse in loss_pairs(found.measures) if len(found.seeds) > 1 else []:
         difference = found.difference(bce, mse, metric)
-        if side(found, bce, mse, metric) == 0 and len(difference) > 1 and len({*np.sign(difference)}) == 1:
-            few[bce.removesuffix(" bce")] = ae.results.telling_seeds(difference)
+        if said := numbers.undecided(difference, rounding(found, mse, metric)):
+            few[bce.removesuffix(" bce")] = said
     return few
 
 

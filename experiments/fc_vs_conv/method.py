@@ -38,6 +38,8 @@ READINGS = (  # the author's code first
 class Config(ae.Flags):
     """The settings of the report and its author's code; images in [0, 1] are another reading of its numbers."""
 
+    listed = (*ae.Flags.listed, "upsampling", "learning_rates")
+
     arms: tuple[Literal["fc", "conv"], ...] = ("fc", "conv")
     """Which autoencoders to train."""
     targets: tuple[Literal["unit", "standardised"], ...] = ("unit", "standardised")

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,8 @@ class Said(NamedTuple):
 def numbers_of(results: Sequence[Said]) -> dict[str, list[Row]]:
     """The reports' numbers, each once, {report: rows}.
 
-    Where several files hold one, the row with the most seeds that can be judged counts.
+    Where several files hold one, the row with the most seeds that can be judged counts. One that no file has tried in
+    the reading that decides isn't comparable yet.
     """
     best: dict[tuple[Any, ...], tuple[str, Row]] = {}
     for said in results:
@@ -43,16 +45,28 @@ def numbers_of(results: Sequence[Said]) -> dict[str, list[Row]]:
             if key not in best or _weight(row) > _weight(best[key][1]):
                 best[key] = said.report, row
     found: dict[str, list[Row]] = {}
-    for report, row in best.values():
+    for report, row in [*best.values(), *untried(results, {(study, reported) for study, *_, reported in best})]:
         found.setdefault(report, []).append(row)
     return dict(sorted(found.items()))
+
+
+def untried(results: Sequence[Said], tried: Collection[tuple[str, Any]]) -> list[tuple[str, Row]]:
+    """The numbers, (report, row), that only other readings hold; `tried` are the others, (study, number)."""
+    found: dict[tuple[str, Any], tuple[str, Row]] = {}
+    for said in results:
+        for row in claimed(said.document.rows):
+            number = said.saved.experiment.name, row.reported
+            if number not in tried:
+                reason = "not tried in the reading that decides"
+                found.setdefault(number, (said.report, replace(row, verdict=NOT_COMPARABLE, reason=reason)))
+    return list(found.values())
 
 
 def readings_of(results: Sequence[Said], report: str) -> int:
     """In how many readings a report's numbers were tried, those that decide among them."""
     return len(
         {
-            (said.saved.experiment.name, row.arm, row.metric, row.reported, row.reading)
+            (said.saved.experiment.name, "" if row.exact else row.arm, row.metric, row.reported, row.reading)
             for said in results
             if said.report == report
             for row in claimed(said.document.rows)
@@ -96,7 +110,7 @@ def _covered(row: Row) -> float:
     """How much of the numbers within a factor of APART lies in the row's range, where that is narrow enough."""
     assert row.pi95 is not None and row.reported is not None
     low, high = (float(on_scale(end, row.scale)) for end in row.pi95)
-    if (high - low) / 2 > own_margin(row.reported, row.scale):
+    if (high - low) / 2 > (own_margin(row.reported, row.scale) if row.margin is None else row.margin):
         return 0.0
     if row.scale == "decibel":
         return min((high - low) / (20 * np.log10(APART)), 1.0)

@@ -81,7 +81,7 @@ def beside(found: ae.Findings, rows: Sequence[ae.results.Row], arm: str) -> dict
     """An arm's losses and right decibels, and the verdicts on them; an arm as the report has it."""
     verdicts = {row.metric: row.verdict for row in rows if row.arm == arm and row.reported is not None}
     inside = {metric: word in (ae.results.REPRODUCED, ae.results.INCONCLUSIVE) for metric, word in verdicts.items()}
-    seen = found.measures[arm]
+    seen = {metric: found.values(arm, metric) for metric in found.measures[arm]}
     steps = seen.get(BELOW, np.zeros(0))
     ours = {image: seen[f"{SAMPLE} test pairs/{image} psnr"] for image in IMAGES}
     wide = {image: f"{SAMPLE} test pairs/{image} psnr, range 255" for image in IMAGES}
@@ -95,6 +95,9 @@ def beside(found: ae.Findings, rows: Sequence[ae.results.Row], arm: str) -> dict
         "ours": ours,
         "sides": sides,
         "epoch": seen[EPOCH_MEAN],
+        "epoch range": next(
+            (row.pi95 for row in rows if (row.arm, row.metric) == (arm, EPOCH_MEAN) and row.pi95), None
+        ),
         "tenth": seen["train/both/last tenth"],
         "test": seen["test/both"],
         "from decibels": 4 * sum(10 ** (-seen[f"test/{image} psnr"].mean() / 10) for image in IMAGES),
@@ -113,7 +116,7 @@ def tested(found: ae.Findings) -> int:
 def learned(found: ae.Findings, arm: str) -> dict[str, Any]:
     """What an arm's decoders gain on no network, SSIM by the right range, and how far the last batch is from the mean
     of the last tenth."""
-    seen = found.measures[arm]
+    seen = {metric: found.values(arm, metric) for metric in found.measures[arm]}
     guesses = found.measures.get(GUESSES, {})
     last, tenth = seen["train/both/last step"], seen["train/both/last tenth"]
     return {
@@ -185,8 +188,8 @@ def both_ranges(found: ae.Findings, held: Sequence[str]) -> list[ae.Table]:
     for metric, words in (("psnr", "PSNR, dB"), ("ssim 7x7", "SSIM")):
         rows = []
         for (arm, split), (image, reported) in product(places, SCORES[metric].items()):
-            seen, name = found.measures[arm], f"{split}/{image} {metric}"
-            right, wrong = seen[name], seen[f"{name}, range 255"]
+            name = f"{split}/{image} {metric}"
+            right, wrong = (found.values(arm, name + end) for end in ("", ", range 255"))
             rows.append([arm, image, f"{reported:.6g}", *map(numbers.over_seeds, (wrong, right, wrong - right))])
         heads = ("reported", "range 255, as reported", "range 1, right", "difference")
         kinds = [("Arm", "text"), ("Image", "text"), *((f"{words}: {head}", "number") for head in heads)]
@@ -201,8 +204,8 @@ def both_ways(found: ae.Findings, arms: Sequence[str]) -> ae.Table:
     for arm, metric in product(arms, ("psnr", "ssim")):
         names = [f"test/{name}, clipped {metric}" for name in (*IMAGES, FORMULA)]
         names.append(f"{GAINED} {metric}")
-        better = numbers.portion(found.measures[arm][f"{GAINED} {metric}, % of pairs"], tested(found))
-        rows.append([arm, metric.upper(), *(numbers.over_seeds(found.measures[arm][name]) for name in names), better])
+        better = numbers.portion(found.values(arm, f"{GAINED} {metric}, % of pairs"), tested(found))
+        rows.append([arm, metric.upper(), *(numbers.over_seeds(found.values(arm, name)) for name in names), better])
     heads = ("Digit's decoder", "Photo's decoder", "Photo by subtraction", "Gained by it", "Pairs in which it gains")
     kinds = [("Arm", "text"), ("Score", "text"), *((head, "number") for head in heads)]
     return ae.Table("Both ways to the photo, over all test pairs, of images clipped to [0, 1]", kinds, rows)

@@ -18,8 +18,9 @@ from jaxae.findings.claims import (
 )
 from jaxae.findings.departures import Departure
 from jaxae.findings.findings import Arrays, Findings, Origin, collect, same_findings
+from jaxae.findings.margins import OVER_IMAGES
 from jaxae.findings.measures import as_measure, combined, of_training
-from jaxae.findings.spread import Spread, deciding_seeds, likelihood_ratio, spread, telling_seeds
+from jaxae.findings.spread import Spread, deciding_seeds, likelihood_ratio, of_few, spread, telling_seeds
 from jaxae.findings.statistics import (
     interval,
     interval_by_point,
@@ -28,7 +29,7 @@ from jaxae.findings.statistics import (
     share_over_seeds,
     side_of_zero,
 )
-from jaxae.findings.verdicts import OVER_IMAGES, judge
+from jaxae.findings.verdicts import judge
 
 __all__ = [
     "DIFFERS",
@@ -59,6 +60,7 @@ __all__ = [
     "leaving_out_zero",
     "likelihood_ratio",
     "measured",
+    "of_few",
     "of_training",
     "prediction_interval",
     "same_findings",

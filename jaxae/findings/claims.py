@@ -84,6 +84,7 @@ class Row:
     excluded  seeds left out because they died (constant output); a row with all seeds stands beside it
     dead      seeds among the values that died: two outcomes, which have no mean
     primary   whether a claim's reading is the one that decides
+    margin    the widest half width of `pi95` on the scale that decides; 0 where a rival of the number is unknown
     """
 
     arm: str
@@ -104,6 +105,7 @@ class Row:
     dead: tuple[int, ...] = ()
     primary: bool = True
     scale: Scale = "plain"
+    margin: float | None = None
 
 
 class Difference(NamedTuple):

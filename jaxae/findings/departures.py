@@ -23,7 +23,8 @@ class Departure(NamedTuple):
 def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departure, ...]:
     """Those of a run with these flags, on these data sets as a manifest describes them; none without a report.
 
-    The report's settings are the defaults of the flags that `config.settings` names.
+    The report's settings are the defaults of the flags that `config.settings` names, and those of `config.listed`,
+    which don't bar.
     """
     if not config.settings:
         return ()
@@ -33,7 +34,10 @@ def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departur
     barring += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]
     barring += [_limited(entry) for entry in data if "of" in entry]
     barring += dict.fromkeys(f"{entry['name']} re-encoded as JPEG" for entry in data if entry["source"] == AS_JPEG)
-    listed = dict.fromkeys(_missing(entry) for entry in data if "of" not in entry and entry["n"] < _official(entry))
+    other = [name for name in config.listed if getattr(config, name) != default[name]]
+    listed = [f"with {name.replace('_', ' ')} {_told(getattr(config, name))} in place of {_told(default[name])}"
+              for name in other]  # fmt: skip
+    listed += dict.fromkeys(_missing(entry) for entry in data if "of" not in entry and entry["n"] < _official(entry))
     return (*(Departure(words, True) for words in barring), *(Departure(words, False) for words in listed))
 
 
@@ -42,6 +46,10 @@ def missing_images(data: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     difference between the mean over the part and over all."""
     tests = [entry for entry in data if entry["split"].startswith("test")]
     return {entry["name"]: 1 / entry["n"] - 1 / max(_official(entry), entry["n"]) for entry in tests}
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _limited(entry: Mapping[str, Any]) -> str:

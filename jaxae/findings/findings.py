@@ -14,6 +14,7 @@ import jaxae.findings.verdicts as verdicts
 from jaxae.errors import UsageError
 from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured
 from jaxae.findings.departures import Departure, departures, missing_images
+from jaxae.findings.margins import OVER_IMAGES
 from jaxae.findings.measures import combined, of_training
 from jaxae.train.trained import Trained
 
@@ -24,7 +25,7 @@ UNLISTED = (
     "/best",
     " over epochs",
     "parameters",
-    verdicts.OVER_IMAGES,
+    OVER_IMAGES,
 )  # measures that are rows only where a claim names them
 
 
@@ -105,10 +106,11 @@ class Findings:
         """Whether all of these were measured of the arm."""
         return arm in self.measures and self.measures[arm].keys() >= {*metrics}
 
-    def rows(self, claims: Sequence[Claim] = (), shares: Mapping[str, int] | None = None) -> tuple[Row, ...]:
+    def rows(self, claims: Sequence[Claim] = (), shares: Mapping[Any, int] | None = None) -> tuple[Row, ...]:
         """A row for every claim, then the other measures, then the paired differences.
 
-        `shares` names the metrics that are percentages of so many images, {metric: images}.
+        `shares` names the metrics that are percentages of so many images, {metric: images}, or {(arm, metric): images}
+        where arms differ.
         """
         common: dict[str, Any] = {"seeds": self.seeds, "dead": self.dead}
         barred = [departure.words for departure in self.departures if departure.bars]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxae.findings.scales import Scale, on_scale
 from jaxae.findings.statistics import quantile, share_interval
 
-ALIKE = 0.25  # p of Bartlett's test from which deviations are pooled: the level advised for tests that come before
+ALIKE = 0.25  # p of the test from which deviations are pooled: the level advised for tests that come before
 MOST = 1000  # seeds that are thought of
 
 
@@ -32,9 +32,10 @@ class Spread(NamedTuple):
 def spread(values: Any, others: Sequence[Any] = ()) -> Spread | None:
     """That of one value per seed, f64[n], pooled with those of `others`, arms of one design, where all are alike.
 
-    They are alike where Bartlett's test has p of at least ALIKE. Arms share their seeds' draws, so that their
-    deviations tell partly the same: k arms have (n - 1) k^2 / (the sum of all squared correlations) degrees of freedom,
-    which is exact for normal values: n - 1 for arms that are equal, k (n - 1) for ones that have nothing in common.
+    Two are alike where the test of Pitman and Morgan, which is of pairs, has p of at least ALIKE; more, where that of
+    Bartlett has, which takes arms as independent: it is lenient, since arms share their seeds' draws. For the same
+    reason their deviations tell partly the same: k arms have about (n - 1) k^2 / (the sum of all squared correlations)
+    degrees of freedom, n - 1 if they are equal, k (n - 1) if they have nothing in common; the correlations are ours.
     None for fewer than two values, and where one isn't finite.
     """
     values = np.asarray(values, np.float64)
@@ -66,6 +67,12 @@ def telling_seeds(values: Any) -> int | None:
     seeds = np.arange(2, MOST + 1)
     apart = quantile(seeds - 1) * values.std(ddof=1) / np.sqrt(seeds) < abs(values.mean())
     return int(seeds[np.argmax(apart)]) if apart.any() else None
+
+
+def of_few(freedom: float) -> str:
+    """What is to be added to a number of seeds that rests on the deviation of fewer than five."""
+    words = f"{freedom:.1f}".removesuffix(".0")
+    return f", of {words} degree{'s' * (words != '1')} of freedom" if freedom < 4 else ""
 
 
 def deciding_share(hits: int, of: int) -> int | None:
@@ -101,8 +108,12 @@ def _log_density(place: float, values: np.ndarray) -> float:
 
 
 def _alike(groups: np.ndarray) -> bool:
-    from scipy.stats import bartlett
+    from scipy.stats import bartlett, pearsonr
 
     if not np.isfinite(groups).all() or not groups.std(1).all():
         return False
+    if len(groups) == 2:
+        total, difference = groups[0] + groups[1], groups[0] - groups[1]
+        same = min(np.ptp(total), np.ptp(difference)) <= 1e-9 * np.ptp(groups, axis=1).max()  # or mirrored
+        return bool(same or pearsonr(total, difference).pvalue >= ALIKE)
     return not bartlett(*groups).pvalue < ALIKE  # of equal deviations scipy gives NaN

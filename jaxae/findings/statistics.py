@@ -79,11 +79,12 @@ def share_interval(count: float, of: float) -> Interval:
 
 
 def share_over_seeds(shares: Sequence[float] | np.ndarray, cases: int) -> Interval | None:
-    """The 95% interval of the mean of shares, one per seed, each of `cases` images; it stays within 0 and 1.
+    """The 95% interval of the mean of shares, one per seed, all of the same `cases` images; it stays within 0 and 1.
 
     Images of one seed are read alike, so they count for fewer: Clopper-Pearson's interval for the effective number of
     cases, that at which a share would vary as ours does over seeds, less what so few seeds leave unknown (Korn and
-    Graubard, 1998). None where a share isn't finite, or there is none.
+    Graubard, 1998). That is at most `cases`: further seeds show no further images. None where a share isn't finite, or
+    there is none.
 
     >>> low, high = ae.results.share_over_seeds([0.169, 0.10, 0.302], 10_000)
     >>> 0 < low < 0.05 and 0.4 < high < 0.6
@@ -92,10 +93,10 @@ def share_over_seeds(shares: Sequence[float] | np.ndarray, cases: int) -> Interv
     shares = np.asarray(shares, np.float64)
     if not shares.size or not np.isfinite(shares).all():
         return None
-    mean, known = float(np.clip(shares.mean(), 0, 1)), float(cases * len(shares))
+    mean, known = float(np.clip(shares.mean(), 0, 1)), float(cases)
     variance = shares.var(ddof=1) / len(shares) if len(shares) > 1 else 0.0
     if variance > 0 and 0 < mean < 1:
-        few = quantile(known - 1) / quantile(len(shares) - 1)
+        few = quantile(max(known - 1, 1)) / quantile(len(shares) - 1)
         known = max(min(known, mean * (1 - mean) / variance * few**2), 1.0)
     return share_interval(mean * known, known)
 

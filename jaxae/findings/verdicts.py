@@ -6,7 +6,7 @@ tell it from a number a quarter away, from other readings and from baselines. In
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -26,29 +26,10 @@ from jaxae.findings.claims import (
     between,
     measured,
 )
-from jaxae.findings.scales import on_scale, own_margin
-from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, spread
+from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, over_seeds_alone, unknown_rivals
+from jaxae.findings.scales import on_scale
+from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, of_few, spread
 from jaxae.findings.statistics import share_interval, share_over_seeds
-
-OVER_IMAGES = ", deviation over images"  # what follows a metric's name in the measure that tells it
-
-
-class Tried(NamedTuple):
-    """What verdicts are made of: the measures, the seeds and the dead among them, by arm; what bars a comparison; and,
-    by set, 1 / n - 1 / N of the n test images that were at hand of N."""
-
-    measures: Measures
-    seeds: Sequence[int]
-    dead: Mapping[str, Sequence[int]]
-    barred: Sequence[str]
-    missing: Mapping[str, float]
-
-    def living(self, arm: str, metric: str, *others: str) -> np.ndarray:
-        """A measure of the seeds that live in the arm and in others, f64[n]; of all where that would leave none."""
-        values = np.atleast_1d(self.measures[arm][metric])
-        gone = {seed for name in (arm, *others) for seed in self.dead.get(name, ())}
-        alive = np.array([seed not in gone for seed in self.seeds])
-        return values[alive] if len(values) == len(alive) and alive.any() else values
 
 
 def judge(
@@ -93,19 +74,22 @@ def rows_of(
     *,
     seeds: Sequence[int],
     dead: Mapping[str, Sequence[int]],
-    shares: Mapping[str, int] | None = None,
+    shares: Mapping[Any, int] | None = None,
 ) -> list[Row]:
     """A row for every measure; where seeds died, a second one without them.
 
-    `shares` names those that are percentages of a number of images, which then have exact intervals.
+    `shares` names those that are percentages of a number of images, which then have exact intervals: by metric, or by
+    (arm, metric) where arms differ.
     """
+    images = shares or {}
     rows = [
         row
         for arm, values in measures.items()
         for metric, numbers in values.items()
         for row in _with_and_without(arm, metric, numbers, seeds, dead.get(arm, ()))
     ]
-    return [_as_share(row, (shares or {})[row.metric]) if row.metric in (shares or {}) else row for row in rows]
+    counted = [(row, images.get((row.arm, row.metric), images.get(row.metric))) for row in rows]
+    return [_as_share(row, cases) if cases else row for row, cases in counted]
 
 
 def paired(difference: Difference, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
@@ -183,32 +167,37 @@ def _commonest(hits: np.ndarray) -> tuple[str, str]:
     seen = f"in {count} of {of} seeds, which leaves any share from {low:.0%} to {high:.0%} open"
     if low > 0.5:
         return REPRODUCED, seen
-    return (DIFFERS, seen) if high < 0.5 else (INCONCLUSIVE, f"{seen}; {_would(deciding_share(count, of))}")
+    return (DIFFERS, seen) if high < 0.5 else (INCONCLUSIVE, f"{seen}; {_would(deciding_share(count, of), 'share')}")
 
 
 def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     """A number against the range of single runs, and that range against the margin."""
     assert row.mean is not None
-    error = _error_of_images(claim, tried, row.mean)
+    error = error_of_images(claim, tried, row.mean)
     found, words = _spread(claim, tried, on_scale(row.values, claim.scale))
     half, centre = float(found.half_width(row.n_seeds, error)), float(on_scale(row.mean, claim.scale))
     pi95 = between((centre - half, centre + half), claim.scale)
     assert pi95 is not None
-    low, high = pi95[0] - claim.half_digit, pi95[1] + claim.half_digit
-    row = replace(row, pi95=pi95)
-    span = f"{_brief(low, claim.reported)} to {_brief(high, claim.reported)}{words}"
-    if not low <= claim.reported <= high:
+    margin, nearest = margin_of(claim, tried)
+    unknown = unknown_rivals(claim, tried)
+    row = replace(row, pi95=pi95, margin=0.0 if unknown else margin)
+    low, high = pi95
+    span = f"{' to '.join(brief(end, claim.reported) for end in pi95)}{words}{over_seeds_alone(claim, tried)}"
+    if not low - claim.half_digit <= claim.reported <= high + claim.half_digit:
         side = "above" if claim.reported > high else "below"
         said = f"the report's is {side} the range of a single run, {span}"
         return replace(row, verdict=DIFFERS, reason="; ".join(filter(None, [said, claim.reason])))
-    margin, nearest = _margin(claim, tried)
+    if not low <= claim.reported <= high:
+        span += ", with the rounding of the printed number"
+    if half <= margin and unknown:
+        beside = f"{' and '.join(unknown)}, from which it must be told, {'was' if len(unknown) == 1 else 'were'}"
+        why = f"inside the range of a single run, {span}, but {beside} not measured in this run"
+        return replace(row, verdict=INCONCLUSIVE, reason=why)
     if half <= margin:
         return replace(row, verdict=REPRODUCED, reason=f"inside the range of a single run, {span}")
     wide = f"its half width of {_width(half, claim)} is above {_width(margin, claim)}, {nearest}"
-    least = deciding_seeds(found, row.n_seeds, margin, error)
-    return replace(
-        row, verdict=INCONCLUSIVE, reason=f"inside the range of a single run, {span}, but {wide}; {_would(least)}"
-    )
+    would = _would(deciding_seeds(found, row.n_seeds, margin, error), f"spread{of_few(found.freedom)}")
+    return replace(row, verdict=INCONCLUSIVE, reason=f"inside the range of a single run, {span}, but {wide}; {would}")
 
 
 def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str]:
@@ -220,37 +209,15 @@ def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str
     if not group or any(len(seeds) != len(values) for seeds in group):  # a seed that lives here died in another
         return found, ""
     both = spread(on_scale(group[0], claim.scale), [on_scale(other, claim.scale) for other in group[1:]])
-    if both is None or both.arms == 1:
+    if both is None or both.freedom - found.freedom < 1:  # what is gained is nothing
         return found, ""
     return both, f" (deviation pooled over {both.arms} arms that are alike, {both.freedom:.1f} degrees of freedom)"
 
 
-def _margin(claim: Claim, tried: Tried) -> tuple[float, str]:
-    """The widest half width that decides, on the claim's scale, and what sets it."""
-    if claim.margin is not None:
-        margins = [(claim.margin, "the margin of this number")]
-    else:
-        margins = [(own_margin(claim.reported, claim.scale), "a quarter of the number")]
-    place = float(on_scale(claim.reported, claim.scale))
-    for name, arm, metric, value in claim.rivals:
-        if value is None and metric in tried.measures.get(arm, {}):
-            value = float(tried.living(arm, metric).mean())
-        if value is not None and np.isfinite(there := float(on_scale(value, claim.scale))):
-            margins.append((abs(there - place) / 2, f"half the way to {name}, {_brief(value, claim.reported)}"))
-    return min(margins)
-
-
-def _error_of_images(claim: Claim, tried: Tried, mean: float) -> float:
-    """The standard error, on the claim's scale, that comes of testing on a part of a set; 0 where it isn't known."""
-    name = f"{claim.metric}{OVER_IMAGES}"
-    if not tried.missing.get(claim.test_set) or name not in tried.measures[claim.arm]:
-        return 0.0
-    error = float(tried.living(claim.arm, name).mean()) * tried.missing[claim.test_set] ** 0.5
-    return error / mean if claim.scale == "log" else error
-
-
-def _would(seeds: int | None) -> str:
-    return f"{seeds} seeds would decide" if seeds else f"as it stands no number of seeds up to {MOST:,} would"
+def _would(seeds: int | None, known: str) -> str:
+    """How many seeds would decide, if what is known of them stayed as it is."""
+    number = f"about {seeds} seeds" if seeds else f"no number of seeds up to {MOST:,}"
+    return f"{number} would decide at this {known}"
 
 
 def _width(half: float, claim: Claim) -> str:
@@ -269,12 +236,3 @@ def _explained(row: Row, claims: Sequence[Claim], rows: Sequence[Row]) -> Row:
             reading = other.reading or f"{other.arm}, {other.metric}"
             return replace(row, verdict=EXPLAINED, reason=f"{row.reason}; it is reproduced when read as: {reading}")
     return row
-
-
-def _brief(value: float, other: float) -> str:
-    """Four digits of `value`, or as many as it takes to stay on its side of `other`."""
-    for digits in range(4, 17):
-        text = f"{value:.{digits}g}"
-        if (float(text) > other) == (value > other) and (float(text) < other) == (value < other):
-            break
-    return text

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxae.findings import Row, measured, share_over_seeds, side_of_zero, telling_seeds
+from jaxae.findings import Row, measured, of_few, share_over_seeds, side_of_zero, telling_seeds
 from jaxae.findings.claims import SHARED
 
 NONE = "—"
@@ -55,6 +55,8 @@ def reproduced(row: Row) -> str:
     if row.scale == "log":
         return f"{number(row.mean)} ({number(row.ci95[0])} to {number(row.ci95[1])})"
     half = (row.ci95[1] - row.ci95[0]) / 2
+    if 0 < half < 10 ** (math.floor(math.log10(abs(row.mean) or half)) - 3):  # finer than four digits of the mean
+        return finer if "±" in (finer := rounded(row.values)) else f"{number(row.mean)} ± {half:#.2g}"
     return f"{number(row.mean)} ± {f'{half:#.2g}'.rstrip('.') if 0 < half < 99.5 else number(half)}"
 
 
@@ -110,13 +112,18 @@ def ratio(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def undecided(values: Any) -> str:
-    """What is to be said of a difference that can't be told from 0, float[seeds]: that all seeds lie on one side."""
+def undecided(values: Any, least: float = 0.0) -> str:
+    """What is to be said of a difference that can't be told from 0, float[seeds]: that all seeds lie on one side.
+
+    `least` is what it must be away from 0, as in `side_of_zero`.
+    """
     values = np.asarray(values, np.float64)
-    if len(values) < 2 or not np.isfinite(values).all() or len({*np.sign(values)}) > 1 or side_of_zero(values):
+    if len(values) < 2 or not np.isfinite(values).all() or len({*np.sign(values)}) > 1 or side_of_zero(values, least):
         return ""
     seeds = telling_seeds(values)
-    return f"all {len(values)} seeds lie on one side, so there are too few: {seeds or 'many more'} would tell"
+    enough = f"about {seeds}" if seeds else "many more"
+    spread = f"at this spread{of_few(len(values) - 1)}"
+    return f"all {len(values)} seeds lie on one side, so there are too few: {enough} would tell {spread}"
 
 
 def share(fraction: float) -> str:

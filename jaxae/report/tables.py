@@ -46,7 +46,7 @@ def claims_table(rows: Sequence[Row]) -> Table:
     """Reported against reproduced, each number once; a verdict and a reason that all share are said once, below."""
     rows, note = primary(rows), ""
     if len(rows) > 1 and len({(row.verdict, row.reason) for row in rows}) == 1:
-        note = f"All {len(rows)} reported numbers: {rows[0].verdict}, {rows[0].reason}."
+        note = f"All {len(rows)} numbers tried in the deciding reading: {rows[0].verdict}, {rows[0].reason}."
         rows = [dataclasses.replace(row, reason="") for row in rows]
     return Table("Reported against reproduced", CLAIMS, _cells(rows), note)
 

@@ -17,6 +17,8 @@ from experiments import tables
 from experiments.benchmark import jax_arms
 from experiments.fc_vs_conv import method as fc_vs_conv
 from jaxae import data, keys, models, train
+from jaxae.files import SEAL
+from jaxae.findings.storage import from_json, to_json
 from jaxae.run import command_line, flags, run, sources, steps, training
 from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
@@ -123,6 +125,25 @@ def test_committed_findings_are_said_by_todays_code(path):
     assert {row.arm for row in said.rows}
     names = {name for arm in saved.experiment.arms(saved.findings.config) for name in arm.names}
     assert names <= saved.findings.measures.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "arm", "other", "flags"),
+    [
+        ("bottleneck_10_seeds", "code 8", "code 2", {"code_sizes": (2,)}),
+        ("unmix", "plain", "skip", {"decoders": ("skip",)}),
+    ],
+)
+def test_without_the_reports_arm_there_is_something_to_say_and_no_line(name, arm, other, flags):
+    found = load_result(EXPERIMENTS / "results" / f"{name}.json").findings
+    content = json.loads(json.dumps(to_json(found)).replace(arm, other).replace("PCA 8", "PCA 2"))
+    content.pop(SEAL)  # of what was measured
+    origin = found.origin._replace(config=dataclasses.replace(found.config, **flags))
+    study = experiment(name.removesuffix("_10_seeds"))
+    document = study.document(from_json(content, origin, Path(name)))
+    assert other in document.conclusions
+    assert not document.line
+    assert all(row.reported is None for row in document.rows)
 
 
 def test_the_readme_shows_the_committed_results():

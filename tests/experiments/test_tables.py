@@ -32,15 +32,22 @@ def test_a_number_counts_once_where_most_seeds_can_be_judged():
     count = dataclasses.replace(row([7.0], "reproduced", 7.0, exact=True), metric="parameters")
     results = [said("x", few, other, count), said("y", many, dataclasses.replace(count, arm="b")), said("z", barred)]
     assert [found.verdict for found in numbers_of(results)["009"]] == ["differs", "reproduced"]
-    # numbers, readings (the count's two arms are two rows), counts; reproduced, explained, differs, inconclusive, not
-    assert verdicts_table(results)[0] == ["009", "2", "4", "1", "1", "0", "1", "0", "0"]
+    # numbers, readings (a count is one, whatever the arm), counts; reproduced, explained, differs, inconclusive, not
+    assert verdicts_table(results)[0] == ["009", "2", "3", "1", "1", "0", "1", "0", "0"]
     assert verdicts_table(results)[-1][0] == "all"
+
+
+def test_a_number_that_no_file_has_tried_in_the_deciding_reading_is_not_comparable():
+    tried, other = row(NARROW, "reproduced"), dataclasses.replace(row(NARROW, "reproduced", 2.0), primary=False)
+    found = numbers_of([said("x", tried, other), said("y", other)])["009"]
+    assert [(row.reported, row.verdict) for row in found] == [(1.0, "reproduced"), (2.0, "not comparable")]
 
 
 def test_chance_is_what_narrow_ranges_cover_of_a_factor_of_two():
     results = [
         said("x", row(NARROW, "reproduced"), dataclasses.replace(row([1.0, 2.0, 3.0], "inconclusive"), metric="wide"))
     ]
+    assert chance([said("x", row(NARROW, "inconclusive", margin=0.09))])["lucky"] == 0
     found = chance(results)
     assert found == pytest.approx(
         {"judged": 2, "outside": 0.1, "lucky": math.log(1.1 / 0.9) / (2 * math.log(2)), "reproduced": 1}, rel=1e-6

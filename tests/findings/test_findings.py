@@ -8,6 +8,7 @@ import pytest
 from tiny import DATA, HELD_OUT, roots, study
 
 import jaxae as ae
+from experiments.fc_vs_conv import method as fc_vs_conv
 from jaxae import train
 from jaxae.errors import UsageError
 from jaxae.findings import Claim, Departure, Findings, Origin, collect, same_findings
@@ -142,6 +143,9 @@ def test_a_run_is_judged_where_it_takes_the_reports_steps():
     assert [departure.bars for departure in there] == [False, False]
     assert "trained on the 5,438 of cifar10's 50,000 images" in there[0].words
     cut = {**photos, "split": "train[:5438]", "of": 50_000}
+    rates = departures(fc_vs_conv.Config(upsampling="nearest", learning_rates=(0.5, 0.1)), ())
+    words = "with upsampling nearest in place of bilinear", "with learning rates 0.5, 0.1 in place of 1.0"
+    assert rates == tuple(Departure(told, False) for told in words)
     assert departures(ae.Flags(limit=5_438), (cut,)) == (Departure("5,438 of 50,000 training images", True),)
     changed = ae.Flags(source="synthetic", epochs=2, precision="bfloat16")
     assert [departure.words for departure in departures(changed, ())] == [

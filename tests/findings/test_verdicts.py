@@ -36,12 +36,27 @@ def test_inside_a_range_that_is_too_wide_nothing_is_decided():
 
 @pytest.mark.parametrize(("rival", "verdict"), [(3 + 2.01 * HALF, "reproduced"), (3 - 1.99 * HALF, "inconclusive")])
 def test_a_range_must_be_narrower_than_half_the_way_to_the_nearest_rival(rival, verdict):
-    claim = replace(
-        CLAIM, margin=100.0, rivals=(Rival("far", value=1e3), Rival("the sum", "b", "m"), Rival("absent", "c", "m"))
-    )
+    claim = replace(CLAIM, margin=100.0, rivals=(Rival("far", value=1e3), Rival("the sum", "b", "m")))
     found = judge(claim, others={"b": [rival - 1, rival, rival + 1]})
     assert found.verdict == verdict
     assert ("half the way to the sum" in found.reason) == (verdict == "inconclusive")
+
+
+def test_a_rival_that_was_not_measured_leaves_a_number_open():
+    claim = replace(CLAIM, rivals=(Rival("the variance", "b", "m"),))
+    assert judge(claim, others={"b": [1e3, 1e3, 1e3]}).verdict == "reproduced"
+    alone = judge(claim)
+    assert alone.verdict == "inconclusive"
+    assert alone.reason.endswith("but the variance, from which it must be told, was not measured in this run")
+    assert judge(replace(claim, reported=100.0)).verdict == "differs"  # wherever the rival lies
+
+
+def test_a_rivals_mean_is_that_on_the_scale():
+    claim = replace(CLAIM, reported=1.0, margin=2.0, scale="log", rivals=(Rival("other", "b", "m"),))
+    values = np.exp([-0.1, 0.0, 0.1])  # 0.1 * HALF = 0.497 on either side
+    # half the way to the geometric mean 10^0.4 is 0.461, to the arithmetic one, 4.2, it would be 0.717
+    found = judge(claim, values, others={"b": [1.0, 1.0, 10**1.2]})
+    assert (found.verdict, "other, 2.512" in found.reason) == ("inconclusive", True)
 
 
 def test_a_quarter_of_the_number_is_the_margin_where_none_is_named():
@@ -56,7 +71,8 @@ def test_the_seeds_that_would_decide_are_the_least_whose_range_is_narrow_enough(
     assert found == (1, 2, 1)
     assert results.deciding_seeds(found, 3, 2.5) == 9
     assert results.deciding_seeds(found, 3, 1.9) is None  # 1.96 is what is left of it
-    assert judge(replace(CLAIM, margin=2.5)).reason.endswith("; 9 seeds would decide")
+    would = "; about 9 seeds would decide at this spread, of 2 degrees of freedom"
+    assert judge(replace(CLAIM, margin=2.5)).reason.endswith(would)
     assert results.telling_seeds(VALUES) == 4  # 3.182 / 2 is below the mean, 4.303 / sqrt(3) isn't
     assert results.telling_seeds([-1.0, 1.0]) is None
 
@@ -88,9 +104,11 @@ def test_like_arms_have_one_deviation_with_the_freedom_that_they_have_together()
     apart = [1.0, -2.0, 1.0] / np.sqrt(3)  # as far apart as -1, 0 and 1, and uncorrelated with them
     assert results.spread(VALUES, [VALUES]) == pytest.approx((1, 2, 2))  # equal arms tell nothing new
     assert results.spread(VALUES, [apart]) == pytest.approx((1, 4, 2))
-    assert results.spread(VALUES, [10 * np.array(VALUES)]) == (1, 2, 1)  # Bartlett: p = 0.03
-    assert stats.bartlett(VALUES, 3 * apart).pvalue < 0.25
-    assert results.spread(VALUES, [3 * apart]) == (1, 2, 1)
+    assert results.spread(VALUES, [10 * np.array(VALUES)]) == (1, 2, 1)
+    # Pitman and Morgan: 1 + 100 and 1 - 100 make a correlation of -0.980, t = -4.95 with 1 degree, p = 0.127
+    assert results.spread(VALUES, [10 * apart]) == (1, 2, 1)
+    assert stats.bartlett(VALUES, 1.3 * np.array(VALUES)).pvalue > 0.25  # which is blind to it that they are pairs
+    assert results.spread(VALUES, [1.3 * np.array(VALUES)]) == (1, 2, 1)
     pooled = judge(replace(CLAIM, alike=("a", "b")), others={"b": apart})
     assert "pooled over 2 arms that are alike, 4.0 degrees of freedom" in pooled.reason
     half = 2.776445 * np.sqrt(4 / 3)  # t(0.975, 4)
@@ -106,6 +124,21 @@ def test_the_error_of_few_test_images_is_added():
     assert judge(claim, more=more, missing=missing).pi95 == pytest.approx((2 - half, 2 + half), abs=1e-5)
     for options in ({"more": more}, {"missing": missing}, {"more": more, "missing": {"photos": 0.0}}):
         assert judge(claim, **options).pi95 == pytest.approx((2 - HALF, 2 + HALF), abs=1e-5)
+
+
+def test_without_the_error_of_few_test_images_the_range_is_said_to_be_over_seeds_only():
+    claim, more = replace(CLAIM, test_set="photos"), {f"m{results.OVER_IMAGES}": [3.0, 3.0, 3.0]}
+    for options, said in (
+        ({}, True), ({"more": more}, False), ({"missing": {"photos": 0.0}}, False), ({"missing": {}}, False),
+    ):  # fmt: skip
+        assert ("over seeds only" in judge(claim, **{"missing": {"photos": 0.0009}, **options}).reason) == said
+
+
+def test_the_rounding_of_the_printed_number_is_said_where_it_decides():
+    for step, said in ((-0.01, False), (0.01, True)):
+        row = judge(replace(CLAIM, reported=2 + HALF + step, half_digit=0.05, margin=9.0))
+        assert row.verdict == "reproduced"
+        assert ("-2.968 to 6.968" in row.reason, "with the rounding" in row.reason) == (True, said)
 
 
 def test_readings_that_do_not_decide_are_judged_and_marked():
@@ -132,18 +165,19 @@ def test_the_likelihood_ratio_is_that_of_students_predictive_densities():
 def test_shares_over_seeds_stay_within_0_and_1():
     # mean 0.19033, variance of the mean 0.0106563 / 3: 43.9 cases, times (1.96 / 4.30265)^2 = 9.1
     shares = np.array([0.169, 0.1, 0.302])
-    mean, few = shares.mean(), (stats.t.ppf(0.975, 29_999) / 4.302653) ** 2
+    mean, few = shares.mean(), (stats.t.ppf(0.975, 9_999) / 4.302653) ** 2
     known = mean * (1 - mean) / (shares.var(ddof=1) / 3) * few
     x = mean * known
     expected = stats.beta.ppf(0.025, x, known - x + 1), stats.beta.ppf(0.975, x + 1, known - x)
     assert known == pytest.approx(9.1, abs=0.05)
     assert results.share_over_seeds(shares, 10_000) == pytest.approx(expected, rel=1e-4)
     assert portion(100 * shares, 10_000) == f"19% ({100 * expected[0]:.3g} to {100 * expected[1]:.3g}%)"
-    assert results.share_over_seeds([0.0, 0.0], 50) == results.share_interval(0, 100)  # no seed differs: all cases
+    assert results.share_over_seeds([0.0, 0.0], 50) == results.share_interval(0, 50)  # no seed differs: all cases, once
     assert results.share_over_seeds([0.2], 50) == results.share_interval(10, 50)
     assert results.share_over_seeds([np.nan, 0.1], 50) is None
 
 
 def test_seeds_on_one_side_of_zero_are_too_few_where_they_cannot_tell():
-    assert undecided([1.0, 2.0, 3.0]) == "all 3 seeds lie on one side, so there are too few: 4 would tell"
+    few = "all 3 seeds lie on one side, so there are too few: "
+    assert undecided([1.0, 2.0, 3.0]) == f"{few}about 4 would tell at this spread, of 2 degrees of freedom"
     assert [undecided(values) for values in ([-1.0, 2.0, 3.0], [2.0, 2.1, 2.2], [1.0])] == ["", "", ""]

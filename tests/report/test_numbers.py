@@ -18,6 +18,7 @@ def test_numbers():
     one, three = measured("a", "m", [0.5]), measured("a", "m", [1.0, 2.0, 3.0])
     assert numbers.reproduced(one) == "0.5000 (n = 1, no interval)"
     assert numbers.reproduced(three) == "2.000 ± 2.5"  # t = 4.303, deviation 1, root of 3
+    assert numbers.reproduced(measured("a", "m", [26.1593, 26.1600, 26.1606])) == "26.1600 ± 0.0016"
     assert numbers.reproduced(measured("a", "m", [])) == "—"
     assert numbers.reproduced(measured("a", "m", [7.0, 7.0])) == "7.000 ± 0"
     assert numbers.reproduced(measured("a", "m", [74497.0] * 2, exact=True)) == "74,497"

@@ -223,7 +223,7 @@ def test_tables_of_rows():
     assert len(claims_table([*ROWS, other]).rows) == len(claims_table(ROWS).rows)
     alike = [replace(row, verdict="not comparable", reason="synthetic data") for row in ROWS]
     shared = claims_table(alike)
-    assert shared.note == "All 7 reported numbers: not comparable, synthetic data."
+    assert shared.note == "All 7 numbers tried in the deciding reading: not comparable, synthetic data."
     assert {row[6] for row in shared.rows} == {""}
 
 
