@@ -115,5 +115,5 @@ def _alike(groups: np.ndarray) -> bool:
     if len(groups) == 2:
         total, difference = groups[0] + groups[1], groups[0] - groups[1]
         same = min(np.ptp(total), np.ptp(difference)) <= 1e-9 * np.ptp(groups, axis=1).max()  # or mirrored
-        return bool(same or pearsonr(total, difference).pvalue >= ALIKE)
+        return bool(same or pearsonr(total, difference).pvalue >= ALIKE)  # pyright: ignore[reportAttributeAccessIssue]
     return not bartlett(*groups).pvalue < ALIKE  # of equal deviations scipy gives NaN
