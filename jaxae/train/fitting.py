@@ -155,7 +155,7 @@ def progress(
         refuse_non_finite(study, now, losses, count, per_epoch)
         if validation is not None and at + count in stops:
             point = epoch * len(stops) + stops.index(at + count)
-            losses = _losses(study, keys, now.state, validation, hparams, how)
+            losses = _losses(study, keys, now.state, validation, hparams, now.active, how)
             refuse_non_finite_validation(study, now, losses, per_epoch)
             now = _validated(now, losses, point, plan.patience)
         if plan.stop_dead and at + count == per_epoch:
@@ -262,8 +262,7 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
         return loop.follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h, how.axis)
 
     def rest(shared, key, state, rows, h):
-        shapes = jax.eval_shape(train, shared, key, state, rows, h)[1]
-        return state, jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
+        return state, _unknown(jax.eval_shape(train, shared, key, state, rows, h)[1])
 
     def lane(shared, active, *lane):
         return lax.cond(active, train, rest, shared, *lane)
@@ -272,11 +271,21 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
 
 
 @of_study(static_argnames=("how",))
-def _losses(study, keys, state, data, hparams, how):
-    def lane(data, key, state, h):
+def _losses(study, keys, state, data, hparams, active, how):
+    """The validation losses of every active lane; those of the others are NaN."""
+
+    def validate(data, key, state, h):
         return evaluate.losses(study, key, state, data, h, how.axis)
 
-    return lanes.apply_shared(lane, how, data, keys, state, hparams)
+    def lane(data, active, *lane):
+        nothing = _unknown(jax.eval_shape(validate, data, *lane))
+        return lax.cond(active, validate, lambda *_: nothing, data, *lane)
+
+    return lanes.apply_shared(lane, how, data, active, keys, state, hparams)
+
+
+def _unknown(shapes):
+    return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
 
 
 def _validated(now, losses, point, patience):
