@@ -8,6 +8,7 @@ from experiments.benchmark import table as benchmark_table
 from experiments.benchmark.contents import load_content
 from experiments.tables.counts import APART, Said, chance, verdicts_table
 from jaxae.findings import VERDICTS
+from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
 from jaxae.report.page import images_of, markdown_table, section
 from jaxae.report.tables import claimed
@@ -156,19 +157,34 @@ def cores_of(device: Mapping[str, Any]) -> int:
 
 
 def reports_table(results: Sequence[Said]) -> str:
-    """A line for every report: what it claims, what is found, and why."""
-    found: dict[str, list[tuple[str, ...]]] = {}
-    seen = set()
-    for said in sorted(results, key=_weight):
-        study = said.saved.experiment.name
-        if said.document.line and study not in seen:
-            seen.add(study)
-            cells = (cell.replace("|", "\\|") for cell in said.document.line)
-            found.setdefault(said.report, []).append((f"[{study}](experiments/results/{study}.md)", *cells))
+    """A line for every report: what it claims, what is found, and why.
+
+    Of a study that is the run of the most seeds, and of others what is found of numbers that those before don't judge.
+    """
+    lines: dict[tuple[str, str], list[str]] = {}
+    told: dict[str, set[float]] = {}
+    for said in (said for said in sorted(results, key=_weight) if said.document.line):
+        study, numbers = said.saved.experiment.name, judged_numbers(said)
+        line = [cell.replace("|", "\\|") for cell in said.document.line]
+        if study not in told:
+            lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
+        elif numbers - told[study]:
+            lines[said.report, study][2] += f"; {line[1]}"
+        told[study] = told.get(study, set()) | numbers
     rows = [
-        [report, *("<br>".join(cells) for cells in zip(*lines, strict=True))] for report, lines in sorted(found.items())
+        [
+            report,
+            *("<br>".join(cells) for cells in zip(*(lines[key] for key in lines if key[0] == report), strict=True)),
+        ]
+        for report in sorted({report for report, _ in lines})
     ]
     return plain_table(("report", "study", "it says", "we find", "why"), rows)
+
+
+def judged_numbers(said: Said) -> set[float]:
+    """The reported numbers that a run judges in the reading that decides, mere counts left out."""
+    rows = [row for row in claimed(said.document.rows) if row.primary and not row.exact]
+    return {row.reported for row in rows if row.reported is not None and row.verdict != NOT_COMPARABLE}
 
 
 def within(text: str, tables: str) -> str:

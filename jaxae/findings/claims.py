@@ -12,6 +12,7 @@ from jaxae.findings.scales import Scale, check_scale, off_scale, on_scale
 from jaxae.findings.statistics import Interval, interval, prediction_interval
 
 SHARED = "one number, the same for every seed"
+FEW = 5  # dead seeds, named one by one
 PAIRED = " - "  # between the arms of a difference
 VERDICTS = REPRODUCED, EXPLAINED, DIFFERS, INCONCLUSIVE, NOT_COMPARABLE = (
     "reproduced", "explained", "differs", "inconclusive", "not comparable",
@@ -136,6 +137,17 @@ def leaving_out_zero(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """The rows with an interval, which those with dead seeds haven't, and those whose interval leaves out 0."""
     known = [row for row in rows if row.ci95]
     return known, [row for row in known if row.ci95 and not row.ci95[0] <= 0 <= row.ci95[1]]
+
+
+def dead_seeds(seeds: Sequence[int]) -> str:
+    """Dead seeds in words: by their numbers where they are few.
+
+    >>> dead_seeds([4]), dead_seeds([1, 2]), dead_seeds(range(34))
+    ('dead seed 4', 'dead seeds 1, 2', '34 dead seeds')
+    """
+    if len(seeds) > FEW:
+        return f"{len(seeds)} dead seeds"
+    return f"dead seed{'s'[: len(seeds) != 1]} {', '.join(map(str, seeds))}"
 
 
 def row_to_json(row: Row) -> dict[str, Any]:

@@ -126,6 +126,7 @@ def _words(values: np.ndarray) -> Any:
 
 
 def _numbers(words: Any) -> np.ndarray:
-    if wrong := [word for word in np.ravel(words) if isinstance(word, str) and word not in ("nan", "inf", "-inf")]:
+    several = words if isinstance(words, list) else [words]  # not an array, which would make strings of all
+    if wrong := [word for word in several if isinstance(word, str) and word not in ("nan", "inf", "-inf")]:
         raise ValueError(f"{wrong[0]!r} is no number")
     return np.array(words, np.float64)

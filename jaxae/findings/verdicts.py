@@ -24,6 +24,7 @@ from jaxae.findings.claims import (
     Measures,
     Row,
     between,
+    dead_seeds,
     measured,
 )
 from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, over_seeds_alone, unknown_rivals
@@ -122,11 +123,11 @@ def _fields(claim: Claim) -> dict[str, Any]:
 
 def _judged(row: Row, claim: Claim, tried: Tried) -> Row:
     died = row.excluded or row.dead
-    words = f"dead seed{'s'[: len(died) > 1]} {', '.join(map(str, died))}"
+    words = dead_seeds(died)
     if row.dead:  # an interval over the living and the dead is wide enough to hold any number
-        return replace(row, verdict=NOT_COMPARABLE, reason=f"with the {words}: two outcomes, not one distribution")
+        return replace(row, verdict=NOT_COMPARABLE, reason=f"with {words}: two outcomes, not one distribution")
     row = _verdict(row, claim, tried)
-    return replace(row, reason=f"without the {words}: {row.reason}") if died else row
+    return replace(row, reason=f"without {words}: {row.reason}") if died else row
 
 
 def _verdict(row: Row, claim: Claim, tried: Tried) -> Row:

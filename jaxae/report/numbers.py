@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxae.findings import Row, measured, of_few, share_over_seeds, side_of_zero, telling_seeds
-from jaxae.findings.claims import SHARED
+from jaxae.findings.claims import SHARED, dead_seeds
 
 NONE = "—"
 
@@ -158,8 +158,7 @@ def plural(count: int, word: str) -> str:
 def without(row: Row) -> str:
     """Which seeds the row leaves out since they died, or has among the others, in words."""
     died = row.excluded or row.dead
-    seeds = ", ".join(map(str, died))
-    return f"with{'out' if row.excluded else ''} dead seed{'s'[: len(died) > 1]} {seeds}" if died else ""
+    return f"with{'out' if row.excluded else ''} {dead_seeds(died)}" if died else ""
 
 
 def _without_mean(row: Row) -> str:

@@ -28,7 +28,14 @@ def made(*seeds: int, dead: tuple[int, ...] = ()) -> Findings:
     by = np.array(seeds, np.float64)
     return Findings(
         origin(*seeds),
-        {"a": {"m": by + 0.5, "odd": np.where(by == 1, np.inf, np.nan), "shared": np.array(3.0)}, "b": {"m": 2 * by}},
+        {
+            "a": {
+                "m": by + 0.5,
+                "odd": np.where(by == 1, np.inf, np.where(by == 2, np.nan, by)),
+                "shared": np.array(3.0),
+            },
+            "b": {"m": 2 * by},
+        },
         {"a": tuple(seed for seed in seeds if seed in dead), "b": ()},
         (ae.results.Difference("a", "b", "m", 0.5 - by),),
         {"n": 7, "words": ["x"]},
