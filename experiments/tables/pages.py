@@ -169,15 +169,12 @@ def reports_table(results: Sequence[Said]) -> str:
         if study not in told:
             lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
         elif numbers - told[study]:
-            lines[said.report, study][2] += f"; {line[1]}"
+            lines[said.report, study][2] = f"{lines[said.report, study][2].rstrip('.')}; {line[1]}"
         told[study] = told.get(study, set()) | numbers
-    rows = [
-        [
-            report,
-            *("<br>".join(cells) for cells in zip(*(lines[key] for key in lines if key[0] == report), strict=True)),
-        ]
-        for report in sorted({report for report, _ in lines})
-    ]
+    rows = []
+    for report in sorted({report for report, _ in lines}):
+        own = [line for (of, _), line in lines.items() if of == report]
+        rows.append([report, *("<br>".join(cells) for cells in zip(*own, strict=True))])
     return plain_table(("report", "study", "it says", "we find", "why"), rows)
 
 
