@@ -11,7 +11,7 @@ from jax import lax
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import Batch, State, Study
-from jaxae.train.parts import draws
+from jaxae.train.parts import traced
 
 CHUNK = 250  # examples at once. Each chunk draws from a key of its own, so another length draws other noise and pairs
 PIECE = 50  # of them that a convolutional model is given at once on a CPU: what it computes stays in the cache
@@ -79,8 +79,8 @@ def _in_pieces(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
     if not convolves or jax.default_backend() != "cpu" or count <= PIECE or count % PIECE:
         return piece(batch.inputs)
     variables = {"params": state.params, "batch_stats": state.batch_stats}
-    by_example = _leads(batch.inputs, count) and _leads(jax.eval_shape(piece, batch.inputs), count)
-    if not by_example or draws(study.model, variables, batch.inputs):
+    drawn, shapes = traced(study.model, variables, batch.inputs)
+    if drawn or not _leads((batch.inputs, shapes), count):
         return piece(batch.inputs)
     cut = jax.tree.map(lambda leaf: leaf.reshape(-1, PIECE, *leaf.shape[1:]), batch.inputs)
     return jax.tree.map(lambda leaf: leaf.reshape(count, *leaf.shape[2:]), lax.map(piece, cut))

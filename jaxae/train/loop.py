@@ -125,7 +125,8 @@ def indivisible(study: Study, key: jax.Array, data: Any, hparams: Any = None) ->
     state = jax.eval_shape(functools.partial(init, study), key, data, hparams)
     if state.batch_stats:
         return "the model normalises over the whole batch"
-    if parts.draws(study.model, {"params": state.params}, batch.inputs, train=True, mutable=["batch_stats"]):
+    drawn, _ = parts.traced(study.model, {"params": state.params}, batch.inputs, train=True, mutable=["batch_stats"])
+    if drawn:
         return "the model draws for all examples of a batch at once"
     return ""
 

@@ -52,16 +52,17 @@ def pays(parts: int, devices: int, lanes: int) -> bool:
     return shared > 1 and lanes / (GAIN * shared) < -(-lanes // devices)
 
 
-def draws(model: nn.Module, variables: Any, inputs: Any, **options: Any) -> bool:
-    """Whether `model.apply` draws, for all examples of a batch at once, where it is given keys to draw from."""
+def traced(model: nn.Module, variables: Any, inputs: Any, **options: Any) -> tuple[bool, Any]:
+    """Whether `model.apply` draws, for all examples of a batch at once, where it is given keys to draw from; and the
+    shapes of what it returns."""
 
     def apply(variables, inputs, rngs):
         return model.apply(variables, inputs, rngs=rngs, **options)
 
     rngs = {name: jax.random.key(0) for name in ("sample", "dropout")}
-    traced = jax.make_jaxpr(apply)(variables, inputs, rngs).jaxpr
-    given = traced.invars[-len(rngs) :]
-    return any(variable is key for equation in traced.eqns for variable in equation.invars for key in given)
+    closed, shapes = jax.make_jaxpr(apply, return_shape=True)(variables, inputs, rngs)
+    given = closed.jaxpr.invars[-len(rngs) :]
+    return any(variable is key for equation in closed.eqns for variable in equation.invars for key in given), shapes
 
 
 def mean(function: Callable[[Any], Any], batch: Any, count: int, axis: str | None = None) -> Any:
