@@ -39,7 +39,7 @@ def examples(data: Any) -> int:
     >>> examples({"image": np.zeros((5, 28, 28, 1), np.uint8), "label": np.zeros(5, np.int32)})
     5
     """
-    sizes = {leaf.shape[0] for leaf in jax.tree.leaves(data)}
+    sizes = {leaf.shape[0] for leaf in jax.tree.leaves(data, is_leaf=lambda leaf: hasattr(leaf, "shape"))}
     if len(sizes) != 1:
         raise UsageError(f"the data's arrays have leading axes of sizes {sorted(sizes)}; give Study(examples=...)")
     return sizes.pop()

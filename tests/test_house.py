@@ -21,7 +21,7 @@ FLOORS = (  # nothing imports from a later one
     ("report",),
     ("run", "__main__"),
 )
-LATE = ("orbax", "scipy", "matplotlib", "tensorflow_datasets", "dm_pix", "tyro", "jinja2", "markdown_it")
+LATE = ("orbax", "scipy", "matplotlib", "tensorflow_datasets", "dm_pix", "tyro", "jinja2", "markdown_it", "grain")
 
 
 def imported(path: Path) -> set[str]:

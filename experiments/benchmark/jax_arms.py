@@ -37,6 +37,7 @@ class Question(NamedTuple):
     lanes: int = 1
     mode: str = "map"
     precision: str = "float32"
+    stream: bool = False
     folder: str = ""
     began: float = 0.0  # when the process was started
 

@@ -3,6 +3,7 @@
 An arm is trained by `jaxae.train.progress` as a run trains it.
 """
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,8 @@ class Training:
         self.arm = ARMS[asked.arm][0](asked)
         self.chunk = chunk(asked, self.arm)
         mode: Any = asked.mode
-        self.how = lanes.arranged(self.arm.study, asked.lanes, mode, lanes.there())
+        how = lanes.arranged(self.arm.study, asked.lanes, mode, lanes.there())
+        self.how = dataclasses.replace(how, stream=asked.stream)
         self.keys = jnp.stack([keys.root(seed) for seed in range(asked.lanes)])
         self.hparams = None if self.arm.hparams is None else lanes.stack([self.arm.hparams] * asked.lanes)
         self.plan = ae.train.Plan(EPOCHS, chunk=self.chunk)

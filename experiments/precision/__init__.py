@@ -14,7 +14,7 @@ Also      --studies fc_vs_conv denoise; --epochs 10
 
 import jaxae as ae
 from experiments.precision.measures import measure
-from experiments.precision.method import Config, arms, train
+from experiments.precision.method import Config, arms, inside, train
 from experiments.precision.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, measure=measure, say=say)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, measure=measure, say=say, inside=inside)

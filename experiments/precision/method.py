@@ -1,5 +1,6 @@
 """What is trained: every study, or a part of its arms, in both precisions, each a run of its own inside this one."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -23,6 +24,7 @@ PASSED = (
     "data_dir",
     "lanes",
     "devices",
+    "stream",
     "tensorboard",
     "quiet",
 )
@@ -65,6 +67,7 @@ class Config(ae.Flags):
     """How long each study is trained. All else is as the study has it, but that some train a part of their arms."""
 
     settings = ()  # there is no report to depart from
+    fewest = 2  # for differences paired by seed
 
     studies: tuple[Name, ...] = get_args(Name)
     """The studies to train, each twice."""
@@ -76,8 +79,8 @@ class Config(ae.Flags):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.seeds < 2:
-            raise ae.UsageError(f"--seeds {self.seeds}: differences paired by seed take at least 2")
+        if self.seeds < self.fewest:
+            raise ae.UsageError(f"--seeds {self.seeds}: differences paired by seed take at least {self.fewest}")
 
     @property
     def both(self) -> tuple[str, str]:
@@ -107,6 +110,20 @@ def arms(config: Config) -> list[ae.Arm]:
     return []
 
 
+def inside(config: Config) -> dict[str, tuple[ae.Experiment, Any]]:
+    """The runs, by their places in the folder."""
+    pairs = itertools.product(config.studies, config.both)
+    return {
+        str(place(name, precision)): (STUDIES[name].experiment, config_of(config, name, precision))
+        for name, precision in pairs
+    }
+
+
+def place(name: str, precision: str) -> Path:
+    """Where in the run's folder a study is trained in a precision."""
+    return Path("runs", f"{name}-{precision}")
+
+
 def train(run: ae.Run) -> Runs:
     """Every study in both precisions; a loss that is not finite leaves one out."""
     for name in dict.fromkeys(name for study in run.config.studies for name in SETS.get(study, ("mnist",))):
@@ -129,7 +146,7 @@ def train(run: ae.Run) -> Runs:
 
 def folder_of(run: ae.Run, name: str, precision: str) -> Path:
     """Where a study is trained in a precision."""
-    return run.folder / "runs" / f"{name}-{precision}"
+    return run.folder / place(name, precision)
 
 
 def is_complete(folder: Path) -> bool:

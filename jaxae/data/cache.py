@@ -11,7 +11,9 @@ n and sha256 (the Dataset's fingerprint).
 import contextlib
 import hashlib
 import json
+import math
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +24,24 @@ from jaxae.data.dataset import Dataset, create
 from jaxae.data.folders import ARRAYS, Prepared, unreadable
 from jaxae.errors import UsageError
 from jaxae.files import draft_of
+
+
+LARGE = 2**30  # bytes of images, which are decoded into a file: sets may be larger than the memory
+
+
+def room(shape: tuple[int, ...]) -> np.ndarray:
+    """Room for images, uint8 of this shape: in memory, or, where they are large, in a file that ends with the array.
+
+    It has no name, and lies in the cache folder; where there isn't enough on that disk, memory has to do.
+    """
+    size = math.prod(shape)
+    if size >= LARGE:
+        with contextlib.suppress(OSError, AttributeError):  # a system without posix_fallocate
+            root().mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=root()) as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # a disk that is full later would end the process
+                return np.memmap(file, np.uint8, "r+", shape=shape)
+    return np.empty(shape, np.uint8)
 
 
 def root() -> Path:

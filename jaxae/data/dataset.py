@@ -92,6 +92,9 @@ def assemble(spec: str, sizes: Mapping[str, int], whole: Callable[[str], Dataset
         renamed = dataclasses.replace(first, split=spec)  # nothing to copy, and nothing to hash again
         vars(renamed)["fingerprint"] = first.fingerprint
         return renamed
+    if len(parts) == 1:  # a view: no copy of what may be a file larger than the memory
+        (_, start, stop) = parts[0]
+        return create(first.image[start:stop], first.label[start:stop], split=spec, **_about(first))
     if len(shapes := {part.image.shape[1:] for part in sets.values()}) > 1:
         raise UsageError(f"the splits of {spec!r} differ in their image sizes, {shapes}; load them one by one")
     image = np.concatenate([sets[split].image[start:stop] for split, start, stop in parts])

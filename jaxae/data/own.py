@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import jaxae.data.cache as cache
 from jaxae.data.dataset import Dataset, assemble, create
 from jaxae.data.folders import PathLike
 from jaxae.errors import UsageError
@@ -61,7 +62,7 @@ def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, 
     grey, shape = _common([path for paths in files.values() for path in paths], _pair(size))
 
     def whole(split: str) -> Dataset:
-        image = np.empty((len(files[split]), *shape, 1 if grey else 3), np.uint8)
+        image = cache.room((len(files[split]), *shape, 1 if grey else 3))
         for place, path in enumerate(files[split]):
             image[place] = _pixels(path, grey, shape)
         label = np.array([classes.index(_class(path, root, split)) for path in files[split]], np.int32)

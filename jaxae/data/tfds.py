@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import jaxae.data.cache as cache
 import jaxae.data.tfrecord as tfrecord
 from jaxae.data.dataset import AS_JPEG, Dataset, create
 from jaxae.data.folders import Prepared, remedy, unreadable
@@ -127,7 +128,7 @@ def _stack(examples: Iterator[tuple[np.ndarray, int]], n: int, name: str) -> tup
     image, label = np.empty(0, np.uint8), np.empty(n, np.int32)
     for i, (pixels, number) in enumerate(examples):
         if i == 0:
-            image = np.empty((n, *pixels.shape), np.uint8)
+            image = cache.room((n, *pixels.shape))
         if pixels.shape != image.shape[1:]:
             sizes = " and ".join("x".join(map(str, shape)) for shape in (image.shape[1:], pixels.shape))
             raise UsageError(f"{name} has images of several sizes, such as {sizes}; prepare it with images of one size")

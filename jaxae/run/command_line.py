@@ -24,6 +24,7 @@ from jaxae.run.experiment import Experiment
 from jaxae.run.flags import Flags
 from jaxae.run.signals import Interrupted
 from jaxae.run.steps import perform
+from jaxae.run.training import MOST_OF_A_CPU
 
 CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
 XLA_FLAGS = {
@@ -138,7 +139,7 @@ def set_up(devices: int | None = None) -> None:
     given = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
     if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
-        used = min(devices, 64) if devices else min(os.cpu_count() or 1, 16)
+        used = min(devices, MOST_OF_A_CPU) if devices else min(os.cpu_count() or 1, 16)
         try:
             jax.config.update("jax_num_cpu_devices", 2 * used)
         except RuntimeError:  # the backend runs already: its devices are those there are

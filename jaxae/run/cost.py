@@ -38,6 +38,8 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     Seconds of an arm go with its epochs, settings, seeds and images; of arms that the result hasn't, with the mean over
     its arms. Everything but training is taken as long as it was.
     """
+    if inside := experiment.inside(config):
+        return _of_all({place: cost_of(*own) for place, own in inside.items()})
     made = _saved(experiment)
     if made is None:
         return None
@@ -63,12 +65,29 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
 def weights_of(experiment: Experiment, config: flags.Flags) -> dict[str, float]:
     """How long a seed of each study takes under one setting, in proportion, whatever the images: by the saved result;
     where there is none that tells, by the epochs."""
+    if inside := experiment.inside(config):
+        return {
+            f"{place}: {name}": weight for place, own in inside.items() for name, weight in weights_of(*own).items()
+        }
     made = _saved(experiment)
     if made is None:
         return _per_lane(experiment, config, {})
     return _per_lane(
         experiment, config, _per_epoch(experiment, made, flags.restored(experiment.config, made["config"]))
     )
+
+
+def _of_all(costs: Mapping[str, Cost | None]) -> Cost | None:
+    """What runs cost that are made within one, one after another; None where it isn't known of each, on one machine."""
+    known = {place: cost for place, cost in costs.items() if cost is not None}
+    first, *others = known.values() if len(known) == len(costs) else (None,)
+    if first is None or any(cost.where != first.where for cost in others):
+        return None
+    studies = {f"{place}: {name}": spent for place, cost in known.items() for name, spent in cost.studies.items()}
+    return Cost(
+        sum(cost.seconds for cost in known.values()), studies, first.where, "the results of its studies",
+        max((cost.memory for cost in known.values() if cost.memory), default=None), first.seeds, (),
+    )  # fmt: skip
 
 
 def words_of_cost(cost: Cost | None) -> str:

@@ -34,6 +34,12 @@ def no_claims(config: Any) -> Sequence[Claim]:
     return ()
 
 
+def nothing_inside(config: Any) -> Mapping[str, tuple["Experiment", Any]]:
+    """No run is made within this one."""
+    del config
+    return {}
+
+
 def measure_training(run: "Run", trained: Any) -> Findings:
     """What is measured of every arm, and nothing more: losses, the scores of the test images, dead seeds."""
     return collect(run.origin, trained.values())
@@ -52,6 +58,7 @@ class Experiment:
     measure   (run, trained) -> Findings
     say       Findings -> Document; without it the rows and the loss curves alone
     measured  a saved result, which tells what a run costs; it need not be there
+    inside    config -> the runs that `train` makes within this one: {place in its folder: (experiment, its flags)}
     """
 
     module: str
@@ -63,6 +70,7 @@ class Experiment:
     measure: Callable[["Run", Any], Findings] = measure_training
     say: Callable[[Findings], Document] | None = None
     measured: Path | None = None
+    inside: Callable[[Any], Mapping[str, tuple["Experiment", Any]]] = nothing_inside
 
     @property
     def name(self) -> str:
@@ -90,6 +98,13 @@ class Experiment:
     def command(self, config: flags.Flags, *, local: Sequence[str] = ()) -> str:
         """The shortest command line that gives this run, with those of the `local` flags that were given."""
         return " ".join(filter(None, [shlex.join(self.program), flags.words_of(config, local=local)]))
+
+    def trainings(self, config: Any) -> dict[str, Arm]:
+        """What is trained, by names that tell all of it apart: the arms, and those of the runs inside."""
+        found = {arm.study.name: arm for arm in self.arms(config)}
+        for place, (experiment, own) in self.inside(config).items():
+            found |= {f"{place}: {name}": arm for name, arm in experiment.trainings(own).items()}
+        return found
 
     def document(self, found: Findings) -> Document:
         """What is said of findings, with the loss curves, where they are at hand, as the first figure."""

@@ -17,7 +17,7 @@ from jaxae.train.lanes import Mode
 # Where a run is computed and kept, not what is computed: no number depends on them, and no report names them.
 LOCAL = (
     "data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "plan", "jobs", "job",
-    "distributed", "coordinator", "processes", "process",
+    "stream", "distributed", "coordinator", "processes", "process",
 )  # fmt: skip
 
 # Above these nothing is allocated: more is a slip of the finger, or takes more than a life
@@ -41,6 +41,7 @@ class Flags:
 
     settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
     listed: ClassVar[tuple[str, ...]] = ()
+    fewest: ClassVar[int] = 1  # seeds that a run takes
     counts: ClassVar[tuple[str, ...]] = (
         "seeds", "epochs", "batch_size", "limit", "test_limit", "judge_limit", "devices", "jobs", "processes",
     )  # fmt: skip
@@ -71,6 +72,9 @@ class Flags:
     accelerators."""
     devices: Annotated[int | None, UNSET] = None
     """Devices to spread seeds over, or to share batches; without it as many as help. By map, no bit depends on it."""
+    stream: bool = False
+    """Read images from their file while training goes on (needs the extra `stream`); without it where they take more than
+    half of an accelerator's memory. By map, no bit depends on it. A study whose batches can't be read for is refused."""
     out: Annotated[Path | None, UNSET] = None
     """The run's folder; without it a new one under runs/."""
     resume: bool = False

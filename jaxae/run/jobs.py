@@ -25,17 +25,17 @@ class Split(NamedTuple):
 def pieces(experiment: Experiment, config: Any, count: int, costs: Mapping[str, float]) -> list[Any]:
     """The flags of `count` runs that together are the run of `config`, as alike in length as can be.
 
-    `costs` says how long a seed of each study takes under one setting, in any unit.
+    `costs` says how long a seed of each of the `trainings` takes under one setting, in any unit.
     Raises UsageError where the study can't be cut into so many.
     """
-    if not experiment.arms(config):
+    if not experiment.trainings(config):
         raise UsageError(f"{experiment.name} has no arms of its own, so it can't be cut into jobs; run it as one")
     cost = _cost(experiment, costs)
     grouped = [*_groupings(experiment, config, cost)]
-    splits = [_shared(groups, count, config.seeds, cost) for groups in grouped if len(groups) <= count]
+    splits = [_shared(groups, count, config, cost) for groups in grouped if len(groups) <= count]
     possible = [split for split in splits if split is not None]
     if not possible:
-        most = max(map(len, grouped)) * config.seeds
+        most = max(map(len, grouped)) * (config.seeds // config.fewest)
         raise UsageError(
             f"{experiment.name} with these flags can be cut into {most} jobs at most, by its seeds and lists, and "
             f"{count} were asked for; ask for {most} or fewer, or name more seeds"
@@ -58,7 +58,9 @@ def number_of(job: str) -> tuple[int, int]:
 
 def _cost(experiment: Experiment, costs: Mapping[str, float]) -> Callable[[Any], float]:
     """How long a seed of a run takes, of all its arms."""
-    return lambda config: sum(costs[arm.study.name] * len(arm.settings) for arm in experiment.arms(config))
+    return lambda config: sum(
+        costs[name] * len(arm.settings) for name, arm in experiment.trainings(config).items()
+    )  # fmt: skip
 
 
 def _groupings(experiment: Experiment, config: Any, cost: Callable[[Any], float]) -> Iterator[tuple[Any, ...]]:
@@ -79,7 +81,8 @@ def _groupings(experiment: Experiment, config: Any, cost: Callable[[Any], float]
 
 
 def _names(experiment: Experiment, config: Any) -> list[str]:
-    return [name for arm in experiment.arms(config) for name in arm.names]
+    found = experiment.trainings(config)
+    return [f"{name} {setting}".strip() for name, arm in found.items() for setting in arm.settings]
 
 
 def _cut(config: Any, name: str, cost: Callable[[Any], float]) -> list[list[tuple[Any, ...]]]:
@@ -100,9 +103,10 @@ def _cut(config: Any, name: str, cost: Callable[[Any], float]) -> list[list[tupl
     return cuts
 
 
-def _shared(groups: Sequence[Any], count: int, seeds: int, cost: Callable[[Any], float]) -> Split | None:
+def _shared(groups: Sequence[Any], count: int, config: Any, cost: Callable[[Any], float]) -> Split | None:
     """`count` jobs, each given to the group whose jobs are the longest; None where groups have too few seeds."""
-    if count > len(groups) * seeds:
+    seeds, most = config.seeds, config.seeds // config.fewest
+    if count > len(groups) * most:
         return None
     costs, jobs = [cost(group) for group in groups], [1] * len(groups)
 
@@ -110,7 +114,7 @@ def _shared(groups: Sequence[Any], count: int, seeds: int, cost: Callable[[Any],
         return costs[at] * math.ceil(seeds / jobs[at])
 
     for _ in range(count - len(groups)):
-        jobs[max((at for at in range(len(groups)) if jobs[at] < seeds), key=length)] += 1
+        jobs[max((at for at in range(len(groups)) if jobs[at] < most), key=length)] += 1
     return Split(max(map(length, range(len(groups)))), tuple(groups), tuple(jobs))
 
 

@@ -19,7 +19,7 @@ from jaxae.files import ANY, load_json, refuse_changed, sealed, write_json
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.report.numbers import listed
-from jaxae.run import flags, manifest, resuming
+from jaxae.run import flags, manifest, resuming, within
 from jaxae.run.experiment import Experiment, find_experiment
 from jaxae.run.folder import claim, clear, refuse_used
 from jaxae.run.steps import measured_again, write_pages
@@ -60,6 +60,7 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
         with lock:
             made = _manifest(experiment, config, parts, places)
             _write(out, experiment, config, parts, places, made)
+            within.gather_inside(out, experiment, config, parts, lambda runs, into: merge_runs(runs, into, data_dir=data_dir))
         _measure(out, experiment, config, parts, made, data_dir)  # which may open it as a run
     except BaseException:
         clear(out, keep=there)
@@ -155,7 +156,7 @@ Places = dict[str, list[tuple[Path, str, int]]]  # of every lane of a study: run
 
 def _places(experiment: Experiment, config: Any, parts: Sequence[Part]) -> Places:
     """Where each lane of the merged run is. Raises UsageError where one is nowhere, or in two places."""
-    if not experiment.arms(config):
+    if not experiment.trainings(config):
         raise UsageError(f"{experiment.name} has no arms of its own, so its runs can't be merged")
     found: dict[tuple[str, int], tuple[Path, str, int]] = {}
     for part in parts:
@@ -223,6 +224,8 @@ def _entry(parts: Sequence[Part], folder: Path, arm: str) -> Mapping[str, Any]:
 def _write(out, experiment, config, parts, places: Places, made) -> None:
     """The manifest, and every lane's checkpoint, scores and history."""
     write_json(out / "manifest.json", made)
+    if not places:
+        return
     histories = {part.folder: _read_history(part, experiment) for part in parts}
     history: dict[str, Any] = {}
     for arm in experiment.arms(config):

@@ -42,16 +42,15 @@ def job(experiment: Experiment, config: Any) -> Job:
 
 def show(experiment: Experiment, config: Any) -> None:
     """Print what a study, or the job of it that --job names, consists of, and the jobs where --jobs says how many."""
-    if not experiment.arms(config):
+    if not experiment.trainings(config):
         raise UsageError(f"{experiment.name} has no arms of its own, so there is nothing to plan; leave out --plan")
     command, whole = experiment.command(config), config
     if config.job:
         command, config = f"{command} --job {config.job}", job(experiment, config).config
-    arms, cost, rehearsal = experiment.arms(config), cost_of(experiment, config), Rehearsal(experiment, config)
-    experiment.train(rehearsal)
-    count, seeds = sum(len(arm.settings) for arm in arms), _seeds(config)
+    arms, cost, steps = experiment.trainings(config), cost_of(experiment, config), _steps(experiment, config)
+    count, seeds = sum(len(arm.settings) for arm in arms.values()), _seeds(config)
     parts: list[Any] = [Text(f"{experiment.title}\n{command}\n{plural(count, 'arm')} of {seeds} each\n")]
-    parts += [_studies(arms, config, rehearsal.steps, cost), Text(f"\n{_note(cost)}")]
+    parts += [_studies(arms, config, steps, cost), Text(f"\n{_note(cost)}")]
     if whole.jobs:
         own = pieces(experiment, whole, whole.jobs, weights_of(experiment, whole))
         parts.append(Text(f"\n{plural(len(own), 'job')}, each of them {command} --job I/{len(own)}\n"))
@@ -95,8 +94,20 @@ class Untrained:
         )
 
 
-def _images(arm: Arm, steps: Mapping[str, tuple[int, int]], seeds: int) -> int:
-    epochs, each = steps[arm.study.name]
+def _steps(experiment: Experiment, config: Any) -> dict[str, tuple[int, int]]:
+    """Epochs, and steps of each, of what is trained, as loading its data tells."""
+    found: dict[str, tuple[int, int]] = {}
+    for place, (inner, own) in experiment.inside(config).items():
+        found |= {f"{place}: {name}": steps for name, steps in _steps(inner, own).items()}
+    if experiment.arms(config):
+        rehearsal = Rehearsal(experiment, config)
+        experiment.train(rehearsal)
+        found |= rehearsal.steps
+    return found
+
+
+def _images(arm: Arm, steps: tuple[int, int], seeds: int) -> int:
+    epochs, each = steps
     return epochs * each * arm.study.batch_size * len(arm.settings) * seeds
 
 
@@ -112,16 +123,14 @@ def _table(*columns: str) -> Table:
     return shown
 
 
-def _studies(arms: Any, config: Any, steps: Any, cost: Cost | None) -> Table:
+def _studies(arms: Mapping[str, Arm], config: Any, steps: Any, cost: Cost | None) -> Table:
     """A line for every study, and one for all."""
     shown = _table("study", "trainings", "epochs", "steps of each", "images", "takes about")
-    for arm in arms:
-        counts = len(arm.settings) * config.seeds, *steps[arm.study.name], _images(arm, steps, config.seeds)
-        shown.add_row(
-            Text(arm.study.name), *(f"{count:,}" for count in counts), _told(cost and cost.studies[arm.study.name])
-        )
-    lanes = sum(len(arm.settings) for arm in arms) * config.seeds
-    total = sum(_images(arm, steps, config.seeds) for arm in arms)
+    for name, arm in arms.items():
+        counts = len(arm.settings) * config.seeds, *steps[name], _images(arm, steps[name], config.seeds)
+        shown.add_row(Text(name), *(f"{count:,}" for count in counts), _told(cost and cost.studies[name]))
+    lanes = sum(len(arm.settings) for arm in arms.values()) * config.seeds
+    total = sum(_images(arm, steps[name], config.seeds) for name, arm in arms.items())
     shown.add_row("all", f"{lanes:,}", "", "", f"{total:,}", _told(cost and sum(cost.studies.values())))
     return shown
 

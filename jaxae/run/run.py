@@ -160,7 +160,7 @@ class Run:
         roots = jnp.stack([keys.root(seed) for seed in self.seeds] * len(arm.settings))
         table = [hparams for hparams in arm.settings.values() for _ in self.seeds]
         hparams = None if all(row is None for row in table) else lanes.stack(table)
-        how = choose_lanes(self, arm.study, len(roots))
+        how = choose_lanes(self, arm.study, len(roots), data, validation, test)
         plan = Plan(arm.study.epochs, validate_every, patience, chunk, stop_dead)
         if self.training:
             foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial)
@@ -214,7 +214,9 @@ class Run:
     def again(self) -> str:
         """The command that goes on with this run."""
         config = type(self.config)(**{**vars(self.config), "out": self.folder, "resume": True})
-        local = ("data_dir", "devices", "out", "resume", "tensorboard", "distributed", "coordinator", "processes")
+        local = (
+            "data_dir", "devices", "stream", "out", "resume", "tensorboard", "distributed", "coordinator", "processes",
+        )  # fmt: skip
         return commands.here(self.experiment.command(config, local=local))
 
     def spent(self, arm: str) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Training with checkpoints: between chunks a run shows, saves and stops, none of which can change a number."""
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events
 from jaxae.study import Study
 from jaxae.train import checkpoint, hosts, lanes
+from jaxae.train.absent import stored_images
 from jaxae.train.lanes import Lanes
 from jaxae.train.plan import Plan, Progress
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from jaxae.run.run import Run
 
 SAVE_EVERY = 30.0  # seconds between checkpoints within an arm; every first epoch and every end are saved too
+MOST_OF_A_CPU = 64  # devices of a process: more than it has cores never help
+FITS = 0.5  # of the memory of a device that tells it: images that take more are read from their file
 
 
 def train_or_restore(
@@ -79,12 +83,33 @@ def scores_file(folder: Path, study: Study) -> Path:
     return folder / "scores" / f"{checkpoint.file_name(study.name)}.npz"
 
 
-def choose_lanes(run: "Run", study: Study, count: int) -> Lanes:
-    """As asked for; else side by side on accelerators, and on a CPU as is soonest done, with the same bits."""
+def choose_lanes(run: "Run", study: Study, count: int, *sets: Any) -> Lanes:
+    """As asked for; else side by side on accelerators, and on a CPU as is soonest done, with the same bits.
+
+    Images are read from their file where that is asked for, or where those of `sets` don't fit.
+    """
+    _refuse_devices(run.config.devices)
     accelerated = jax.default_backend() != "cpu"
     mode = run.config.lanes or ("vmap" if accelerated else "map")
     there = min(count, lanes.there()) if accelerated else lanes.there()
-    return lanes.arranged(study, count, mode, run.config.devices or there)
+    how = lanes.arranged(study, count, mode, run.config.devices or there)
+    return dataclasses.replace(how, stream=run.config.stream or not hosts.least(_fit(sets)))
+
+
+def _refuse_devices(asked: int | None) -> None:
+    """Raise UsageError for more devices than there are."""
+    there = jax.device_count()
+    if jax.default_backend() == "cpu":
+        there = min(there, MOST_OF_A_CPU * jax.process_count())
+    if asked is not None and asked > there:
+        raise UsageError(f"--devices is {asked} and there can be {there} here; ask for fewer, or leave it out")
+
+
+def _fit(sets: Any) -> bool:
+    """Whether the images of all sets together fit a device; they do where it doesn't tell its memory, as a CPU."""
+    each = {id(image): image.nbytes for image in stored_images(sets)}
+    memory = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    return memory is None or sum(each.values()) <= FITS * memory
 
 
 def non_finite(run: "Run", study: Study, names: list[str], error: train.NonFiniteLossError) -> UsageError:

@@ -12,6 +12,7 @@ import jaxae.train.lanes as lanes
 from jaxae import metrics
 from jaxae.study import Batch, Study
 from jaxae.train.programs import of_study
+from jaxae.train.streaming import of_sample
 
 SLOW_START = 1000  # steps, in which nobody is called dead: one picture can be a slow start
 EXAMPLES = 200
@@ -41,12 +42,14 @@ def living(
     if steps < SLOW_START or study.examples(data) < 2:
         return np.ones(len(keys), bool)
     index = np.arange(min(EXAMPLES, study.examples(data)), dtype=np.int32)
-    return ~np.asarray(_dead(study, keys, lanes.spread(state, how), lanes.resident(data, how), index, how, dead))
+    images = of_sample(study, keys, data, index, how) if how.stream else None
+    placed = lanes.resident(data, how)
+    return ~np.asarray(_dead(study, keys, lanes.spread(state, how), placed, index, images, how, dead))
 
 
 @of_study(static_argnames=("how", "dead"))
-def _dead(study, keys, state, data, index, how, dead):
-    def lane(shared, key, state):
-        return jnp.asarray(dead(*evaluate.sample(study, key, state, *shared)))
+def _dead(study, keys, state, data, index, images, how, dead):
+    def lane(shared, key, state, images):
+        return jnp.asarray(dead(*evaluate.sample(study, key, state, *shared, images)))
 
-    return lanes.apply_shared(lane, how, (data, index), keys, state)
+    return lanes.apply_shared(lane, how, (data, index), keys, state, images)

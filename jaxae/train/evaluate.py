@@ -11,6 +11,7 @@ from jax import lax
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import Batch, State, Study
+from jaxae.train.absent import Rows, filled
 from jaxae.train.parts import traced
 
 CHUNK = 250  # examples at once. Each chunk draws from a key of its own, so another length draws other noise and pairs
@@ -23,12 +24,56 @@ def outputs(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
     return study.model.apply(variables, batch.inputs, rngs={"sample": stream(key, "evaluate/sample")})
 
 
-def sample(study: Study, key: jax.Array, state: State, data: Any, index: Any) -> tuple[Any, Batch]:
-    """The outputs for the examples `index` (i32[b], as `over` counts them), and the batch they were given."""
-    data, index = jax.tree.map(jnp.asarray, data), jnp.asarray(index, jnp.int32)
+def batch_of_sample(study: Study, key: jax.Array, data: Any, index: Any) -> Batch:
+    """The batch of the examples `index` (i32[b], as `over` counts them)."""
     index = study.one_pass(stream(key, "evaluate/index"), data)[index]
-    batch = (study.eval_batch or study.batch)(stream(key, "evaluate/sample/batch"), data, index)
+    return (study.eval_batch or study.batch)(stream(key, "evaluate/sample/batch"), data, index)
+
+
+def sample(
+    study: Study, key: jax.Array, state: State, data: Any, index: Any, images: Rows = None
+) -> tuple[Any, Batch]:
+    """The outputs for the examples `index` (i32[b], as `over` counts them), and the batch they were given.
+
+    `images` are those that it takes of absent ones.
+    """
+    data, index = jax.tree.map(jnp.asarray, data), jnp.asarray(index, jnp.int32)
+    batch = batch_of_sample(study, key, filled(data, images), index)
     return outputs(study, key, state, batch), batch
+
+
+def batch_of_chunk(study: Study, key: jax.Array, data: Any, number: jax.Array, everything: Any = None) -> Batch:
+    """The batch of a chunk of the examples, `everything` (by default one pass over the data); beyond the last example
+    it stands still."""
+    count = study.examples(data)
+    size = min(CHUNK, count)
+    everything = study.one_pass(stream(key, "evaluate/index"), data) if everything is None else everything
+    index = everything[jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)]
+    here = stream(key, "evaluate", number)
+    return (study.eval_batch or study.batch)(stream(here, "batch"), data, index)
+
+
+def chunks(
+    study: Study,
+    key: jax.Array,
+    state: State,
+    data: Any,
+    measure: Callable[[Any, Batch], dict[str, jax.Array]],
+    numbers: jax.Array,
+    axis: str | None = None,
+    images: Rows = None,
+) -> dict[str, jax.Array]:
+    """`measure` of the chunks of these numbers, i32[turns]: {name: f32[turns, size]}. `images` are those that they take
+    of absent ones, uint8[turns, size, h, w, c]. Devices along `axis` have numbers of their own, and get all values."""
+    everything = study.one_pass(stream(key, "evaluate/index"), data)
+
+    def chunk(turn):
+        number, images = turn
+        batch = batch_of_chunk(study, key, filled(data, images), number, everything)
+        return measure(_in_pieces(study, stream(key, "evaluate", number), state, batch), batch)
+
+    values = lax.map(chunk, (numbers, images))
+    return values if axis is None else lax.all_gather(values, axis, tiled=True)
 
 
 def over(
@@ -49,22 +94,17 @@ def over(
     the values of all.
     """
     data, count = jax.tree.map(jnp.asarray, data), study.examples(data)
-    everything = study.one_pass(stream(key, "evaluate/index"), data)
-    size = min(CHUNK, count)
     devices = 1 if axis is None else lax.axis_size(axis)
-    turns = max(-(-count // (size * devices)), 2)  # XLA dissolves a loop of one, and then computes with other roundings
+    turns = turns_of(count, devices)
     first = 0 if axis is None else lax.axis_index(axis) * turns
-
-    def chunk(number):
-        index = everything[jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)]
-        here = stream(key, "evaluate", number)
-        batch = (study.eval_batch or study.batch)(stream(here, "batch"), data, index)
-        return measure(_in_pieces(study, here, state, batch), batch)
-
-    values = lax.map(chunk, first + jnp.arange(turns, dtype=jnp.int32))
-    if axis is not None:
-        values = lax.all_gather(values, axis)
+    values = chunks(study, key, state, data, measure, first + jnp.arange(turns, dtype=jnp.int32), axis)
     return {name: lax.optimization_barrier(value.reshape(-1)[:count]) for name, value in values.items()}
+
+
+def turns_of(count: int, devices: int = 1) -> int:
+    """The chunks of so many examples that each of the devices computes, one after another: two at least, since XLA
+    dissolves a loop of one, and then computes with other roundings."""
+    return max(-(-count // (min(CHUNK, count) * devices)), 2)
 
 
 def _in_pieces(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
@@ -93,9 +133,14 @@ def _leads(tree: Any, count: int) -> bool:
 
 def scores(study: Study, key: jax.Array, state: State, data: Any, axis: str | None = None) -> dict[str, jax.Array]:
     """The study's scores of every example, {name: f32[n]}. Pure and jittable; `data` holds arrays. `axis` as `over`."""
+    refuse_empty(study, data)
+    return over(study, key, state, data, study.scores, axis)
+
+
+def refuse_empty(study: Study, data: Any) -> None:
+    """Raise UsageError where there is nothing to evaluate."""
     if study.examples(data) < 1:
         raise UsageError("there are no examples to evaluate; choose a split that has some")
-    return over(study, key, state, data, study.scores, axis)
 
 
 def losses(

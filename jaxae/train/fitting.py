@@ -4,6 +4,7 @@ of which can change a number."""
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import jax
@@ -11,14 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
+import jaxae.train.streaming as streaming
 from jaxae.errors import UsageError
 from jaxae.study import Study
+from jaxae.train.absent import blank, without_images
+from jaxae.train.chunks import chunk_length, spans
 from jaxae.train.curves import epoch_line
 from jaxae.train.dying import living
 from jaxae.train.early_stopping import keep_best, model_of
+from jaxae.train.evaluation import losses_of, unknown
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
@@ -41,6 +45,7 @@ def fit(
     chunk: int | None = None,
     lanes: Mode = "map",
     devices: int = 1,
+    stream: bool = False,
     start: Progress | None = None,
     show: Callable[[str], object] | None = None,
 ) -> Trained:
@@ -56,6 +61,8 @@ def fit(
     chunk             steps in one compiled call; None: about a tenth of an epoch. No result depends on it
     lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap", over so many devices, which share the
                       study's parts of a batch where that is sooner done
+    stream            whether stored images, uint8[n, h, w, c] of numpy's such as a Dataset's, are read from their file
+                      while training goes on, for sets larger than a device's memory; no result depends on it
     start             a Progress to go on from, bitwise (its arrays are consumed)
     show              what is told of every epoch, in a line, such as print; None: nothing
 
@@ -64,7 +71,7 @@ def fit(
     """
     plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk, stop_dead)
     _refuse_lanes(keys, hparams)
-    how = arranged(study, len(keys), lanes, devices)
+    how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
     options = {"validation": validation, "hparams": hparams, "initial": initial, "how": how}
     now, per_epoch = start, study.steps_per_epoch(data)
     for now in progress(study, keys, data, plan, start=start, **options):
@@ -90,10 +97,11 @@ def begin(
     _refuse_lanes(keys, hparams)
     count, per_epoch = keys.shape[0], study.steps_per_epoch(data)
     points = len(plan.points(per_epoch)) if validate else 0
+    data = lanes.resident(data, how)
     state = _init(study, keys, data, hparams, initial, how)
-    shapes = jax.eval_shape(functools.partial(loop.step, study), *_one_lane(study, keys, state, data, hparams))
+    shapes = jax.eval_shape(functools.partial(_one_step, study), *_one_lane(study, keys, state, data, hparams))
 
-    def unknown(length):
+    def nothing(length):
         return {name: np.full((count, length), np.nan, np.float32) for name in shapes[1]}
 
     return Progress(
@@ -103,8 +111,8 @@ def begin(
         stale=jnp.zeros((count,), jnp.int32),
         active=jnp.ones((count,), bool),
         done=np.int32(0),
-        train=unknown(plan.epochs * per_epoch),
-        validation=unknown(points) if validate else {},
+        train=nothing(plan.epochs * per_epoch),
+        validation=nothing(points) if validate else {},
     )
 
 
@@ -127,38 +135,45 @@ def progress(
     `plan` and `how`, which hold the rest of its.
 
     Raises NonFiniteLossError at the first loss that is not finite, and UsageError where the study's batches are
-    `indivisible`, for keys or hparams that aren't one for each lane, for validations asked for without data for them,
-    and for a `start` that began otherwise.
+    `indivisible` or can't be streamed, for keys or hparams that aren't one for each lane, for validations asked for
+    without data for them, and for a `start` that began otherwise.
     """
     _refuse_lanes(keys, hparams)
     per_epoch = study.steps_per_epoch(data)
     _refuse_plan(plan, validation, start, len(keys), per_epoch)
     stops = plan.stops(per_epoch)
-    _refuse_parts(study, keys, data, hparams)
+    _refuse_parts(study, keys, without_images(data) if how.stream else data, hparams)
     refuse_non_finite_data(data, "the training data")
     refuse_non_finite_data(validation, "the validation data")
-    data, validation = lanes.resident(data, how), lanes.resident(validation, how)
+    chunk, given = plan.chunk or chunk_length(per_epoch), data
+    if how.stream:
+        streaming.refuse_unstreamable(study, keys[0], *[given for given in (data, validation) if given is not None])
+        chunk = streaming.steps_at_once(study, data, len(keys), chunk)
+    else:
+        validation = lanes.resident(validation, how)
+    data = lanes.resident(data, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
     now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
-    chunk = _multiple(plan.chunk or _chunk_length(per_epoch), study.unroll)
-    rows, rows_epoch = None, -1
+    rows, todo = None, iter(())
     while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
         epoch, at = divmod(int(now.done), per_epoch)
-        if epoch != rows_epoch:
-            rows, rows_epoch = _orders(study, keys, data, epoch, how), epoch
-        until = min([stop for stop in stops if stop > at] or [per_epoch])
-        count = _whole_rounds(min(chunk, until - at), study.unroll)
-        state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, how)
+        if rows is None or at == 0:
+            rows, cut = _orders(study, keys, data, epoch, how), spans(at, per_epoch, stops, chunk, study.unroll)
+            ahead = streaming.of_epoch(study, keys, given, rows, epoch, cut, how) if how.stream else repeat(None)
+            todo = zip(cut, ahead, strict=False)
+        span, images = next(todo)
+        count = span.stop - at
+        state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, images, how)
         now = now._replace(state=state, done=np.int32(now.done + count))
         _write_losses(now, losses, count)
         refuse_non_finite(study, now, losses, count, per_epoch)
-        if validation is not None and at + count in stops:
-            point = epoch * len(stops) + stops.index(at + count)
-            losses = _losses(study, keys, now.state, validation, hparams, now.active, how)
+        if validation is not None and span.stop in stops:
+            point = epoch * len(stops) + stops.index(span.stop)
+            losses = losses_of(study, keys, now.state, validation, hparams, now.active, how)
             refuse_non_finite_validation(study, now, losses, per_epoch)
             now = _validated(now, losses, point, plan.patience)
-        if plan.stop_dead and at + count == per_epoch:
+        if plan.stop_dead and span.stop == per_epoch:
             alive = living(study, keys, now.state, validation, int(now.done), how)
             now = now._replace(active=lanes.spread(np.asarray(now.active) & alive, how))
         yield now
@@ -205,6 +220,10 @@ def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int
             )
 
 
+def _one_step(study, key, state, data, index, hparams):
+    return loop.step(study, key, state, blank(data), index, hparams)
+
+
 def _one_lane(study, keys, state, data, hparams):
     return keys[0], _first(state), data, loop.any_index(study, data, study.batch_size), _first(hparams)
 
@@ -221,25 +240,6 @@ def _write_losses(now: Progress, losses: Any, count: int) -> None:
         now.train[name][:, first : first + count] = np.asarray(values)
 
 
-def _chunk_length(per_epoch: int) -> int:
-    """About a tenth of an epoch, and a divisor of it where one is near: another length is another compilation."""
-    if per_epoch <= 50:
-        return per_epoch
-    target = max(per_epoch // 10, 20)
-    near = [length for length in range(target, target // 2, -1) if per_epoch % length == 0]
-    return near[0] if near else target
-
-
-def _whole_rounds(count: int, unroll: int) -> int:
-    """`count` without what is left over after whole rounds of unrolled steps, which is a chunk of its own."""
-    return count - count % unroll if count > unroll else count
-
-
-def _multiple(count: int, unroll: int) -> int:
-    """`count` rounded up: XLA fuses unrolled steps, so each must keep its place among them to keep its bits."""
-    return -(-count // unroll) * unroll
-
-
 @of_study(static_argnames=("how",))
 def _init(study, keys, data, hparams, initial, how):
     def lane(shared, key, h):
@@ -254,38 +254,21 @@ def _orders(study, keys, data, epoch, how):
 
 
 @of_study(static_argnames=("count", "how"), donate_argnames=("state",))
-def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
-    """`count` steps of every active lane, from row `at` on; the losses of the others are NaN."""
+def _follow(study, keys, state, data, rows, at, count, hparams, active, images, how):
+    """`count` steps of every active lane, from row `at` on, with the `images` that they take of absent ones; the losses
+    of the others are NaN."""
 
-    def train(shared, key, state, rows, h):
+    def train(shared, key, state, rows, h, images=None):
         data, at = shared
-        return loop.follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h, how.axis)
+        return loop.follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h, how.axis, images)
 
-    def rest(shared, key, state, rows, h):
-        return state, _unknown(jax.eval_shape(train, shared, key, state, rows, h)[1])
+    def rest(shared, key, state, *lane):
+        return state, unknown(jax.eval_shape(train, shared, key, state, *lane)[1])
 
     def lane(shared, active, *lane):
         return lax.cond(active, train, rest, shared, *lane)
 
-    return lanes.apply_shared(lane, how, (data, at), active, keys, state, rows, hparams)
-
-
-@of_study(static_argnames=("how",))
-def _losses(study, keys, state, data, hparams, active, how):
-    """The validation losses of every active lane; those of the others are NaN."""
-
-    def validate(data, key, state, h):
-        return evaluate.losses(study, key, state, data, h, how.axis)
-
-    def lane(data, active, *lane):
-        nothing = _unknown(jax.eval_shape(validate, data, *lane))
-        return lax.cond(active, validate, lambda *_: nothing, data, *lane)
-
-    return lanes.apply_shared(lane, how, data, active, keys, state, hparams)
-
-
-def _unknown(shapes):
-    return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
+    return lanes.apply_shared(lane, how, (data, at), active, keys, state, rows, hparams, apart=images, along=2)
 
 
 def _validated(now, losses, point, patience):

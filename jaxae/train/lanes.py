@@ -22,6 +22,7 @@ import jaxae.train.hosts as hosts
 import jaxae.train.parts as parts
 from jaxae.errors import UsageError
 from jaxae.study import Study
+from jaxae.train.absent import without_images
 
 AXIS = "device"  # of the mesh, along which lanes lie, or a batch
 Mode = Literal["map", "vmap"]
@@ -29,7 +30,8 @@ Mode = Literal["map", "vmap"]
 
 @dataclass(frozen=True)
 class Lanes:
-    """How lanes run: `mode` on each device, and over how many `devices`; `shared`: all of them on one lane at a time.
+    """How lanes run: `mode` on each device, and over how many `devices`; `shared`: all of them on one lane at a time;
+    `stream`: stored images stay where they are, in a file, and are read when a batch takes them.
 
     Several devices of a CPU wait for each other at the end of a chunk of steps (in every step, where they share), and
     XLA ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give the variable XLA_FLAGS
@@ -41,6 +43,7 @@ class Lanes:
     mode: Mode = "map"
     devices: int = 1
     shared: bool = False
+    stream: bool = False
 
     def __post_init__(self):
         if self.mode not in get_args(Mode):
@@ -68,6 +71,7 @@ class Lanes:
 
 
 SOLO = Lanes()
+STREAMED = Lanes(stream=True)  # one lane, whose images are read
 
 
 def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
@@ -109,8 +113,10 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
         return _run(function, how.mode, shared, arguments)
     each = -(-count // how.devices)
     slot = jnp.arange(each * how.devices)
-    padded = jax.tree.map(lambda leaf: leaf[jnp.minimum(slot, count - 1)], arguments)
-    guarded = function if each * how.devices == count else _unless_padding(function)
+    guarded, padded = function, arguments
+    if each * how.devices != count:
+        guarded = _unless_padding(function)
+        padded = jax.tree.map(lambda leaf: leaf[jnp.minimum(slot, count - 1)], arguments)
 
     def here(shared, slot, arguments):
         lane = (slot < count, *arguments) if guarded is not function else arguments
@@ -122,26 +128,42 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
     return lax.with_sharding_constraint(cut, _place(how, count))
 
 
-def apply_shared(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
+def apply_shared(
+    function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any, apart: Any = None, along: int | None = None
+) -> Any:
     """As `apply`, for a function that shares its work along `how.axis` where there is one: then all devices are on a
-    lane at once, one lane after another, and the function gives each of them the same results."""
+    lane at once, one lane after another, and the function gives each of them the same results.
+
+    `apart` is a last argument of the function, if it isn't None: arrays with the lanes leading, of which each of these
+    devices has its part along the axis `along`, as `place_of` has them.
+    """
+    last = () if apart is None else (apart,)
     if how.axis is None:
-        return apply(function, how, shared, *arguments)
+        return apply(function, how, shared, *arguments, *last)
 
-    def here(shared, arguments):
-        return _run(function, "map", shared, arguments)
+    def here(shared, arguments, last):
+        return _run(function, "map", shared, (*arguments, *last))
 
-    mapped = jax.shard_map(here, mesh=how.mesh, in_specs=(P(), P()), out_specs=P(), check_vma=False)
-    return mapped(shared, arguments)
+    specs = P(), P(), place_of(how, 0, along).spec
+    mapped = jax.shard_map(here, mesh=how.mesh, in_specs=specs, out_specs=P(), check_vma=False)
+    return mapped(shared, arguments, last)
+
+
+def place_of(how: Lanes, count: int, along: int | None = None) -> NamedSharding:
+    """Where arrays for so many lanes, which lead, are put that each device needs a part of: that of its lanes, or, of
+    devices that share lanes, along the axis `along`. Everything is everywhere where neither divides."""
+    if how.axis is not None:
+        return NamedSharding(how.mesh, P() if along is None else P(*[None] * along, AXIS))
+    return NamedSharding(how.mesh, P(AXIS) if how.devices > 1 and count % how.devices == 0 else P())
 
 
 def resident(tree: Any, how: Lanes) -> Any:
-    """The arrays of `tree` on every device of `how`.
+    """The arrays of `tree` on every device of `how`, but for the stored images that it streams, which are Absent.
 
     An array of numpy's that can't be written, as those of a Dataset, is moved once and stays there while it lives: who
     has such a view of an array doesn't write that one either.
     """
-    place = NamedSharding(how.mesh, P())
+    place, tree = NamedSharding(how.mesh, P()), without_images(tree) if how.stream else tree
     return jax.tree.map(lambda leaf: _kept(leaf, place) if _is_fixed(leaf) else hosts.everywhere(leaf, place), tree)
 
 

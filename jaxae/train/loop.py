@@ -13,7 +13,8 @@ from jax import lax
 import jaxae.train.parts as parts
 from jaxae.errors import UsageError
 from jaxae.keys import stream
-from jaxae.study import State, Study
+from jaxae.study import Batch, State, Study
+from jaxae.train.absent import Rows, blank, filled
 from jaxae.train.plan import Losses
 
 
@@ -24,7 +25,7 @@ def init(study: Study, key: jax.Array, data: Any, hparams: Any = None, initial: 
     as a pretrained encoder. Raises UsageError where the model has no such variable, or one of another shape.
     """
     data = jax.tree.map(jnp.asarray, data)
-    inputs = study.batch(stream(key, "init/batch"), data, any_index(study, data, 1)).inputs
+    inputs = study.batch(stream(key, "init/batch"), blank(data), any_index(study, data, 1)).inputs
     rngs = {name: stream(key, f"init/{name}") for name in ("params", "sample", "dropout")}
     variables = _put(study.model.init(rngs, inputs), initial or {})
     params = variables["params"]
@@ -54,7 +55,7 @@ def step(
     Within shard_map, the devices along `axis` share the study's parts of the batch, and all get the same state and
     losses, bitwise those of one device. The study must allow it: see `indivisible`.
     """
-    batch = study.batch(stream(key, "train/batch", state.step), data, index)
+    batch = batch_of_step(study, key, data, state.step, index)
     rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
 
     def objective(params, batch):
@@ -77,20 +78,39 @@ def step(
     return State(state.step + 1, params, batch_stats, opt_state), means
 
 
+def batch_of_step(study: Study, key: jax.Array, data: Any, number: jax.Array | int, index: jax.Array) -> Batch:
+    """What a step sees, with what is drawn for it."""
+    return study.batch(stream(key, "train/batch", number), data, index)
+
+
 def _without_statistics(found):
     gradients, (means, _) = found
     return gradients, means
 
 
 def follow(
-    study: Study, key: jax.Array, state: State, data: Any, rows: jax.Array, hparams: Any = None, axis: str | None = None
+    study: Study,
+    key: jax.Array,
+    state: State,
+    data: Any,
+    rows: jax.Array,
+    hparams: Any = None,
+    axis: str | None = None,
+    images: Rows = None,
 ) -> tuple[State, Losses]:
-    """One step per row of `rows` (i32[steps, batch]); the losses are f32[steps]. `axis` as in `step`."""
+    """One step per row of `rows` (i32[steps, batch]); the losses are f32[steps]. `axis` as in `step`.
 
-    def body(state, index):
-        return step(study, key, state, data, index, hparams, axis)
+    `images` are those that the steps take of absent ones, uint8[steps, b, h, w, c]: along `axis` each device has its
+    part of every batch, and gets those of the others.
+    """
 
-    return lax.scan(body, state, rows, unroll=study.unroll)
+    def body(state, turn):
+        index, images = turn
+        if axis is not None:
+            images = jax.tree.map(lambda part: lax.all_gather(part, axis, tiled=True), images)
+        return step(study, key, state, filled(data, images), index, hparams, axis)
+
+    return lax.scan(body, state, (rows, images), unroll=study.unroll)
 
 
 def steps(
@@ -119,7 +139,7 @@ def indivisible(study: Study, key: jax.Array, data: Any, hparams: Any = None) ->
     if study.batch_size % study.parts:
         return f"a batch of {study.batch_size} doesn't divide into so many"
     data = jax.tree.map(jnp.asarray, data)
-    batch = jax.eval_shape(lambda data: study.batch(key, data, any_index(study, data, study.batch_size)), data)
+    batch = jax.eval_shape(lambda data: study.batch(key, blank(data), any_index(study, data, study.batch_size)), data)
     if any(leaf.shape[:1] != (study.batch_size,) for leaf in jax.tree.leaves(batch)):
         return "the batch holds arrays whose leading axis isn't that of the examples"
     state = jax.eval_shape(functools.partial(init, study), key, data, hparams)

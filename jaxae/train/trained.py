@@ -10,9 +10,11 @@ import numpy as np
 
 import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
+import jaxae.train.streaming as streaming
 from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means
 from jaxae.train.dying import living, one_picture
+from jaxae.train.evaluation import scores_of
 from jaxae.train.plan import Plan, Progress
 from jaxae.train.programs import of_study
 
@@ -57,15 +59,16 @@ class Trained:
 
     def sample(self, data: Any, index: Any, *, lane: int = 0, study: Study | None = None) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one lane, in this study or another."""
-        state = jax.tree.map(lambda leaf: leaf[lane], self.state)
+        study, keys, index = study or self.study, self.keys[lane : lane + 1], np.asarray(index, np.int32)
+        state, images = jax.tree.map(lambda leaf: leaf[lane], self.state), None
+        if self.how.stream:
+            images = jax.tree.map(lambda leaf: leaf[0], streaming.of_sample(study, keys, data, index, lanes.STREAMED))
         data = lanes.on_one(lanes.resident(data, self.how))
-        return _sample(study or self.study, self.keys[lane], state, data, np.asarray(index, np.int32))
+        return _sample(study, keys[0], state, data, index, images)
 
     def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
         """Scores {name: f32[lanes, n]} of every example of `data`, in this study or one of other inputs or scores."""
-        data = lanes.resident(data, self.how)
-        state = lanes.spread(self.state, self.how)
-        return jax.device_get(_scores(study or self.study, self.keys, state, data, self.how))
+        return scores_of(study or self.study, self.keys, lanes.spread(self.state, self.how), data, self.how)
 
     def variables(self, lane: int = 0) -> dict[str, Any]:
         """The variables of one lane's model, as `study.model.apply` takes them."""
@@ -107,14 +110,6 @@ def history(arm: Trained) -> dict[str, Any]:
     }
 
 
-@of_study(static_argnames=("how",))
-def _scores(study: Study, keys: jax.Array, state: State, data: Any, how: lanes.Lanes) -> dict[str, jax.Array]:
-    def lane(data, key, state):
-        return evaluate.scores(study, key, state, data, how.axis)
-
-    return lanes.apply_shared(lane, how, data, keys, state)
-
-
 @of_study()
-def _sample(study, key, state, data, index):
-    return evaluate.sample(study, key, state, data, index)
+def _sample(study, key, state, data, index, images):
+    return evaluate.sample(study, key, state, data, index, images)

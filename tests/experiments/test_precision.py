@@ -11,6 +11,7 @@ import jaxae as ae
 from experiments import fc_vs_conv, precision
 from experiments.precision import method
 from jaxae.findings.storage import load_findings
+from jaxae.run import planning
 from jaxae.run.merging import merge_runs
 from jaxae.run.run import Run
 from jaxae.run.saved import load_result
@@ -120,9 +121,28 @@ def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refuse
     report_again(folder)
     assert (folder / "findings.json").read_bytes() == before
     assert "not measured again" not in capsys.readouterr().out
-    other = perform_in(tmp_path / "other", seed=2)
-    with pytest.raises(ae.UsageError, match="precision has no arms of its own, so its runs can't be merged"):
-        merge_runs([folder, other], tmp_path / "merged")
+
+
+@pytest.mark.slow
+def test_jobs_of_studies_and_of_seeds_are_merged_to_the_run_of_all(study, tmp_path, monkeypatch):
+    study(fc_vs_conv.EXPERIMENT.train)
+    other = method.STUDIES["fc_vs_conv"]._replace(flags={"targets": ("standardised",), "arms": ("fc",)})
+    monkeypatch.setitem(method.STUDIES, "bottleneck", other)
+    given = {**FLAGS, "seeds": 4, "studies": ("fc_vs_conv", "bottleneck")}
+    whole = perform(precision.EXPERIMENT, precision.Config(**given, out=tmp_path / "whole"))
+    folders = [tmp_path / f"job{number}" for number in (1, 2, 3)]
+    jobs = [
+        planning.job(precision.EXPERIMENT, precision.Config(**given, out=folder, job=f"{number}/3"))
+        for number, folder in enumerate(folders, 1)
+    ]
+    assert sorted(job.config.seeds for job in jobs) == [2, 2, 4]
+    for job in jobs:
+        perform(precision.EXPERIMENT, job.config, job=job.note)
+    with pytest.raises(ae.UsageError, match=r"of 3 jobs, job 3 is missing; .* --job 3/3$"):
+        merge_runs(folders[:2], tmp_path / "merged")
+    merge_runs(folders, tmp_path / "merged")
+    for name in ("findings.json", "results.json", "report.md"):
+        assert (tmp_path / "merged" / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 def test_studies_are_trained_in_either_precision_and_in_the_batches_asked_for():

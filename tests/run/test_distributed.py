@@ -41,7 +41,7 @@ def both(folder, *words, dies=()):
 
 
 @pytest.mark.slow
-def test_two_processes_of_which_one_dies_give_the_bits_of_one_resumed_by_one_or_by_two(tmp_path):
+def test_two_processes_of_which_one_dies_give_the_bits_of_one_resumed_by_one_or_by_two_that_read_their_images(tmp_path):
     alone = start(tmp_path / "alone", "--devices", "1")
     (first, said), (second, _) = both(tmp_path / "two", dies={1: {"DIE_AFTER": "4"}})
     assert second == -signal.SIGKILL
@@ -51,7 +51,7 @@ def test_two_processes_of_which_one_dies_give_the_bits_of_one_resumed_by_one_or_
     assert sorted(path.name for path in (tmp_path / "two" / "checkpoints" / "shared").iterdir()) == ["12", "4"]
     shutil.copytree(tmp_path / "two", tmp_path / "one")
     one = start(tmp_path / "one", "--resume", "--devices", "1")
-    for status, said in (*both(tmp_path / "two", "--resume"), ended(one), ended(alone)):
+    for status, said in (*both(tmp_path / "two", "--resume", "--stream"), ended(one), ended(alone)):
         assert status == 0, said
     for name in SAME:
         contents = {(tmp_path / run / name).read_bytes() for run in ("alone", "one", "two")}

@@ -66,14 +66,15 @@ def test_jobs_are_as_alike_as_measurements_say_they_are():
         ("digit_codes", {}, 36),
         ("digit_addition", {"table": True}, 3),
         ("unmix", {"decoders": ("plain", "skip"), "consistency": (0.0, 1.0)}, 12),
+        ("precision", {"seeds": 5}, 12),  # of two seeds at least
     ],
 )
 def test_every_study_is_cut_where_merge_can_join_it(name, given, most):
     study = find_experiment(f"experiments.{name}")
     whole = study.config(**given)
     with pytest.raises(UsageError, match=rf"can be cut into {most} jobs at most, .* and {most + 1} were asked for"):
-        pieces(study, whole, most + 1, {arm.study.name: 1.0 for arm in study.arms(whole)})
-    assert len(pieces(study, whole, most, {arm.study.name: 1.0 for arm in study.arms(whole)})) == most
+        pieces(study, whole, most + 1, dict.fromkeys(study.trainings(whole), 1.0))
+    assert len(pieces(study, whole, most, dict.fromkeys(study.trainings(whole), 1.0))) == most
 
 
 def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path):
@@ -176,12 +177,22 @@ def test_what_is_no_job_is_refused(changes, words, tmp_path):
         planning.job(EXPERIMENT, dataclasses.replace(QUICK, out=tmp_path / "run", **changes))
 
 
-def test_a_study_without_arms_of_its_own_is_neither_cut_nor_planned():
-    precision = find_experiment("experiments.precision")
+def test_a_study_that_trains_nothing_is_neither_cut_nor_planned():
+    idle = dataclasses.replace(EXPERIMENT, arms=lambda config: [])
     with pytest.raises(UsageError, match="has no arms of its own, so it can't be cut into jobs"):
-        planning.job(precision, precision.config(job="1/2"))
+        planning.job(idle, dataclasses.replace(QUICK, job="1/2"))
     with pytest.raises(UsageError, match="has no arms of its own, so there is nothing to plan"):
-        planning.show(precision, precision.config(plan=True))
+        planning.show(idle, dataclasses.replace(QUICK, plan=True))
+
+
+def test_a_plan_of_runs_within_a_run_is_of_all_of_them(capsys):
+    precision = find_experiment("experiments.precision")
+    whole = precision.config(studies=("fc_vs_conv",), source="synthetic", limit=400, jobs=1, plan=True)
+    planning.show(precision, whole)
+    said = capsys.readouterr().out
+    for kind in ("float32", "bfloat16"):
+        assert re.search(rf"\nruns/fc_vs_conv-{kind}: conv unit +3 +1 +40 +1,200 ", said), said
+    assert re.search(r"\n1/1 +0 to 2 ", said), said
 
 
 def test_a_study_that_trains_on_what_it_trained_can_not_be_planned():
