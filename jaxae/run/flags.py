@@ -73,8 +73,8 @@ class Flags:
     devices: Annotated[int | None, UNSET] = None
     """Devices to spread seeds over, or to share batches; without it as many as help. By map, no bit depends on it."""
     stream: bool = False
-    """Read images from their file while training goes on (needs the extra `stream`); without it where they take more than
-    half of an accelerator's memory. By map, no bit depends on it. A study whose batches can't be read for is refused."""
+    """Read images from their file while training goes on (needs the extra `stream`); without it where they take more
+    than half of an accelerator's memory. By map, no bit depends on it. Studies that can't be given them so say it."""
     out: Annotated[Path | None, UNSET] = None
     """The run's folder; without it a new one under runs/."""
     resume: bool = False

@@ -15,9 +15,11 @@ from jaxae.keys import stream
 from jaxae.study import Arm, Study
 from jaxae.train import evaluate
 from jaxae.train.finite import refuse_non_finite_data
+from jaxae.train.lanes import Lanes
 from jaxae.train.leaves import digests
 from jaxae.train.loop import any_index
 from jaxae.train.plan import Plan
+from jaxae.train.streaming import refuse_unstreamable
 
 if TYPE_CHECKING:
     from jaxae.run.run import Run
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 LOSSES = 2**30  # that a run keeps of one study: one for every step of every lane
 
 
-def foresee(run: "Run", arm: Arm, roots: jax.Array, sets: Mapping[str, Any], plan: Plan, initial: Any) -> None:
+def foresee(
+    run: "Run", arm: Arm, roots: jax.Array, sets: Mapping[str, Any], plan: Plan, initial: Any, how: Lanes
+) -> None:
     """Raise UsageError for what can't be trained, validated or scored, and where a resumed run had other arrays.
 
     `sets` are the data of "training", "validation" and "test", None where there are none.
@@ -41,6 +45,8 @@ def foresee(run: "Run", arm: Arm, roots: jax.Array, sets: Mapping[str, Any], pla
             "losses; train fewer epochs, seeds or settings, or larger batches"
         )
     _trace(study, roots[0], there, next(iter(arm.settings.values())))
+    if how.stream:
+        refuse_unstreamable(study, roots[0], *sets.values())
     _note_arrays(run, study.name, there if initial is None else {**there, "initial": initial})
 
 

@@ -5,6 +5,7 @@ differ they are measured again, since what compares arms was measured in none of
 """
 
 import dataclasses
+import functools
 import itertools
 import shlex
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,8 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
         with lock:
             made = _manifest(experiment, config, parts, places)
             _write(out, experiment, config, parts, places, made)
-            within.gather_inside(out, experiment, config, parts, lambda runs, into: merge_runs(runs, into, data_dir=data_dir))
+            merge = functools.partial(merge_runs, data_dir=data_dir)
+            within.gather_inside(out, experiment, config, parts, merge)
         _measure(out, experiment, config, parts, made, data_dir)  # which may open it as a run
     except BaseException:
         clear(out, keep=there)

@@ -163,7 +163,7 @@ class Run:
         how = choose_lanes(self, arm.study, len(roots), data, validation, test)
         plan = Plan(arm.study.epochs, validate_every, patience, chunk, stop_dead)
         if self.training:
-            foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial)
+            foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial, how)
         options = {"validation": validation, "hparams": hparams, "initial": initial}
         try:
             now = train_or_restore(self, arm.study, roots, data, plan, how, **options)

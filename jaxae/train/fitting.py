@@ -145,9 +145,9 @@ def progress(
     _refuse_parts(study, keys, without_images(data) if how.stream else data, hparams)
     refuse_non_finite_data(data, "the training data")
     refuse_non_finite_data(validation, "the validation data")
-    chunk, given = plan.chunk or chunk_length(per_epoch), data
+    chunk, stored = plan.chunk or chunk_length(per_epoch), data
     if how.stream:
-        streaming.refuse_unstreamable(study, keys[0], *[given for given in (data, validation) if given is not None])
+        streaming.refuse_unstreamable(study, keys[0], data, validation)
         chunk = streaming.steps_at_once(study, data, len(keys), chunk)
     else:
         validation = lanes.resident(validation, how)
@@ -160,7 +160,7 @@ def progress(
         epoch, at = divmod(int(now.done), per_epoch)
         if rows is None or at == 0:
             rows, cut = _orders(study, keys, data, epoch, how), spans(at, per_epoch, stops, chunk, study.unroll)
-            ahead = streaming.of_epoch(study, keys, given, rows, epoch, cut, how) if how.stream else repeat(None)
+            ahead = streaming.of_epoch(study, keys, stored, rows, epoch, cut, how) if how.stream else repeat(None)
             todo = zip(cut, ahead, strict=False)
         span, images = next(todo)
         count = span.stop - at

@@ -25,17 +25,17 @@ PIECE = 2**26  # bytes of images, of all lanes, that are read and computed on at
 AHEAD = 2  # pieces that are read before they are asked for, each by a thread of its own
 
 
-def refuse_unstreamable(study: Study, key: jax.Array, *sets: Any) -> None:
-    """Raise UsageError where batches of this study can't be given images that are read for them."""
+def refuse_unstreamable(study: Study, key: jax.Array, training: Any, *others: Any) -> None:
+    """Raise UsageError where this study's batches can't be given images that are read for them: those of the training
+    data, and those of the others, which are evaluated."""
     load_grain()
-    for data in map(without_images, sets):
-        for batch in dict.fromkeys([study.batch, study.eval_batch or study.batch]):
-            reason = _unreadable(study, key, data, batch)
-            if reason:
-                raise UsageError(
-                    f"{study.name!r} can't be trained on images that stay in their file: {reason}; leave out --stream, "
-                    "or stream=True"
-                )
+    evaluated = [(study.eval_batch or study.batch, data) for data in others if data is not None]
+    for batch, data in [(study.batch, training), *evaluated]:
+        if reason := _unreadable(study, key, without_images(data), batch):
+            raise UsageError(
+                f"{study.name!r} can't be trained on images that stay in their file: {reason}; leave out --stream, or "
+                "stream=True"
+            )
 
 
 def _unreadable(study: Study, key: jax.Array, data: Any, batch: Callable[..., Batch]) -> str:

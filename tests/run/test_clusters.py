@@ -32,11 +32,12 @@ def scripts():
     return one, array, " ".join(pod.split())
 
 
-def small(script, folder, seeds="2"):
+def small(script, folder):
     """The script for a study of seconds, whose runs lie in a folder."""
     script = script.replace("experiments.denoise", f"experiments.denoise {SMALL}")
     script = re.sub(r"(\.venv/bin/)?python -m", f"{sys.executable} -m", script).replace("--data-dir /shared/tfds ", "")
-    return script.replace("--seeds 8", f"--seeds {seeds}").replace("/shared/runs", str(folder)).replace("runs/", f"{folder}/")
+    script = script.replace("--seeds 8", "--seeds 2").replace("/shared/runs", str(folder))
+    return script.replace("runs/", f"{folder}/")
 
 
 def performed(script, tmp_path, tasks=1, **variables):
