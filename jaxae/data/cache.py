@@ -25,7 +25,6 @@ from jaxae.data.folders import ARRAYS, Prepared, unreadable
 from jaxae.errors import UsageError
 from jaxae.files import draft_of
 
-
 LARGE = 2**30  # bytes of images, which are decoded into a file: sets may be larger than the memory
 
 

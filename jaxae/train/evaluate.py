@@ -30,9 +30,7 @@ def batch_of_sample(study: Study, key: jax.Array, data: Any, index: Any) -> Batc
     return (study.eval_batch or study.batch)(stream(key, "evaluate/sample/batch"), data, index)
 
 
-def sample(
-    study: Study, key: jax.Array, state: State, data: Any, index: Any, images: Rows = None
-) -> tuple[Any, Batch]:
+def sample(study: Study, key: jax.Array, state: State, data: Any, index: Any, images: Rows = None) -> tuple[Any, Batch]:
     """The outputs for the examples `index` (i32[b], as `over` counts them), and the batch they were given.
 
     `images` are those that it takes of absent ones.

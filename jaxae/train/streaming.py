@@ -46,9 +46,12 @@ def _unreadable(study: Study, key: jax.Array, data: Any, batch: Callable[..., Ba
         return taken(lambda data: batch(key, data, index), data, fill)
 
     try:
-        program: Any = jax.make_jaxpr(rows)(jnp.uint8(0), data, index).jaxpr
+        closed: Any = jax.make_jaxpr(rows)(jnp.uint8(0), data, index)
     except Exception as error:  # whatever comes of images that are no array
         return f"its batches take them otherwise than by `[index]` ({' '.join(str(error).split())[:80]})"
+    program = closed.jaxpr
+    if any(isinstance(value, jax.core.Tracer) for value in closed.consts):  # of a row that was found in there
+        return "its batches take them in a branch or a loop"
     if not program.outvars:
         return "its batches take no stored images, uint8[n, h, w, c], of numpy's"
     if any(out.aval.shape != index.shape[:1] for out in program.outvars):

@@ -185,7 +185,7 @@ def imageless(key, given, index):
     ("batch", "words"),
     [
         (looking, "which images its batches take depends on images"),
-        (branching, r"its batches take them otherwise than by `\[index\]`"),
+        (branching, "its batches take them in a branch or a loop"),
         (converted, r"its batches take them otherwise than by `\[index\]`"),
         (neighbours, "its batches take others than one for each example"),
         (imageless, "its batches take no stored images"),
