@@ -1,7 +1,7 @@
 """What is measured: KL by unit, what is read in images of sums, of fractions and of all tenths."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 import experiments.digit_addition.reading as reading
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.digit_addition.method import FINAL, FRACTIONS, class_means, digits
+from experiments.digit_addition.method import FINAL, FRACTIONS, ROWS, class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
 from jaxae.train.curves import rise
 from jaxae.train.trained import alive
@@ -20,6 +20,7 @@ COMPARED = (
     ("vae", "adder"), (FINAL, "adder"), (FINAL, "vae"), ("vae", "vae natural"), ("vae", "vae plain"),
     ("vae natural", "vae natural plain"), ("vae plain", "vae natural plain"),
 )  # fmt: skip
+BY_ROW = ("generative", "generative natural"), *COMPARED[3:]  # at the same weights of the table
 ACTIVE = 0.01  # nats: a unit whose KL is below has collapsed
 UNITS = "train/active units of"
 RISE = "validation/rise of added, %"
@@ -43,9 +44,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: training(arm) for name, arm in arms.items()},
         {name: found["measures"] for name, found in sums.items()},
         fractions["measures"],
-        differences=[
-            (*pair, metric) for pair in COMPARED if arms.keys() >= {*pair} for metric in ("test/accuracy", SHARE)
-        ],
+        differences=[(*pair, metric) for pair in compared(arms) for metric in ("test/accuracy", SHARE)],
         facts={"sums": {"pairs": len(train), **facts(targets)}},
         by_seed=ae.results.combined(
             {name: found["by_seed"] for name, found in sums.items()},
@@ -57,6 +56,12 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         ),
         scores={name: found["scores"] for name, found in sums.items()},
     )  # fmt: skip
+
+
+def compared(arms: Container[str]) -> list[tuple[str, str]]:
+    """The pairs of arms that are there and compared: models, and at each row of the table the pairs of numbers."""
+    by_row = [(f"{first} {row}", f"{second} {row}") for row in ROWS for first, second in BY_ROW]
+    return [pair for pair in (*COMPARED, *by_row) if all(arm in arms for arm in pair)]
 
 
 # ---- training
