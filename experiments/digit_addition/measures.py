@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import experiments.digit_addition.reading as reading
+import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_addition.method import FINAL, FRACTIONS, ROWS, class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
+from experiments.digit_addition.surviving import variances
 from jaxae.train.curves import rise
 from jaxae.train.trained import alive
 from jaxae.transforms import addends
@@ -45,7 +47,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: found["measures"] for name, found in sums.items()},
         fractions["measures"],
         differences=[(*pair, metric) for pair in compared(arms) for metric in ("test/accuracy", SHARE)],
-        facts={"sums": {"pairs": len(train), **facts(targets)}},
+        facts={"sums": {"pairs": len(train), **facts(targets)}, **of_pairs(train, mean, judge)},
         by_seed=ae.results.combined(
             {name: found["by_seed"] for name, found in sums.items()},
             {name: unit_curves(arm) for name, arm in arms.items()},
@@ -141,3 +143,19 @@ def facts(targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
     read = zip(targets["mean targets, digit read"], targets["mean targets, probability"], strict=True)
     words = [f"{digit} ({sure:.0%})" for digit, sure in read]
     return {"share of 0": float(share[0]), "share of 9": float(share[9]), "read as": words}
+
+
+def of_pairs(train: ae.data.Dataset, mean: np.ndarray, judge: digit_classifier.Judge) -> dict[str, Any]:
+    """Of each way to draw pairs, how common sums, numbers and images are, exactly, and what is read in the mean of its
+    targets; of the two that are trained on, the variances between the class means of their sums."""
+    found = ways.shares(np.bincount(train.label, minlength=10) / len(train))
+    seen = digit_classifier.read_digits(judge, np.stack([np.tensordot(of["a + b"], mean, 1) for of in found.values()]))
+    drawn = {
+        way: {what: share.tolist() for what, share in of.items()} | {"digit": int(p.argmax()), "sure": float(p.max())}
+        for (way, of), p in zip(found.items(), seen, strict=True)
+    }
+    kinds = {"balanced": ways.BALANCED, "natural": ways.NATURAL}
+    return {
+        "ways": drawn,
+        "variances": {kind: variances(mean, found[way]["a + b"]).tolist() for kind, way in kinds.items()},
+    }

@@ -251,6 +251,15 @@ def weights(name: Name, config: Config) -> dict[str, Weights]:
     return {row: each._replace(E=each.E * times, P=each.P * times) for row, each in given.items()}
 
 
+def all_weights(config: Config) -> dict[str, Weights]:
+    """The same of all arms, by their names in the report of the run."""
+    return {
+        f"{name.replace('-', ' ')} {row}".strip(): of
+        for name in config.arms
+        for row, of in weights(name, config).items()
+    }
+
+
 def arms(config: Config) -> list[ae.Arm]:
     """Every model, with all its weights in one program."""
     return [ae.Arm(study(name, config), weights(name, config)) for name in config.arms]

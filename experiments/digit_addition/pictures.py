@@ -30,7 +30,8 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     others = {arm for of in rows.values() for arm in of[:-1]}
     models = [arm for arm in found.by_seed if arm not in others]
     fractions = [arm for arm in FRACTIONS if arm in found.by_seed]
-    drawn: dict[str, Any] = {"sums": sums(found), "sums_mean": mean_targets(found), "curves": curves(found, models)}
+    drawn: dict[str, Any] = {"sums": sums(found), "sums_mean": mean_targets(found)}
+    drawn |= {"ways": ways(found), "curves": curves(found, models)}
     if any(terms(found, arm) for arm in found.by_seed):
         drawn |= {"kl": kl_terms(found), "kl_units": kl_units(found, models)}
     drawn["digits_read"] = digits_read(found, models)
@@ -61,6 +62,18 @@ def mean_targets(found: ae.Findings) -> Images:
     read = [captions(seen, "mean targets")]
     title = "The mean of all targets, and the digit read"
     return Images(title, [("", seen["mean targets"])], ["natural", "balanced"], captions=read)
+
+
+def ways(found: ae.Findings) -> Curves:
+    """What each way to draw pairs would show in the place of Figure 21, and whether it leaves images even."""
+    names = {"a + b": "sums a + b", "b": "numbers added, b", "a": "images of a"}
+    lines = [
+        Line(way, np.arange(10), 100 * np.array([of[what]]), panel, colour)
+        for what, panel in names.items()
+        for colour, (way, of) in enumerate(found.facts["ways"].items())
+    ]
+    title = "How common sums, numbers and images are, by the way that pairs are drawn (exactly)"
+    return Curves(title, "digit", "pairs, %", lines)
 
 
 def curves(found: ae.Findings, arms: Sequence[str]) -> Curves:
