@@ -1,0 +1,156 @@
+"""The ladder's page and its pictures, made of committed results."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import experiments.digit_addition.nines as nines
+import jaxae as ae
+from experiments.ladder.facts import stored
+from experiments.ladder.rungs import LADDERS, Facts, Ladder, Results
+from jaxae.report import headless
+from jaxae.report.figures import Curves, Line, Mark
+from jaxae.report.numbers import NONE, listed, number, over_seeds
+from jaxae.report.page import markdown_table
+
+FOLDER = "pictures"  # beside the page
+UNMEASURED = "not measured"
+TABLES = ("digit_addition_table", "digit_addition_sum_32", "digit_addition_sum", "digit_addition_sum_128")
+INTRO = """# The ladder
+
+Made by `python -m experiments.tables` from the JSON files of this folder, never by hand.
+
+The numbers of the reports that ours disagreed with, and the conventions that lie between, switched on one after another.
+A rung keeps what the rungs above it have switched on, except where its words say otherwise. Each value is of a committed
+result, the mean over its living seeds with the 95% interval; a rung that none measures says so."""
+
+
+class Climbed(NamedTuple):
+    """A rung's value f64[n], empty where it isn't measured, and its mean."""
+
+    value: np.ndarray
+    mean: float
+
+
+def page(results: Results) -> str:
+    """The whole page, Markdown."""
+    facts = stored()
+    parts = [section(ladder, results, facts) for ladder in LADDERS]
+    return "\n\n".join([INTRO, *parts, *map(ae_table, rows_of_tables(results, facts))]) + "\n"
+
+
+def pictures(results: Results) -> dict[str, bytes]:
+    """The pictures of the page, by the names of their files."""
+    facts = stored()
+    return {
+        f"{FOLDER}/ladder_{ladder.name}.png": headless.drawing().png(figure(ladder, results, facts), titled=False)
+        for ladder in LADDERS
+    }
+
+
+def climbed(ladder: Ladder, results: Results) -> list[Climbed]:
+    """The rungs' values."""
+    values = [
+        np.atleast_1d(np.asarray(rung.value(results[rung.result]), np.float64)) if rung.result in results else np.empty(0)
+        for rung in ladder.rungs
+    ]
+    return [Climbed(value, float(value.mean()) if value.size else np.nan) for value in values]
+
+
+# ---- the page
+
+
+def section(ladder: Ladder, results: Results, facts: Facts) -> str:
+    """A number: what its ladder shows, the picture, the rungs."""
+    steps = climbed(ladder, results)
+    picture = f"![{ladder.title}]({FOLDER}/ladder_{ladder.name}.png)"
+    return "\n\n".join([f"## {ladder.title}", conclusion(ladder, steps, results, facts), picture, ae_table(table(ladder, steps))])
+
+
+def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts: Facts) -> str:
+    """How near the last rung that is measured comes, which one takes the longest step, what isn't measured."""
+    known = [place for place, step in enumerate(steps) if step.value.size]
+    last = steps[known[-1]]
+    moves = {here: abs(steps[here].mean - steps[before].mean) for before, here in zip(known, known[1:], strict=False)}
+    said = [f"- The last rung that is measured, {known[-1] + 1}, {reached(ladder, last)}."]
+    if moves:
+        longest = max(moves, key=moves.__getitem__)
+        said.append(f"- The longest step, {number(moves[longest])}, is rung {longest + 1}: {ladder.rungs[longest].switched}.")
+    if ladder.bound:
+        said.append(f"- Beside it: {ladder.bound.words} has {number(ladder.bound.value(results, facts))}.")
+    if len(known) < len(steps):
+        open_ = [str(place + 1) for place in range(len(steps)) if place not in known]
+        said.append(f"- Not measured: rung{'s' * (len(open_) > 1)} {listed(open_)}.")
+    return "\n".join(said)
+
+
+def reached(ladder: Ladder, last: Climbed) -> str:
+    """Whether a rung gives the report's number: to its last digit, or in the range of single runs; else how far off."""
+    away = last.mean - ladder.reported
+    if abs(away) <= ladder.near:
+        return f"gives the report's number: {value_of(last)}, {number(abs(away))} away"
+    within = ae.results.prediction_interval(last.value)
+    if within and within[0] <= ladder.reported <= within[1]:
+        return f"holds the report's number in the range of a single run: {value_of(last)}"
+    return f"ends short of the report's number: {value_of(last)}, {number(abs(away))} {'above' if away > 0 else 'below'}"
+
+
+def value_of(step: Climbed) -> str:
+    """A rung's value in words."""
+    return over_seeds(step.value) if step.value.size else UNMEASURED
+
+
+def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
+    """The rungs, what each gives and by how much it moves the number."""
+    cells, before = [], np.nan
+    for place, (rung, step) in enumerate(zip(ladder.rungs, steps, strict=True), 1):
+        move = step.mean - before
+        cells.append([
+            str(place), rung.switched, value_of(step), NONE if np.isnan(move) else f"{move:+.3g}",
+            str(step.value.size) if step.value.size else NONE, rung.result if step.value.size else "",
+        ])  # fmt: skip
+        before = before if np.isnan(step.mean) else step.mean
+    cells.append(["", "the report", f"{ladder.reported:.4g}", NONE, NONE, ""])
+    columns = (
+        ("Rung", "number"), ("Switched on", "text"), (ladder.measure, "number"), ("Moves it by", "number"),
+        ("n", "number"), ("Result", "code"),
+    )  # fmt: skip
+    return ae.Table(ladder.title, columns, cells)
+
+
+def ae_table(table: ae.Table) -> str:
+    """A table, with its title where it isn't that of a section."""
+    title = "" if any(table.title == ladder.title for ladder in LADDERS) else f"{table.title}:\n\n"
+    return f"{title}{markdown_table(table)}" + f"\n\n{table.note}" * bool(table.note)
+
+
+def rows_of_tables(results: Results, facts: Facts) -> list[ae.Table]:
+    """Of the nines, row by row: what survives on paper beside what was seen, in every result that has the table.
+
+    What the class means vary by follows from the training images, so it holds for a result that doesn't tell it.
+    """
+    made = []
+    for name in (name for name in TABLES if name in results):
+        found = results[name]
+        told = dataclasses.replace(found, facts={"variances": facts["variances"], **found.facts})
+        made += [dataclasses.replace(each, title=f"{each.title} ({name})") for each in nines.tables(told)]
+    return made
+
+
+# ---- the pictures
+
+
+def figure(ladder: Ladder, results: Results, facts: Facts) -> Curves:
+    """The rungs in a row, beside the report's number."""
+    steps = climbed(ladder, results)
+    most = max(step.value.size for step in steps)
+    values = np.full((most, len(steps)), np.nan)
+    for place, step in enumerate(steps):
+        values[: step.value.size, place] = step.value
+    marks: list[Any] = [Mark("the report", ladder.reported)]
+    if ladder.bound:
+        marks.append(Mark(ladder.bound.words, ladder.bound.value(results, facts)))
+    lines = [Line("ours", np.arange(1, len(steps) + 1), values)]
+    return Curves(ladder.title, "rung", ladder.measure, lines, marks)
