@@ -31,7 +31,9 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     models = [arm for arm in found.by_seed if arm not in others]
     fractions = [arm for arm in FRACTIONS if arm in found.by_seed]
     drawn: dict[str, Any] = {"sums": sums(found), "sums_mean": mean_targets(found)}
-    drawn |= {"ways": ways(found), "curves": curves(found, models)}
+    if "ways" in found.facts:
+        drawn["ways"] = ways(found)
+    drawn["curves"] = curves(found, models)
     if any(terms(found, arm) for arm in found.by_seed):
         drawn |= {"kl": kl_terms(found), "kl_units": kl_units(found, models)}
     drawn["digits_read"] = digits_read(found, models)

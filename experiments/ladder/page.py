@@ -1,7 +1,7 @@
 """The ladder's page and its pictures, made of committed results."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from experiments.ladder.facts import stored
 from experiments.ladder.rungs import LADDERS, Facts, Ladder, Results
 from jaxae.report import headless
 from jaxae.report.figures import Curves, Line, Mark
-from jaxae.report.numbers import NONE, listed, number, over_seeds
+from jaxae.report.numbers import NONE, listed, number, over_seeds, plural
 from jaxae.report.page import markdown_table
 
 FOLDER = "pictures"  # beside the page
@@ -38,22 +38,25 @@ def page(results: Results) -> str:
     """The whole page, Markdown."""
     facts = stored()
     parts = [section(ladder, results, facts) for ladder in LADDERS]
-    return "\n\n".join([INTRO, *parts, *map(ae_table, rows_of_tables(results, facts))]) + "\n"
+    parts += [rows_section(name, found) for name, found in tables_of(results, facts).items()]
+    return "\n\n".join([INTRO, *parts]) + "\n"
 
 
 def pictures(results: Results) -> dict[str, bytes]:
     """The pictures of the page, by the names of their files."""
     facts = stored()
-    return {
-        f"{FOLDER}/ladder_{ladder.name}.png": headless.drawing().png(figure(ladder, results, facts), titled=False)
-        for ladder in LADDERS
-    }
+    drawn = {f"ladder_{ladder.name}": figure(ladder, results, facts) for ladder in LADDERS}
+    for name, found in tables_of(results, facts).items():
+        drawn |= {f"{name}_{what}": shown for what, shown in nines.figures(found).items()}
+    return {f"{FOLDER}/{name}.png": headless.drawing().png(shown, titled=False) for name, shown in drawn.items()}
 
 
 def climbed(ladder: Ladder, results: Results) -> list[Climbed]:
     """The rungs' values."""
     values = [
-        np.atleast_1d(np.asarray(rung.value(results[rung.result]), np.float64)) if rung.result in results else np.empty(0)
+        np.atleast_1d(np.asarray(rung.value(results[rung.result]), np.float64))
+        if rung.value and rung.result in results
+        else np.empty(0)
         for rung in ladder.rungs
     ]
     return [Climbed(value, float(value.mean()) if value.size else np.nan) for value in values]
@@ -66,7 +69,8 @@ def section(ladder: Ladder, results: Results, facts: Facts) -> str:
     """A number: what its ladder shows, the picture, the rungs."""
     steps = climbed(ladder, results)
     picture = f"![{ladder.title}]({FOLDER}/ladder_{ladder.name}.png)"
-    return "\n\n".join([f"## {ladder.title}", conclusion(ladder, steps, results, facts), picture, ae_table(table(ladder, steps))])
+    parts = f"## {ladder.title}", conclusion(ladder, steps, results, facts), picture, markdown_table(table(ladder, steps))
+    return "\n\n".join(parts)
 
 
 def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts: Facts) -> str:
@@ -79,7 +83,7 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
         longest = max(moves, key=moves.__getitem__)
         said.append(f"- The longest step, {number(moves[longest])}, is rung {longest + 1}: {ladder.rungs[longest].switched}.")
     if ladder.bound:
-        said.append(f"- Beside it: {ladder.bound.words} has {number(ladder.bound.value(results, facts))}.")
+        said.append(f"- Beside it: {ladder.bound.words}, {number(ladder.bound.value(results, facts))}.")
     if len(known) < len(steps):
         open_ = [str(place + 1) for place in range(len(steps)) if place not in known]
         said.append(f"- Not measured: rung{'s' * (len(open_) > 1)} {listed(open_)}.")
@@ -120,23 +124,49 @@ def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
     return ae.Table(ladder.title, columns, cells)
 
 
-def ae_table(table: ae.Table) -> str:
-    """A table, with its title where it isn't that of a section."""
-    title = "" if any(table.title == ladder.title for ladder in LADDERS) else f"{table.title}:\n\n"
-    return f"{title}{markdown_table(table)}" + f"\n\n{table.note}" * bool(table.note)
+# ---- the nines, row by row
 
 
-def rows_of_tables(results: Results, facts: Facts) -> list[ae.Table]:
-    """Of the nines, row by row: what survives on paper beside what was seen, in every result that has the table.
+def tables_of(results: Results, facts: Facts) -> dict[str, ae.Findings]:
+    """The results that have report 003's table, and the variances of class means.
 
-    What the class means vary by follows from the training images, so it holds for a result that doesn't tell it.
+    These follow from the training images, so they hold for a result that doesn't tell them.
     """
-    made = []
-    for name in (name for name in TABLES if name in results):
-        found = results[name]
-        told = dataclasses.replace(found, facts={"variances": facts["variances"], **found.facts})
-        made += [dataclasses.replace(each, title=f"{each.title} ({name})") for each in nines.tables(told)]
-    return made
+    return {
+        name: dataclasses.replace(results[name], facts={"variances": facts["variances"], **results[name].facts})
+        for name in TABLES
+        if name in results
+    }
+
+
+def rows_section(name: str, found: ae.Findings) -> str:
+    """What survives on paper beside what was seen."""
+    said = [f"- {told(kind, of)}" for kind, of in nines.verdicts(found).items()]
+    shown = [f"![{each.title}]({FOLDER}/{name}_{what}.png)" for what, each in nines.figures(found).items()]
+    tables = [
+        f"<details><summary>{each.title}</summary>\n\n{each.note}\n\n{markdown_table(each)}\n\n</details>"
+        for each in nines.tables(found)
+    ]
+    config = found.config
+    head = f"## Nines, row by row: the KL's {config.kl} over batches of {config.batch_size} ({name})"
+    return "\n\n".join([head, "\n".join(said), *shown, *tables])
+
+
+def told(kind: str, of: Mapping[str, Any]) -> str:
+    """The verdict on the prediction, of one kind of pairs."""
+    wrong = f", all but {listed(of['wrong'])}" if of["wrong"] else ""
+    rank = "dimensions and active units have no rank correlation, one of the two being the same in all rows"
+    if of["rank"] is not None:
+        low, high = of["ends"]
+        rank = f"dimensions that survive and active units have a rank correlation of {of['rank']:+.2f} ({low:+.2f} to {high:+.2f})"
+    drawn = "no row draws one digit alone"
+    if of["collapsed"]:
+        read = f"read as 9 in {of['nines']} of {plural(of['read'], 'living seed')}"
+        drawn = f"one digit alone is drawn in rows {listed(of['collapsed'])}, {read}"
+    return (
+        f"On {kind} pairs the variances between class means tell in {of['right']} of {of['rows']} rows whether P's code "
+        f"holds anything{wrong}; {rank}; {drawn}."
+    )
 
 
 # ---- the pictures

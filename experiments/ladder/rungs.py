@@ -20,7 +20,7 @@ class Rung(NamedTuple):
 
     switched: str
     result: str = ""
-    value: Callable[[ae.Findings], Any] = len
+    value: Callable[[ae.Findings], Any] | None = None
 
 
 class Bound(NamedTuple):

@@ -39,7 +39,7 @@ def test_variances_are_between_class_means_weighted_by_how_common_they_are():
     ("kl", "expected"),
     [
         ("sum", {2: 0, 3: 0, 4: 0, 5: 0, 6: 0, 9: 1, 11: 3, 12: 0, 16: 7}),
-        ("mean", {2: 7, 4: 6, 9: 7, 12: 7, 15: 4, 16: 7}),
+        ("mean", {2: 7, 4: 6, 9: 7, 12: 7, 15: 5, 16: 7}),
     ],
 )
 def test_what_survives_follows_from_the_weights(kl, expected):
@@ -89,13 +89,13 @@ def table(collapsed: dict[str, int]) -> ae.Findings:
 def test_the_prediction_is_held_against_what_is_seen_row_by_row():
     found = table({"generative row 2": 5, "generative natural row 2": 9, "generative natural rows 9 and 10": 9})
     said = digit_addition.EXPERIMENT.document(found)
-    assert "On balanced pairs 1 of 3 rows draw one digit alone (row 2), read as 9 in 0 of 3 living seeds" in said.conclusions
+    assert "On balanced pairs 1 of 3 rows draws one digit alone (row 2), read as 9 in 0 of 3 living seeds" in said.conclusions
     assert "On natural pairs 2 of 3 rows draw one digit alone (rows 2 and 9/10), read as 9 in 6 of 6" in said.conclusions
     assert "tell in 3 of 3 rows whether P's code holds anything." in said.conclusions
     assert "tell in 2 of 3 rows whether P's code holds anything, all but row 9/10." in said.conclusions
     (balanced, natural) = nines.tables(found)
     assert [row[2] for row in balanced.rows] == ["0", "1", "7"]
-    assert natural.rows[1][3:6] == ("0, 0, 0", "no", "9 (100.0%)") or natural.rows[1][3:6] == ["0, 0, 0", "no", "9 (100.0%)"]
+    assert [*natural.rows[1][3:6]] == ["0, 0, 0", "no", "9 (100.0%)"]
     assert all(not row.primary for row in said.rows if row.reported is not None)
     drawn = nines.figures(found)
     assert drawn.keys() == {"surviving_balanced", "surviving_natural", "one_digit"}
