@@ -152,8 +152,8 @@ def decides(arm: str, config: Config) -> bool:
     """Whether what an arm draws is the reading of the report that decides.
 
     It says that it balanced its pairs before it tried the table, gives weights of the generative model alone, and
-    doesn't say how the KL is reduced: the table on natural pairs, a VAE at weights of the table and a summed KL are other
-    readings.
+    doesn't say how the KL is reduced. Other readings are the table on natural pairs, a VAE at its
+    weights and a summed KL.
     """
     named = arm.replace(" ", "-") in RECIPES or arm.startswith("generative row")
     return named and (config.kl == "mean" or arm == "adder")

@@ -15,8 +15,7 @@ EVEN = 0.25  # a digit's share may be so far from 10%, as a part of it, for imag
 
 
 def pairs(images: np.ndarray) -> dict[str, np.ndarray]:
-    """The probability of every pair, f64[10, 10] at [a, b], by way; `images` f64[10] is how common each digit is.
-    """
+    """The probability of every pair, f64[10, 10] at [a, b], by way; `images` f64[10] is how common each digit is."""
     a, b = np.indices((10, 10))
     allowed = (a + b <= 9).astype(np.float64)
     tables = (allowed * images[:, None] / (10 - a), allowed / (a + b + 1), allowed * images[:, None], allowed)
@@ -31,9 +30,7 @@ def sums(table: np.ndarray) -> np.ndarray:
 
 def shares(images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """{way: {"a + b", "b", "a"}}: how common each sum, each number added and each image of a digit is, f64[10]."""
-    return {
-        way: {"a + b": sums(table), "b": table.sum(0), "a": table.sum(1)} for way, table in pairs(images).items()
-    }
+    return {way: {"a + b": sums(table), "b": table.sum(0), "a": table.sum(1)} for way, table in pairs(images).items()}
 
 
 def falls(share: Any) -> bool:

@@ -1,6 +1,7 @@
 """The ladder's page and its pictures, made of committed results."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,9 +23,9 @@ INTRO = """# The ladder
 
 Made by `python -m experiments.tables` from the JSON files of this folder, never by hand.
 
-The numbers of the reports that ours disagreed with, and the conventions that lie between, switched on one after another.
-A rung keeps what the rungs above it have switched on, except where its words say otherwise. Each value is of a committed
-result, the mean over its living seeds with the 95% interval; a rung that none measures says so."""
+The numbers of the reports that ours disagreed with, and the conventions that lie between, switched on one after
+another. A rung keeps what the rungs above it have switched on, except where its words say otherwise. Each value is of
+a committed result, the mean over its living seeds with the 95% interval; a rung that none measures says so."""
 
 
 class Climbed(NamedTuple):
@@ -69,7 +70,12 @@ def section(ladder: Ladder, results: Results, facts: Facts) -> str:
     """A number: what its ladder shows, the picture, the rungs."""
     steps = climbed(ladder, results)
     picture = f"![{ladder.title}]({FOLDER}/ladder_{ladder.name}.png)"
-    parts = f"## {ladder.title}", conclusion(ladder, steps, results, facts), picture, markdown_table(table(ladder, steps))
+    parts = (
+        f"## {ladder.title}",
+        conclusion(ladder, steps, results, facts),
+        picture,
+        markdown_table(table(ladder, steps)),
+    )
     return "\n\n".join(parts)
 
 
@@ -77,11 +83,13 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
     """How near the last rung that is measured comes, which one takes the longest step, what isn't measured."""
     known = [place for place, step in enumerate(steps) if step.value.size]
     last = steps[known[-1]]
-    moves = {here: abs(steps[here].mean - steps[before].mean) for before, here in zip(known, known[1:], strict=False)}
+    moves = {here: abs(steps[here].mean - steps[before].mean) for before, here in itertools.pairwise(known)}
     said = [f"- The last rung that is measured, {known[-1] + 1}, {reached(ladder, last)}."]
     if moves:
         longest = max(moves, key=moves.__getitem__)
-        said.append(f"- The longest step, {number(moves[longest])}, is rung {longest + 1}: {ladder.rungs[longest].switched}.")
+        said.append(
+            f"- The longest step, {number(moves[longest])}, is rung {longest + 1}: {ladder.rungs[longest].switched}."
+        )
     if ladder.bound:
         said.append(f"- Beside it: {ladder.bound.words}, {number(ladder.bound.value(results, facts))}.")
     if len(known) < len(steps):
@@ -98,7 +106,9 @@ def reached(ladder: Ladder, last: Climbed) -> str:
     within = ae.results.prediction_interval(last.value)
     if within and within[0] <= ladder.reported <= within[1]:
         return f"holds the report's number in the range of a single run: {value_of(last)}"
-    return f"ends short of the report's number: {value_of(last)}, {number(abs(away))} {'above' if away > 0 else 'below'}"
+    return (
+        f"ends short of the report's number: {value_of(last)}, {number(abs(away))} {'above' if away > 0 else 'below'}"
+    )
 
 
 def value_of(step: Climbed) -> str:
@@ -155,17 +165,17 @@ def rows_section(name: str, found: ae.Findings) -> str:
 def told(kind: str, of: Mapping[str, Any]) -> str:
     """The verdict on the prediction, of one kind of pairs."""
     wrong = f", all but {listed(of['wrong'])}" if of["wrong"] else ""
-    rank = "dimensions and active units have no rank correlation, one of the two being the same in all rows"
+    rank = "dimensions and active units have no rank correlation, one being the same in all rows"
     if of["rank"] is not None:
         low, high = of["ends"]
-        rank = f"dimensions that survive and active units have a rank correlation of {of['rank']:+.2f} ({low:+.2f} to {high:+.2f})"
+        rank = f"the rank correlation of dimensions with active units is {of['rank']:+.2f} ({low:+.2f} to {high:+.2f})"
     drawn = "no row draws one digit alone"
     if of["collapsed"]:
         read = f"read as 9 in {of['nines']} of {plural(of['read'], 'living seed')}"
         drawn = f"one digit alone is drawn in rows {listed(of['collapsed'])}, {read}"
     return (
-        f"On {kind} pairs the variances between class means tell in {of['right']} of {of['rows']} rows whether P's code "
-        f"holds anything{wrong}; {rank}; {drawn}."
+        f"On {kind} pairs the variances between class means tell in {of['right']} of {of['rows']} rows whether "
+        f"P's code holds anything{wrong}; {rank}; {drawn}."
     )
 
 

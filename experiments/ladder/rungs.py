@@ -101,8 +101,8 @@ LADDERS = (
     Ladder(
         "loss_of_conv", "0.4761: the average loss of report 004's Conv", 0.47607351556420324, 5e-5, "loss",
         (
-            Rung("images in [0, 1], nearest upsampling: the mean of ten epochs' losses", "fc_vs_conv", mean_over_epochs),
-            Rung("standardised images, which no sigmoid reaches", "fc_vs_conv", of(CONV, "train/loss/mean over epochs")),
+            Rung("images in [0, 1], nearest upsampling: the mean over epochs", "fc_vs_conv", mean_over_epochs),
+            Rung("standardised images", "fc_vs_conv", of(CONV, "train/loss/mean over epochs")),
             Rung("the test loss after the last epoch", "fc_vs_conv", of(CONV, "validation/loss/last")),
             Rung("bilinear upsampling", FORTY, of(CONV, "validation/loss/last")),
             Rung("the lowest test loss of the epochs", FORTY, of(CONV, "validation/loss/best")),
@@ -139,8 +139,8 @@ LADDERS = (
         "noise", "0.016: the test error of report 001's denoiser", 0.016, 5e-4, "mean squared error of signed images",
         (
             Rung("no noise: the autoencoder", "denoise_10_seeds", of("ae", "test/mse, signed")),
-            Rung("noise of variance 0.1, as its text says", "denoise_10_seeds", of("dae variance 0.1", "test/mse, signed")),
-            Rung("of deviation 0.1, as its code has it", "denoise_10_seeds", of("dae deviation 0.1", "test/mse, signed")),
+            Rung("variance 0.1, as its text says", "denoise_10_seeds", of("dae variance 0.1", "test/mse, signed")),
+            Rung("deviation 0.1, as its code has it", "denoise_10_seeds", of("dae deviation 0.1", "test/mse, signed")),
             Rung("all of CIFAR-10's images"),
         ),
         Bound("the noisy image itself, deviation 0.1", noisy_image),

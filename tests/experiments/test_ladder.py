@@ -16,9 +16,10 @@ def found(values, dead=()) -> ae.Findings:
 
 
 RESULT = {"far": found([0.10, 0.12]), "near": found([0.47, 0.52, 9.0], dead=(2,)), "own": found([0.5004])}
+M = rungs.of("a", "m")
 LADDER = Ladder(
     "l", "0.5: it", 0.5, 5e-4, "loss",
-    (Rung("one", "far", rungs.of("a", "m")), Rung("two"), Rung("three", "near", rungs.of("a", "m")), Rung("four", "absent")),
+    (Rung("one", "far", M), Rung("two"), Rung("three", "near", M), Rung("four", "absent", M)),
     Bound("the least", lambda results, facts: 0.25),
 )  # fmt: skip
 
@@ -41,7 +42,7 @@ def test_a_ladder_says_what_moved_the_number_and_where_it_ends():
     ("result", "words"), [("own", "gives the report's number"), ("far", "ends short of the report's number")]
 )
 def test_a_rung_reaches_a_number_to_its_last_digit_or_ends_short(result, words):
-    ladder = LADDER._replace(rungs=(Rung("one", result, rungs.of("a", "m")),))
+    ladder = LADDER._replace(rungs=(Rung("one", result, M),))
     assert words in page.conclusion(ladder, page.climbed(ladder, RESULT), RESULT, {})
 
 

@@ -53,7 +53,10 @@ def test_what_survives_follows_from_the_weights(kl, expected):
 
 
 def predicted(expected, seen):
-    return [Prediction(f"row {i}", 1.0, n, np.array(units, float)) for i, (n, units) in enumerate(zip(expected, seen, strict=True))]
+    return [
+        Prediction(f"row {i}", 1.0, n, np.array(units, float))
+        for i, (n, units) in enumerate(zip(expected, seen, strict=True))
+    ]
 
 
 def test_predictions_are_ranked_as_what_is_seen():
@@ -63,12 +66,17 @@ def test_predictions_are_ranked_as_what_is_seen():
     assert found[0] == pytest.approx(1 - 6 * 2 / (5 * 24))
     assert found[1][0] < found[0] < found[1][1] <= 1
     assert surviving.by_seed(rows) == pytest.approx([0.9, 0.9])
-    assert [row.fails for row in predicted([0, 0, 2, 2], [[0, 0], [1, 0], [0, 0], [1, 1]])] == [False, True, True, False]
+    assert [row.fails for row in predicted([0, 0, 2, 2], [[0, 0], [1, 0], [0, 0], [1, 1]])] == [
+        False,
+        True,
+        True,
+        False,
+    ]
     assert surviving.ranked_alike(predicted([7] * 5, [[7], [6], [7], [7], [7]])) is None  # all predicted alike
 
 
 def table(collapsed: dict[str, int]) -> ae.Findings:
-    """Findings of three rows on both kinds of pairs, three seeds; these draw one digit alone and have no active unit."""
+    """Findings of three rows on both kinds of pairs, three seeds; these draw one digit and have no active unit."""
     config = method.Config(arms=("generative", "generative-natural"), rows=(2, 9, 16), kl="sum", batch_size=64)
     found: dict[str, Any] = {digit_classifier.NAME: {"test/accuracy": np.asarray(0.995)}}
     for arm in method.all_settings(config):
@@ -89,8 +97,13 @@ def table(collapsed: dict[str, int]) -> ae.Findings:
 def test_the_prediction_is_held_against_what_is_seen_row_by_row():
     found = table({"generative row 2": 5, "generative natural row 2": 9, "generative natural rows 9 and 10": 9})
     said = digit_addition.EXPERIMENT.document(found)
-    assert "On balanced pairs 1 of 3 rows draws one digit alone (row 2), read as 9 in 0 of 3 living seeds" in said.conclusions
-    assert "On natural pairs 2 of 3 rows draw one digit alone (rows 2 and 9/10), read as 9 in 6 of 6" in said.conclusions
+    assert (
+        "On balanced pairs 1 of 3 rows draws one digit alone (row 2), read as 9 in 0 of 3 living seeds"
+        in said.conclusions
+    )
+    assert (
+        "On natural pairs 2 of 3 rows draw one digit alone (rows 2 and 9/10), read as 9 in 6 of 6" in said.conclusions
+    )
     assert "tell in 3 of 3 rows whether P's code holds anything." in said.conclusions
     assert "tell in 2 of 3 rows whether P's code holds anything, all but row 9/10." in said.conclusions
     (balanced, natural) = nines.tables(found)
