@@ -118,7 +118,7 @@ LADDERS = (
             Rung("all test pairs", "unmix", of("plain", "test/photo psnr, range 255")),
             Rung("computed in doubles"),
             Rung(
-                "an encoder that begins with CIFAR-10's classes, and fewer steps", "unmix_pretrained",
+                "an encoder that begins with CIFAR-10's classes, in another training", "unmix_pretrained",
                 of("plain from CIFAR-10", "test/photo psnr, range 255"),
             ),
             Rung("an encoder that begins with ImageNet's classes, as the report's"),
