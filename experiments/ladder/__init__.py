@@ -5,6 +5,6 @@ makes the page, results/ladder.md, and its pictures. `python -m experiments.ladd
 follow from the images alone (see `facts`).
 """
 
-from experiments.ladder.page import page, pictures
+from experiments.ladder.pages import page, pictures
 
 __all__ = ["page", "pictures"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jaxae as ae
-from experiments.ladder import facts, page, rungs
+from experiments.ladder import facts, pages, rungs
 from experiments.ladder.rungs import Bound, Ladder, Rung
 from experiments.tables.pages import RESULTS
 from jaxae.run.flags import Flags
@@ -25,15 +25,15 @@ LADDER = Ladder(
 
 
 def test_a_ladder_says_what_moved_the_number_and_where_it_ends():
-    said = page.section(LADDER, RESULT, {})
+    said = pages.section(LADDER, RESULT, {})
     assert "The last rung that is measured, 3, holds the report's number in the range of a single run" in said
     assert "The longest step, 0.3850, is rung 3: three." in said
     assert "the least, 0.2500." in said
     assert "Not measured: rungs 2 and 4." in said
-    steps = page.climbed(LADDER, RESULT)
+    steps = pages.climbed(LADDER, RESULT)
     assert steps[2].value.tolist() == [0.47, 0.52]  # of the seeds that live
-    assert [row[2:5] for row in page.table(LADDER, steps).rows][1] == ["not measured", "—", "—"]
-    drawn = page.figure(LADDER, RESULT, {})
+    assert [row[2:5] for row in pages.table(LADDER, steps).rows][1] == ["not measured", "—", "—"]
+    drawn = pages.figure(LADDER, RESULT, {})
     ae.plots.check(drawn)
     np.testing.assert_array_equal(np.isnan(drawn.lines[0].values).all(0), [False, True, False, True])
 
@@ -43,7 +43,7 @@ def test_a_ladder_says_what_moved_the_number_and_where_it_ends():
 )
 def test_a_rung_reaches_a_number_to_its_last_digit_or_ends_short(result, words):
     ladder = LADDER._replace(rungs=(Rung("one", result, M),))
-    assert words in page.conclusion(ladder, page.climbed(ladder, RESULT), RESULT, {})
+    assert words in pages.conclusion(ladder, pages.climbed(ladder, RESULT), RESULT, {})
 
 
 def test_the_entropy_of_pixels_is_the_least_cross_entropy():
@@ -54,6 +54,6 @@ def test_the_entropy_of_pixels_is_the_least_cross_entropy():
 def test_the_committed_pictures_are_there_and_small():
     text = (RESULTS.parent / "ladder.md").read_text()
     for ladder in rungs.LADDERS:
-        picture = f"{page.FOLDER}/ladder_{ladder.name}.png"
+        picture = f"{pages.FOLDER}/ladder_{ladder.name}.png"
         assert f"]({picture})" in text
         assert (RESULTS.parent / picture).stat().st_size < 150_000

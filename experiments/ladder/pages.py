@@ -18,6 +18,7 @@ from jaxae.report.page import markdown_table
 
 FOLDER = "pictures"  # beside the page
 UNMEASURED = "not measured"
+FAR = 0.1  # of the longest step: later ones that are shorter have a panel of their own
 TABLES = ("digit_addition_table", "digit_addition_sum_32", "digit_addition_sum", "digit_addition_sum_128")
 INTRO = """# The ladder
 
@@ -81,9 +82,8 @@ def section(ladder: Ladder, results: Results, facts: Facts) -> str:
 
 def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts: Facts) -> str:
     """How near the last rung that is measured comes, which one takes the longest step, what isn't measured."""
-    known = [place for place, step in enumerate(steps) if step.value.size]
+    known, moves = measured(steps), moves_of(steps)
     last = steps[known[-1]]
-    moves = {here: abs(steps[here].mean - steps[before].mean) for before, here in itertools.pairwise(known)}
     said = [f"- The last rung that is measured, {known[-1] + 1}, {reached(ladder, last)}."]
     if moves:
         longest = max(moves, key=moves.__getitem__)
@@ -96,6 +96,17 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
         open_ = [str(place + 1) for place in range(len(steps)) if place not in known]
         said.append(f"- Not measured: rung{'s' * (len(open_) > 1)} {listed(open_)}.")
     return "\n".join(said)
+
+
+def measured(steps: Sequence[Climbed]) -> list[int]:
+    """The places of the rungs that are measured."""
+    return [place for place, step in enumerate(steps) if step.value.size]
+
+
+def moves_of(steps: Sequence[Climbed]) -> dict[int, float]:
+    """How far each rung moves the number from the rung before, by place."""
+    pairs = itertools.pairwise(measured(steps))
+    return {here: abs(steps[here].mean - steps[before].mean) for before, here in pairs}
 
 
 def reached(ladder: Ladder, last: Climbed) -> str:
@@ -192,5 +203,16 @@ def figure(ladder: Ladder, results: Results, facts: Facts) -> Curves:
     marks: list[Any] = [Mark("the report", ladder.reported)]
     if ladder.bound:
         marks.append(Mark(ladder.bound.words, ladder.bound.value(results, facts)))
-    lines = [Line("ours", np.arange(1, len(steps) + 1), values)]
-    return Curves(ladder.title, "rung", ladder.measure, lines, marks)
+    panels = {"all rungs": 0, **close(steps)} if close(steps) else {"": 0}
+    lines = [
+        Line("ours", np.arange(first + 1, len(steps) + 1), values[:, first:], panel) for panel, first in panels.items()
+    ]
+    return Curves(ladder.title, "rung", ladder.measure, lines, marks, share=False)
+
+
+def close(steps: Sequence[Climbed]) -> dict[str, int]:
+    """A panel for the rungs from the longest step on, where beside it their own steps can't be seen."""
+    moves = moves_of(steps)
+    first = max(moves, key=moves.__getitem__, default=0)
+    later = [move for place, move in moves.items() if place > first]
+    return {f"from rung {first + 1} on": first} if later and max(later) < FAR * moves[first] else {}
