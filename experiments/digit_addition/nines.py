@@ -54,7 +54,7 @@ def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
         "wrong": [row_of(each.arm) for each in predicted if each.fails],
         "rank": rank and rank[0],
         "ends": rank and rank[1],
-        "seeds": surviving.by_seed(predicted),
+        "seeds": [] if any(found.dead.get(each.arm) for each in predicted) else surviving.by_seed(predicted),
         "collapsed": [row_of(arm) for arm in collapsed],
         "reported": [row_of(each.arm) for each in predicted if all_settings(found.config)[each.arm].outcome == NINES],
         "read": len(digits),
@@ -94,19 +94,19 @@ def cells(found: ae.Findings, each: Prediction) -> list[str]:
 
 
 def figures(found: ae.Findings) -> Mapping[str, Any]:
-    """Predicted and active, row by row, by kind of pairs; how common the commonest digit is."""
-    drawn, common = {}, {}
+    """Predicted and active, row by row, by kind of pairs, which have the same rows; how common the commonest digit is."""
+    axis, drawn, common = "row of the report's table", {}, {}
     for kind, rows in predictions(found).items():
         names = tuple(row_of(each.arm) for each in rows)
-        active = by_row(found, rows, ACTIVE)
-        groups = [("predicted", np.array([float(each.surviving) for each in rows])), ("active", active)]
+        predicted = np.array([float(each.surviving) for each in rows])
+        groups = [("predicted", predicted), ("active", by_row(found, rows, ACTIVE))]
         title = f"Dimensions of P's code that survive its KL on paper, and its active units ({kind} pairs)"
-        drawn[f"surviving_{kind}"] = Bars(title, "row of the report's table", "dimensions", names, groups)
-        common.setdefault(names, []).append((f"{kind} pairs", 100 * by_row(found, rows, SHARE)))
-    for place, (names, groups) in enumerate(common.items()):
+        drawn[f"surviving_{kind}"] = Bars(title, axis, "dimensions", names, groups)
+        common[f"{kind} pairs"] = names, 100 * by_row(found, rows, SHARE)
+    if common:
         title = "How many images of sums are read as the commonest digit; a perfect model has 10% of each"
-        shown = Bars(title, "row of the report's table", "images, %", names, groups, within=(0, 100))
-        drawn[f"one_digit{'_natural' * place}"] = shown
+        names, groups = next(iter(common.values()))[0], [(kind, shares) for kind, (_, shares) in common.items()]
+        drawn["one_digit"] = Bars(title, axis, "images, %", names, groups, within=(0, 100))
     return drawn
 
 

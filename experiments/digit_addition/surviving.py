@@ -68,7 +68,7 @@ def ranked_alike(predictions: Sequence[Prediction]) -> tuple[float, tuple[float,
 
 
 def by_seed(predictions: Sequence[Prediction]) -> list[float]:
-    """The same correlation of each seed alone, of those that live in every row; empty where there is none to tell."""
+    """The same correlation of each seed alone, where all rows have the same ones; empty where there is none to tell."""
     from scipy.stats import spearmanr
 
     expected, seen = [each.surviving for each in predictions], [each.active for each in predictions]
