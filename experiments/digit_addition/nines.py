@@ -94,7 +94,7 @@ def cells(found: ae.Findings, each: Prediction) -> list[str]:
 
 
 def figures(found: ae.Findings) -> Mapping[str, Any]:
-    """Predicted and active, row by row, by kind of pairs, which have the same rows; how common the commonest digit is."""
+    """Predicted and active, row by row, by kind of pairs (of the same rows); how common the commonest digit is."""
     axis, drawn, common = "row of the report's table", {}, {}
     for kind, rows in predictions(found).items():
         names = tuple(row_of(each.arm) for each in rows)
