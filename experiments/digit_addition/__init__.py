@@ -10,7 +10,8 @@ Source    003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; 
 Expected  experiments/results/digit_addition.json (narrower networks, fewer epochs: every arm adds, none collapses) and
           digit_addition_table.json (3 epochs, so not judged: rows 12 to 16 end as the report says, rows 1 to 11 don't)
 Run       python -m experiments.digit_addition --seeds 3
-Also      --table (the sixteen rows, all in one program); --kl sum; --arms vae vae-plain; --source synthetic
+Also      --table (the sixteen rows, all in one program); --rows 2 4 9 (some of them); --arms generative
+          generative-natural --table --kl sum --batch-size 64 (what could make nines); --source synthetic
 """
 
 import jaxae as ae

@@ -1,17 +1,19 @@
 """What is measured: KL by unit, what is read in images of sums, of fractions and of all tenths."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 import experiments.digit_addition.reading as reading
+import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.digit_addition.method import FINAL, FRACTIONS, class_means, digits
+from experiments.digit_addition.method import FINAL, FRACTIONS, ROWS, class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
+from experiments.digit_addition.surviving import variances
 from jaxae.train.curves import rise
 from jaxae.train.trained import alive
 from jaxae.transforms import addends
@@ -20,6 +22,7 @@ COMPARED = (
     ("vae", "adder"), (FINAL, "adder"), (FINAL, "vae"), ("vae", "vae natural"), ("vae", "vae plain"),
     ("vae natural", "vae natural plain"), ("vae plain", "vae natural plain"),
 )  # fmt: skip
+BY_ROW = ("generative", "generative natural"), *COMPARED[3:]  # at the same weights of the table
 ACTIVE = 0.01  # nats: a unit whose KL is below has collapsed
 UNITS = "train/active units of"
 RISE = "validation/rise of added, %"
@@ -43,10 +46,8 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: training(arm) for name, arm in arms.items()},
         {name: found["measures"] for name, found in sums.items()},
         fractions["measures"],
-        differences=[
-            (*pair, metric) for pair in COMPARED if arms.keys() >= {*pair} for metric in ("test/accuracy", SHARE)
-        ],
-        facts={"sums": {"pairs": len(train), **facts(targets)}},
+        differences=[(*pair, metric) for pair in compared(arms) for metric in ("test/accuracy", SHARE)],
+        facts={"sums": {"pairs": len(train), **facts(targets)}, **of_pairs(train, mean, judge)},
         by_seed=ae.results.combined(
             {name: found["by_seed"] for name, found in sums.items()},
             {name: unit_curves(arm) for name, arm in arms.items()},
@@ -57,6 +58,12 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         ),
         scores={name: found["scores"] for name, found in sums.items()},
     )  # fmt: skip
+
+
+def compared(arms: Container[str]) -> list[tuple[str, str]]:
+    """The pairs of arms that are there and compared: models, and at each row of the table the pairs of numbers."""
+    by_row = [(f"{first} {row}", f"{second} {row}") for row in ROWS for first, second in BY_ROW]
+    return [pair for pair in (*COMPARED, *by_row) if all(arm in arms for arm in pair)]
 
 
 # ---- training
@@ -136,3 +143,19 @@ def facts(targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
     read = zip(targets["mean targets, digit read"], targets["mean targets, probability"], strict=True)
     words = [f"{digit} ({sure:.0%})" for digit, sure in read]
     return {"share of 0": float(share[0]), "share of 9": float(share[9]), "read as": words}
+
+
+def of_pairs(train: ae.data.Dataset, mean: np.ndarray, judge: digit_classifier.Judge) -> dict[str, Any]:
+    """Of each way to draw pairs, how common sums, numbers and images are, exactly, and what is read in the mean of its
+    targets; of the two that are trained on, the variances between the class means of their sums."""
+    found = ways.shares(np.bincount(train.label, minlength=10) / len(train))
+    seen = digit_classifier.read_digits(judge, np.stack([np.tensordot(of["a + b"], mean, 1) for of in found.values()]))
+    drawn = {
+        way: {what: share.tolist() for what, share in of.items()} | {"digit": int(p.argmax()), "sure": float(p.max())}
+        for (way, of), p in zip(found.items(), seen, strict=True)
+    }
+    kinds = {"balanced": ways.BALANCED, "natural": ways.NATURAL}
+    return {
+        "ways": drawn,
+        "variances": {kind: variances(mean, found[way]["a + b"]).tolist() for kind, way in kinds.items()},
+    }

@@ -7,26 +7,40 @@ import numpy as np
 
 import jaxae as ae
 from experiments.digit_addition.measures import ACTIVE
-from experiments.digit_addition.method import FINAL, FRACTIONS
+from experiments.digit_addition.method import FRACTIONS
 from experiments.digit_addition.outcomes import TENTHS, VALUES
 from jaxae.report.figures import Bars, Curves, Images, Line, by_epoch
 
 DIGITS = tuple("0123456789")
+TABLES = {  # rows of the report's table by their pairs: how their names begin, and the title of their picture
+    "table": (
+        "generative row",
+        "What each row of the report's table draws for a + b (the first seed that lives)",
+    ),
+    "table_natural": (
+        "generative natural row",
+        "What each row of the report's table draws for a + b, trained on natural pairs (the first seed that lives)",
+    ),
+}
 
 
 def figures(found: ae.Findings) -> dict[str, Any]:
     """All of them; of the table's rows the last stands for all but in the table's own."""
-    rows = [arm for arm in found.by_seed if arm.startswith("generative")]
-    models = [arm for arm in found.by_seed if arm == FINAL or arm not in rows]
+    rows = {name: [arm for arm in found.by_seed if arm.startswith(start)] for name, (start, _) in TABLES.items()}
+    others = {arm for of in rows.values() for arm in of[:-1]}
+    models = [arm for arm in found.by_seed if arm not in others]
     fractions = [arm for arm in FRACTIONS if arm in found.by_seed]
-    drawn: dict[str, Any] = {"sums": sums(found), "sums_mean": mean_targets(found), "curves": curves(found, models)}
+    drawn: dict[str, Any] = {"sums": sums(found), "sums_mean": mean_targets(found)}
+    if "ways" in found.facts:
+        drawn["ways"] = ways(found)
+    drawn["curves"] = curves(found, models)
     if any(terms(found, arm) for arm in found.by_seed):
         drawn |= {"kl": kl_terms(found), "kl_units": kl_units(found, models)}
     drawn["digits_read"] = digits_read(found, models)
     drawn["pairs"] = pairs(found, models, "Pairs, and what the models draw for a + b (the first seed that lives)")
-    if len(rows) > 1:
-        title = "What each row of the report's table draws for a + b (the first seed that lives)"
-        drawn["table"] = pairs(found, rows, title)
+    for name, arms in rows.items():
+        if len(arms) > 1:
+            drawn[name] = pairs(found, arms, TABLES[name][1])
     drawn |= {f"line_{arm.split()[0]}": line(found, arm) for arm in fractions}
     return drawn | ({"fractions": fraction_images(found, fractions)} if fractions else {})
 
@@ -50,6 +64,18 @@ def mean_targets(found: ae.Findings) -> Images:
     read = [captions(seen, "mean targets")]
     title = "The mean of all targets, and the digit read"
     return Images(title, [("", seen["mean targets"])], ["natural", "balanced"], captions=read)
+
+
+def ways(found: ae.Findings) -> Curves:
+    """What each way to draw pairs would show in the place of Figure 21, and whether it leaves images even."""
+    names = {"a + b": "sums a + b", "b": "numbers added, b", "a": "images of a"}
+    lines = [
+        Line(way, np.arange(10), 100 * np.array([of[what]]), panel, colour)
+        for what, panel in names.items()
+        for colour, (way, of) in enumerate(found.facts["ways"].items())
+    ]
+    title = "How common sums, numbers and images are, by the way that pairs are drawn (exactly)"
+    return Curves(title, "digit", "pairs, %", lines)
 
 
 def curves(found: ae.Findings, arms: Sequence[str]) -> Curves:

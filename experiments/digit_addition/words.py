@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import experiments.digit_addition.nines as nines
 import experiments.digit_addition.pictures as pictures
+import experiments.digit_addition.surviving as surviving
+import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.digit_addition.measures import RISE, SHARE, UNITS
-from experiments.digit_addition.method import FRACTIONS, VALIDATION, all_settings, claims
+from experiments.digit_addition.measures import ACTIVE, RISE, SHARE, UNITS
+from experiments.digit_addition.method import FRACTIONS, ROWS, VALIDATION, all_settings, claims
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES
 from jaxae.report import numbers
 
@@ -34,17 +37,26 @@ def say(found: ae.Findings) -> ae.Document:
         outcomes={name: [short(arm) for arm in arms] for name, arms in ends.items()},
         reported=as_reported(rows),
         cured=cured(found),
+        cured_by_row={row: told for row in ROWS if (told := cured(found, row))},
+        nines=nines.verdicts(found),
+        one=surviving.ONE,
+        active=ACTIVE,
         adding=[short(arm) for arm in adding],
         line=line_ranges(found, adding),
         adder=adder_rise(found),
         readings=READINGS,
         validation=VALIDATION,
         sums=found.facts.get("sums"),
+        ways=found.facts.get("ways", {}),
+        fitting=ways.fitting(found.facts.get("ways", {})),
         doubt=digit_classifier.doubt(found),
     )
-    tables = [outcome_table(found, rows, trained), *fraction_tables(found, rows, models), *cause_tables(found)]
-    drawn = pictures.figures(found) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, (*tables, *words.statements), drawn, words.notes, words.line)
+    tables = [
+        outcome_table(found, rows, trained), *nines.tables(found), *fraction_tables(found, rows, models),
+        *cause_tables(found), *ways_tables(found), *words.statements,
+    ]  # fmt: skip
+    drawn = {**pictures.figures(found), **nines.figures(found)} if found.arrays else {}
+    return ae.Document(words.conclusions, rows, tuple(tables), drawn, words.notes, words.line)
 
 
 def tested(found: ae.Findings) -> int:
@@ -183,28 +195,62 @@ def line_ranges(found: ae.Findings, arms: Sequence[str]) -> dict[str, tuple[floa
 # ---- 5.1.1: that balanced pairs alone left it with nines, and that ValueToLatent was the essential change
 
 
-def cured(found: ae.Findings) -> Mapping[str, list[str]]:
+def changes_at(row: str) -> dict[str, str]:
+    """The four VAEs with the weights of a row of the table, or with those that they have without, and their changes."""
+    return {f"{arm} {row}".strip(): change for arm, change in CHANGES.items()}
+
+
+def cured(found: ae.Findings, row: str = "") -> Mapping[str, list[str]]:
     """Which changes leave most seeds with one digit and which don't; nothing where not all four were trained."""
-    if not found.measures.keys() >= CHANGES.keys():
+    changes = changes_at(row)
+    if not found.measures.keys() >= changes.keys():
         return {}
-    nines = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in CHANGES}
+    one = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in changes}
     return {
-        "collapsed": [f"with {change}" for arm, change in CHANGES.items() if nines[arm]],
-        "not": [f"with {change}" for arm, change in CHANGES.items() if not nines[arm]],
+        "collapsed": [f"with {change}" for arm, change in changes.items() if one[arm]],
+        "not": [f"with {change}" for arm, change in changes.items() if not one[arm]],
     }
 
 
 def cause_tables(found: ae.Findings) -> list[ae.Table]:
     """How many of a VAE's images are read as a + b, and as the commonest digit, with each change."""
-    if not cured(found):
-        return []
-    metrics = ("test/accuracy", SHARE)
+    return [cause_table(found, row) for row in ("", *ROWS) if cured(found, row)]
+
+
+def cause_table(found: ae.Findings, row: str) -> ae.Table:
+    """The same at the weights of one row."""
+    cells = []
+    for arm, change in changes_at(row).items():
+        digit = pictures.shares(found, arm)[found.living(arm)].mean(0).argmax()
+        shares = (numbers.portion(100 * found.values(arm, name), tested(found)) for name in ("test/accuracy", SHARE))
+        cells.append([change, *shares, str(digit)])
+    columns = (
+        ("Changed in the VAE", "text"), ("Read as a + b", "number"), ("Read as the commonest digit", "number"),
+        ("Which is", "number"),
+    )  # fmt: skip
+    where = f", with the weights of {row}" if row else ""
+    return ae.Table(f"What cured the nines: shares of a VAE's images{where}", columns, cells)
+
+
+# ---- 4.2: that small sums are commoner, and images evenly distributed
+
+
+def ways_tables(found: ae.Findings) -> list[ae.Table]:
+    """What each way to draw pairs shows, exactly; the report's words hold or don't."""
+    told = found.facts.get("ways", {})
     cells = [
-        [change, *(numbers.portion(100 * found.values(arm, metric), tested(found)) for metric in metrics)]
-        for arm, change in CHANGES.items()
-    ]
-    columns = [("Changed in the VAE", "text"), ("Read as a + b", "number"), ("Read as the commonest digit", "number")]
-    return [ae.Table("What cured the nines: shares of a VAE's images", columns, cells)]
+        [
+            way, *(f"{of[what][0]:.1%}, {of[what][9]:.1%}" for what in ("a + b", "b")),
+            f"{min(of['a']):.1%} to {max(of['a']):.1%}", f"{of['digit']} ({of['sure']:.0%})",
+        ]
+        for way, of in told.items()
+    ]  # fmt: skip
+    columns = (
+        ("Pairs drawn with", "text"), ("Sums that are 0, and 9", "text"), ("Numbers added that are 0, and 9", "text"),
+        ("Images of a digit, the rarest and the commonest", "text"), ("The mean of all targets is read as", "text"),
+    )  # fmt: skip
+    title = "Ways to draw pairs: how common sums, numbers and images are"
+    return [ae.Table(title, columns, cells)] if told else []
 
 
 # ---- 4.3: that the adder doesn't overfit

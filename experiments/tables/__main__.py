@@ -1,12 +1,12 @@
-"""Write the committed results as pages, in results/ and the README: `python -m experiments.tables`.
+"""Write the committed results as pages, in results/ and the README, and their pictures: `python -m experiments.tables`.
 
-With --check, change nothing and exit with 1 where they aren't what the files say.
+With --check, change nothing and exit with 1 where the pages aren't what the files say.
 """
 
 import argparse
 import sys
 
-from experiments.tables.pages import pages
+from experiments.tables.pages import pages, pictures
 
 
 def main() -> None:
@@ -19,6 +19,10 @@ def main() -> None:
             sys.exit(f"{path} is not what the results say; run: python -m experiments.tables")
         if not check:
             path.write_text(text)
+    if not check:
+        for path, drawn in pictures().items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(drawn)
 
 
 if __name__ == "__main__":

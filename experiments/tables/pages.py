@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import ladder
 from experiments.benchmark import table as benchmark_table
 from experiments.benchmark.contents import load_content
 from experiments.tables.counts import APART, Said, chance, verdicts_table
@@ -33,15 +34,26 @@ come."""
 
 def pages() -> dict[Path, str]:
     """Every file as it should be: what today's code says of the saved findings."""
-    files = sorted(RESULTS.parent.glob("*.json"))
-    timed = [path for path in files if path.stem.startswith("benchmark")]
-    results = [said_of(path) for path in files if path not in timed]
+    timed = sorted(RESULTS.parent.glob("benchmark*.json"))
+    results = [said_of(path) for path in results_files()]
     studies = dict.fromkeys(said.saved.experiment.name for said in results)
     made = {page_of(study): study_page(study, results) for study in studies}
     speed = [f"## {path.stem}\n\n{benchmark_table.markdown(load_content(path))}" for path in timed]
     made[page_of("benchmark")] = "\n\n".join(["# Speed", MADE, *speed]) + "\n"
+    made[page_of("ladder")] = ladder.page({said.name: said.saved.findings for said in results})
     made[RESULTS] = index(results)
     return {README: within(README.read_text(), reports_table(results)), **made}
+
+
+def pictures() -> dict[Path, bytes]:
+    """The pictures that pages show. They aren't checked: another matplotlib draws other bytes of the same numbers."""
+    found = {path.stem: load_result(path).findings for path in results_files()}
+    return {RESULTS.parent / name: drawn for name, drawn in ladder.pictures(found).items()}
+
+
+def results_files() -> list[Path]:
+    """Those of studies."""
+    return [path for path in sorted(RESULTS.parent.glob("*.json")) if not path.stem.startswith("benchmark")]
 
 
 def said_of(path: Path) -> Said:
@@ -88,6 +100,7 @@ def index(results: Sequence[Said]) -> str:
     listed = [said for said in results if claimed(said.document.rows)]
     parts = [
         INTRO, "## Verdicts", COUNTED, markdown_table(counts), words,
+        f"[The ladder]({page_of('ladder').name}): the conventions between disputed numbers and ours, one at a time.",
         "## Results", files_table(results),
         "## How they depart from the reports", departures_table(listed),
         "## What they cost", compute_table(results),

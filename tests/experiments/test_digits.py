@@ -1,5 +1,6 @@
 """What the studies of digits call early stopping, a rise and the best, by hand; and each of their models trains."""
 
+import dataclasses
 import re
 
 import jax
@@ -150,7 +151,22 @@ def test_arms_differ_as_the_report_says():
         "adder": (False, False, False, False), "vae": (True, False, True, True),
         "vae-natural": (True, False, True, False), "vae-plain": (True, False, False, True),
         "vae-natural-plain": (True, False, False, False), "generative": (True, True, True, True),
+        "generative-natural": (True, True, True, False),
     }  # fmt: skip
+    assert "generative-natural" not in addition.Config().arms  # committed results are of the others
+
+
+def test_rows_of_the_table_are_chosen_and_what_does_not_decide_is_another_reading():
+    arms = "vae-natural", "generative", "generative-natural"
+    config = addition.Config(arms=arms, rows=(9, 2, 10), kl="sum", batch_size=64)
+    rows = {arm.study.name: arm.settings for arm in addition.arms(config)}
+    assert [[*of] for of in rows.values()] == 3 * [["row 2", "rows 9 and 10"]]
+    assert rows["vae natural"]["row 2"] == pytest.approx((0.1, 0.5, 64e-4, 0))  # a VAE has no KL of P
+    assert rows["generative"] == rows["generative natural"]
+    assert rows["generative"]["row 2"] == pytest.approx((0.1, 0.5, 64e-4, 64e-4))
+    by_mean = addition.claims(dataclasses.replace(config, kl="mean"))
+    assert {claim.arm for claim in by_mean if claim.primary} == {"generative row 2", "generative rows 9 and 10"}
+    assert not any(claim.primary for claim in addition.claims(config))
 
 
 def test_the_loss_weighs_both_images_and_both_divergences():
@@ -187,6 +203,12 @@ def test_arms_that_do_not_exist_are_refused():
     assert codes.Config(widths=(8, 8, 8)).widths == (8, 8, 8)  # one thing, not three to run
     with pytest.raises(UsageError, match="--table is of the generative arm"):
         addition.Config(arms=("vae",), table=True)
+    with pytest.raises(UsageError, match="--rows 2 17: the report's table has the rows 1 to 16"):
+        addition.Config(rows=(2, 17))
+    with pytest.raises(UsageError, match="--rows 2: --table trains all rows"):
+        addition.Config(rows=(2,), table=True)
+    with pytest.raises(UsageError, match="--rows 2: the adder"):
+        addition.Config(arms=("adder",), rows=(2,))
     with pytest.raises(UsageError, match="--kl sum: the adder"):
         addition.Config(arms=("adder",), kl="sum")
     with pytest.raises(UsageError, match="--widths is 4 0 8; it must be at least 1"):

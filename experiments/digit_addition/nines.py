@@ -1,0 +1,116 @@
+"""What could make nines: the dimensions of P's code that survive on paper, beside its active units and digits read."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import experiments.digit_addition.pictures as pictures
+import experiments.digit_addition.surviving as surviving
+import jaxae as ae
+from experiments.digit_addition.measures import SHARE, UNITS
+from experiments.digit_addition.method import all_settings, all_weights
+from experiments.digit_addition.outcomes import NINES
+from experiments.digit_addition.surviving import Prediction
+from jaxae.report.figures import Bars
+
+KINDS = {"balanced": "generative row", "natural": "generative natural row"}  # pairs, and how their rows' names begin
+PIXELS = 784
+ACTIVE = f"{UNITS} P"
+CLAIMED = 0.5  # share of the seeds
+
+
+def predictions(found: ae.Findings) -> dict[str, list[Prediction]]:
+    """Of every row of the report's table, by the pairs that it was trained on; without one row alone, and nothing where
+    a result doesn't tell the variances of its class means."""
+    weights, kinds = all_weights(found.config), {}
+    for kind, variances in found.facts.get("variances", {}).items():
+        arms = [arm for arm in weights if arm.startswith(KINDS[kind]) and found.has(arm, ACTIVE)]
+        least = {arm: surviving.threshold(weights[arm], PIXELS) for arm in arms}
+        kinds[kind] = [
+            Prediction(
+                arm, least[arm], surviving.surviving(variances, least[arm], found.config.code_size),
+                found.values(arm, ACTIVE),
+            )
+            for arm in arms
+        ]  # fmt: skip
+    return {kind: rows for kind, rows in kinds.items() if len(rows) > 1}
+
+
+def row_of(arm: str) -> str:
+    """The number of a row, "9/10" of "generative natural rows 9 and 10"."""
+    return "/".join(re.findall(r"\d+", arm))
+
+
+def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
+    """What is said of the rows of one kind of pairs."""
+    rank = surviving.ranked_alike(predicted)
+    collapsed = [each.arm for each in predicted if found.values(each.arm, f"outcome/{NINES}").mean() > CLAIMED]
+    digits = [digit for arm in collapsed for digit in pictures.shares(found, arm)[found.living(arm)].argmax(1)]
+    return {
+        "rows": len(predicted),
+        "right": sum(not each.fails for each in predicted),
+        "wrong": [row_of(each.arm) for each in predicted if each.fails],
+        "rank": rank and rank[0],
+        "ends": rank and rank[1],
+        "seeds": [] if any(found.dead.get(each.arm) for each in predicted) else surviving.by_seed(predicted),
+        "collapsed": [row_of(arm) for arm in collapsed],
+        "reported": [row_of(each.arm) for each in predicted if all_settings(found.config)[each.arm].outcome == NINES],
+        "read": len(digits),
+        "nines": sum(digit == 9 for digit in digits),
+    }
+
+
+def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
+    """The same by kind of pairs."""
+    return {kind: verdict(found, rows) for kind, rows in predictions(found).items()}
+
+
+def tables(found: ae.Findings) -> list[ae.Table]:
+    """Row by row: what the weights leave on paper, what is seen, what the report saw."""
+    columns = (
+        ("Row", "text"), ("Threshold", "number"), ("Dimensions that survive, predicted", "number"),
+        ("Active units of P, by seed", "text"), ("Collapse as predicted", "text"),
+        ("Commonest digit, all seeds", "text"), ("Reported", "text"),
+    )  # fmt: skip
+    made = []
+    for kind, rows in predictions(found).items():
+        variances = ", ".join(f"{value:.2f}" for value in found.facts["variances"][kind][: found.config.code_size])
+        note = f"Variances between the class means of the sums, along their principal directions: {variances}."
+        title = f"Which dimensions of P's code survive its KL, on {kind} pairs, on paper and as seen"
+        made.append(ae.Table(title, columns, [cells(found, each) for each in rows], note))
+    return made
+
+
+def cells(found: ae.Findings, each: Prediction) -> list[str]:
+    """A row of the table."""
+    share = pictures.shares(found, each.arm)[found.living(each.arm)].mean(0)
+    return [
+        row_of(each.arm), f"{each.threshold:.3g}", str(each.surviving), ", ".join(f"{n:.0f}" for n in each.active),
+        "no" if each.fails else "yes", f"{share.argmax()} ({share.max():.1%})",
+        all_settings(found.config)[each.arm].outcome,
+    ]  # fmt: skip
+
+
+def figures(found: ae.Findings) -> Mapping[str, Any]:
+    """Predicted and active, row by row, by kind of pairs (of the same rows); how common the commonest digit is."""
+    axis, drawn, common = "row of the report's table", {}, {}
+    for kind, rows in predictions(found).items():
+        names = tuple(row_of(each.arm) for each in rows)
+        predicted = np.array([float(each.surviving) for each in rows])
+        groups = [("predicted", predicted), ("active", by_row(found, rows, ACTIVE))]
+        title = f"Dimensions of P's code that survive its KL on paper, and its active units ({kind} pairs)"
+        drawn[f"surviving_{kind}"] = Bars(title, axis, "dimensions", names, groups)
+        common[f"{kind} pairs"] = names, 100 * by_row(found, rows, SHARE)
+    if common:
+        title = "How many images of sums are read as the commonest digit; a perfect model has 10% of each"
+        names, groups = next(iter(common.values()))[0], [(kind, shares) for kind, (_, shares) in common.items()]
+        drawn["one_digit"] = Bars(title, axis, "images, %", names, groups, within=(0, 100))
+    return drawn
+
+
+def by_row(found: ae.Findings, rows: list[Prediction], metric: str) -> np.ndarray:
+    """A measure of these rows, f64[seeds, rows]; NaN where a seed died."""
+    values = [np.where(found.living(each.arm), found.measures[each.arm][metric], np.nan) for each in rows]
+    return np.stack(values, axis=1)
