@@ -13,7 +13,7 @@ from experiments import digit_classifier
 from experiments.digit_addition.method import FINAL, FRACTIONS, class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
 from jaxae.train.curves import rise
-from jaxae.train.trained import alive
+from jaxae.train.trained import told_apart
 from jaxae.transforms import addends
 
 COMPARED = (
@@ -64,7 +64,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
 
 def marked(arm: ae.Trained, tested: Any) -> ae.Trained:
     """The arm, its dead seeds marked."""
-    return dataclasses.replace(arm, alive=alive(arm, tested, is_single_colour))
+    return told_apart(arm, tested, is_single_colour)
 
 
 def without_units(arm: ae.Trained) -> ae.Trained:

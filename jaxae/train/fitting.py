@@ -15,6 +15,7 @@ import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 from jaxae.errors import UsageError
+from jaxae.programs import of_first
 from jaxae.study import Study
 from jaxae.train.curves import epoch_line
 from jaxae.train.dying import living
@@ -22,7 +23,6 @@ from jaxae.train.early_stopping import keep_best, model_of
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
-from jaxae.train.programs import of_study
 from jaxae.train.trained import Trained, of_progress
 
 
@@ -240,7 +240,7 @@ def _multiple(count: int, unroll: int) -> int:
     return -(-count // unroll) * unroll
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _init(study, keys, data, hparams, initial, how):
     def lane(shared, key, h):
         return loop.init(study, key, shared[0], h, shared[1])
@@ -248,12 +248,12 @@ def _init(study, keys, data, hparams, initial, how):
     return lanes.apply(lane, how, (data, initial), keys, hparams)
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _orders(study, keys, data, epoch, how):
     return lanes.apply(lambda shared, key: loop.order(study, key, *shared), how, (data, epoch), keys)
 
 
-@of_study(static_argnames=("count", "how"), donate_argnames=("state",))
+@of_first(static_argnames=("count", "how"), donate_argnames=("state",))
 def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
     """`count` steps of every active lane, from row `at` on; the losses of the others are NaN."""
 
@@ -270,7 +270,7 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, how):
     return lanes.apply_shared(lane, how, (data, at), active, keys, state, rows, hparams)
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _losses(study, keys, state, data, hparams, active, how):
     """The validation losses of every active lane; those of the others are NaN."""
 
