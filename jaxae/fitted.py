@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from jaxae import latent
 from jaxae.errors import UsageError
+from jaxae.programs import of_first
 from jaxae.transforms import Scale, from_scale, to_scale
 
 
@@ -103,24 +104,24 @@ def _posterior(model, scale, variables, images) -> Any:
     return model.apply(variables, to_scale(images, scale), method="encode")
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@of_first(static_argnames="scale")
 def _encode(model, scale, variables, images) -> Any:
     found = _posterior(model, scale, variables, images)
     return found.mean if hasattr(found, "log_variance") else found
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@of_first(static_argnames="scale")
 def _decode(model, scale, variables, code) -> jax.Array:
     outputs: Any = model.apply(variables, code, method="decode")
     return from_scale(getattr(outputs, "image", outputs), scale)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@of_first(static_argnames="scale")
 def _reconstruct(model, scale, variables, images) -> jax.Array:
     return _decode(model, scale, variables, _encode(model, scale, variables, images))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@of_first(static_argnames="scale")
 def _outputs(model, scale, variables, images, *others) -> Any:
     scaled = to_scale(images, scale)
     return model.apply(variables, (scaled, *others) if others else scaled)

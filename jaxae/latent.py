@@ -1,6 +1,5 @@
 """Walks in a code space: codes to decode, as pure functions of codes. A code is float[d], or float[..., d] a batch."""
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,16 +8,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxae.errors import UsageError
+from jaxae.programs import of_first
 from jaxae.transforms import to_unit
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@of_first()
 def encode(model: nn.Module, variables: Mapping[str, Any], image: jax.Array) -> jax.Array:
     """The codes of stored images: uint8[n, h, w, c] -> f32[n, d], by an autoencoder of images in [0, 1]."""
     return model.apply(variables, to_unit(image), method="encode")  # pyright: ignore[reportReturnType]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@of_first()
 def decode(model: nn.Module, variables: Mapping[str, Any], code: jax.Array) -> jax.Array:
     """The images of codes, any number of axes before: f32[..., d] -> f32[..., h, w, c]."""
     outputs: Any = model.apply(variables, code.reshape(-1, code.shape[-1]), method="decode")

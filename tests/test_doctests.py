@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -63,6 +64,8 @@ def test_the_study_of_the_readme_runs_as_a_script(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "arm 1 of 1: denoise: 1 lane, 1 epoch of 2 steps, batch 50" in done.stdout
+    made = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert made["command"].startswith("python mine.py --")  # that goes on with it, and --resume
     assert ae.load(tmp_path / "run", "denoise rate 0.01").encode(np.zeros((1, 28, 28, 1), np.uint8)).shape[0] == 1
 
 

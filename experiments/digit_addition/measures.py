@@ -15,7 +15,7 @@ from experiments.digit_addition.method import FINAL, FRACTIONS, ROWS, class_mean
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
 from experiments.digit_addition.surviving import variances
 from jaxae.train.curves import rise
-from jaxae.train.trained import alive
+from jaxae.train.trained import told_apart
 from jaxae.transforms import addends
 
 COMPARED = (
@@ -71,7 +71,7 @@ def compared(arms: Container[str]) -> list[tuple[str, str]]:
 
 def marked(arm: ae.Trained, tested: Any) -> ae.Trained:
     """The arm, its dead seeds marked."""
-    return dataclasses.replace(arm, alive=alive(arm, tested, is_single_colour))
+    return told_apart(arm, tested, is_single_colour)
 
 
 def without_units(arm: ae.Trained) -> ae.Trained:

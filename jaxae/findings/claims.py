@@ -12,7 +12,7 @@ from jaxae.findings.scales import Scale, check_scale, off_scale, on_scale
 from jaxae.findings.statistics import Interval, interval, prediction_interval
 
 SHARED = "one number, the same for every seed"
-FEW = 5  # dead seeds, named one by one
+FEW = 5  # seeds, named one by one
 PAIRED = " - "  # between the arms of a difference
 VERDICTS = REPRODUCED, EXPLAINED, DIFFERS, INCONCLUSIVE, NOT_COMPARABLE = (
     "reproduced", "explained", "differs", "inconclusive", "not comparable",
@@ -45,8 +45,8 @@ class Claim:
     exact         the claim is about the design, not the data
     categorical   the number stands for one of several outcomes: it is reproduced where most seeds have it
     scale         on which single runs are held against it: "log" for losses, "decibel" for PSNR
-    margin        the widest half width, on that scale, of a range of single runs that decides; a quarter of the number,
-                  or half its distance to the nearest of `rivals`, where that is less
+    rivals        what it must be told from: a range of single runs decides whose half width, on that scale, is at most
+                  half the way to the nearest of them, and a quarter of the number
     alike         arms of the same design: their deviation in this metric is pooled with this arm's, where it is alike
     test_set      the set whose test images the metric is a mean over: where not all of them were at hand, the error
                   that this makes is added, as the measure "METRIC, deviation over images" tells it
@@ -65,7 +65,6 @@ class Claim:
     reason: str = ""
     primary: bool = True
     scale: Scale = "plain"
-    margin: float | None = None
     rivals: tuple[Rival, ...] = ()
     alike: tuple[str, ...] = ()
     test_set: str = ""
@@ -139,15 +138,24 @@ def leaving_out_zero(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     return known, [row for row in known if row.ci95 and not row.ci95[0] <= 0 <= row.ci95[1]]
 
 
-def dead_seeds(seeds: Sequence[int]) -> str:
-    """Dead seeds in words: by their numbers where they are few.
+def named_seeds(seeds: Sequence[int], kind: str = "") -> str:
+    """Seeds in words: by their numbers where they are few.
 
-    >>> dead_seeds([4]), dead_seeds([1, 2]), dead_seeds(range(34))
-    ('dead seed 4', 'dead seeds 1, 2', '34 dead seeds')
+    >>> named_seeds([4]), named_seeds([1, 2]), named_seeds(range(34), "dead ")
+    ('seed 4', 'seeds 1, 2', '34 dead seeds')
     """
     if len(seeds) > FEW:
-        return f"{len(seeds)} dead seeds"
-    return f"dead seed{'s'[: len(seeds) != 1]} {', '.join(map(str, seeds))}"
+        return f"{len(seeds)} {kind}seeds"
+    return f"{kind}seed{'s'[: len(seeds) != 1]} {', '.join(map(str, seeds))}"
+
+
+def dead_seeds(seeds: Sequence[int]) -> str:
+    """Those that died.
+
+    >>> dead_seeds([1, 2])
+    'dead seeds 1, 2'
+    """
+    return named_seeds(seeds, "dead ")
 
 
 def row_to_json(row: Row) -> dict[str, Any]:

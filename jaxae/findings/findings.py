@@ -4,6 +4,7 @@ Findings are made by `measure`, kept in the run's folder, read back equal, put t
 worded by `say`. Nothing in them depends on how they will be worded.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 
 import jaxae.findings.verdicts as verdicts
 from jaxae.errors import UsageError
-from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured
+from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured, named_seeds
 from jaxae.findings.departures import Departure, departures, missing_images
 from jaxae.findings.margins import OVER_IMAGES
 from jaxae.findings.measures import combined, of_training
@@ -30,6 +31,7 @@ UNLISTED = (
 
 
 DEATHS = "seeds that died"
+STILL = "seeds that show one picture so far"
 
 
 class Origin(NamedTuple):
@@ -46,6 +48,7 @@ class Findings:
 
     measures     {arm: {metric: f64[seeds], or f64[] where all seeds share one}}
     dead         {arm: the seeds that died, which is to show the same picture whatever the input}
+    slow         {arm: the seeds that show one picture after a training too short to call them dead}, if any
     differences  of pairs of arms in a measure, the first less the second, by seed
     facts        {name: JSON value}: what is the same for all seeds and no measure, such as a number of images
     by_seed      {arm: {name: array[seeds, ...]}}, such as curves
@@ -62,6 +65,7 @@ class Findings:
     by_seed: Arrays = field(default_factory=dict)
     arrays: Arrays = field(default_factory=dict)
     scores: Arrays = field(default_factory=dict)
+    slow: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def config(self) -> Any:
@@ -120,6 +124,7 @@ class Findings:
         shown = verdicts.rows_of(self.measures, shares=shares, **common)
         rows += [row for row in shown if (row.arm, row.metric) not in known and not row.metric.endswith(UNLISTED)]
         rows += [measured(arm, DEATHS, [len(dead)], reading=SHARED) for arm, dead in self.dead.items() if dead]
+        rows += [measured(arm, STILL, [len(slow)], reading=_slow_start(slow)) for arm, slow in self.slow.items()]
         for difference in self.differences:
             rows += verdicts.paired(difference, **common)
         return tuple(rows)
@@ -147,12 +152,13 @@ def collect(
     found = Findings(
         origin,
         every,
-        {arm.name: _dead(arm, origin.seeds) for arm in arms},
+        {arm.name: _those(~arm.alive, origin.seeds) for arm in arms},
         tuple(Difference(*names, _less(every, *names)) for names in differences),
         facts or {},
         combined(*({arm.name: _curves(arm)} for arm in arms), by_seed or {}),
         combined(*({arm.name: {"validation epochs": arm.validation_epochs}} for arm in arms), arrays or {}),
         combined(*({arm.name: dict(arm.scores)} for arm in arms), scores),
+        {arm.name: _those(arm.slow, origin.seeds) for arm in arms if arm.slow.any()},
     )
     _check(found)
     return found
@@ -160,7 +166,7 @@ def collect(
 
 def same_findings(one: Findings, other: Findings) -> bool:
     """Whether two findings are equal, arrays bit by bit."""
-    plain, trees = ("origin", "facts"), ("measures", "dead", "by_seed", "arrays", "scores")
+    plain, trees = ("origin", "facts"), ("measures", "dead", "slow", "by_seed", "arrays", "scores")
     pairs = [{difference[:3]: difference.values for difference in found.differences} for found in (one, other)]
     return (
         all(getattr(one, name) == getattr(other, name) for name in plain)
@@ -186,8 +192,12 @@ def _means(values: Any) -> np.ndarray:
     return np.asarray(values, np.float64).mean(1)
 
 
-def _dead(arm: Trained, seeds: Sequence[int]) -> tuple[int, ...]:
-    return tuple(seed for seed, lives in zip(seeds, arm.alive, strict=True) if not lives)
+def _those(which: np.ndarray, seeds: Sequence[int]) -> tuple[int, ...]:
+    return tuple(itertools.compress(seeds, which))
+
+
+def _slow_start(seeds: Sequence[int]) -> str:
+    return f"{named_seeds(seeds)}: too short a training to call that dead, so nothing is left out"
 
 
 def _curves(arm: Trained) -> dict[str, np.ndarray]:

@@ -31,10 +31,7 @@ class Tried(NamedTuple):
 
 def margin_of(claim: Claim, tried: Tried) -> tuple[float, str]:
     """The widest half width that decides, on the claim's scale, and what sets it."""
-    if claim.margin is not None:
-        margins = [(claim.margin, "the margin of this number")]
-    else:
-        margins = [(own_margin(claim.reported, claim.scale), "a quarter of the number")]
+    margins = [(own_margin(claim.reported, claim.scale), "a quarter of the number")]
     place = float(on_scale(claim.reported, claim.scale))
     for rival in claim.rivals:
         if np.isfinite(there := _place(rival, claim, tried)):

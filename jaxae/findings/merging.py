@@ -33,6 +33,7 @@ def concatenated(parts: Sequence[Findings], origin: Origin) -> Findings:
         _stacked([part.by_seed for part in parts]),
         {arm: _shown(arm, parts).arrays[arm] for arm in first.arrays},
         _stacked([part.scores for part in parts]),
+        {arm: seeds for arm in first.measures if (seeds := tuple(s for part in parts for s in part.slow.get(arm, ())))},
     )
 
 

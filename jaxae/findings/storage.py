@@ -57,6 +57,8 @@ def to_json(found: Findings) -> dict[str, Any]:
         "differences": [[*names, _words(values)] for *names, values in found.differences],
         "facts": dict(found.facts),
     }
+    if found.slow:  # which few have, and earlier versions hadn't
+        value["slow"] = {arm: list(seeds) for arm, seeds in found.slow.items()}
     return sealed(value)
 
 
@@ -65,13 +67,16 @@ def from_json(value: Mapping[str, Any], origin: Origin, path: Path) -> Findings:
     where they aren't what was written."""
     if value.get("format") != FORMAT:
         raise UsageError(f"{path} has findings of format {value.get('format')} and this jaxae reads {FORMAT}; {MEND}")
-    refuse_misfit(value, SHAPE, path, MEND)
+    refuse_misfit(value, SHAPE | ({"slow": SHAPE["dead"]} if "slow" in value else {}), path, MEND)
     try:
         measures = {
             str(arm): {str(metric): _numbers(words) for metric, words in of.items()}
             for arm, of in value["measures"].items()
         }
-        dead = {str(arm): tuple(int(seed) for seed in seeds) for arm, seeds in value["dead"].items()}
+        dead, slow = (
+            {str(arm): tuple(int(seed) for seed in seeds) for arm, seeds in value.get(name, {}).items()}
+            for name in ("dead", "slow")
+        )
         differences = tuple(
             Difference(str(first), str(second), str(metric), _numbers(words))
             for first, second, metric, words in value["differences"]
@@ -80,7 +85,7 @@ def from_json(value: Mapping[str, Any], origin: Origin, path: Path) -> Findings:
     except (TypeError, ValueError) as error:  # of numbers that are none, or a difference of other parts
         raise UsageError(f"{path} holds no findings ({error!r}); {MEND}") from None
     refuse_changed(value, path, MEND)
-    return Findings(origin, measures, dead, differences, facts)
+    return Findings(origin, measures, dead, differences, facts, slow=slow)
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:

@@ -6,7 +6,7 @@ tell it from a number a quarter away, from other readings and from baselines. In
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from jaxae.findings.claims import (
 from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, over_seeds_alone, unknown_rivals
 from jaxae.findings.scales import on_scale
 from jaxae.findings.spread import MOST, Spread, deciding_seeds, deciding_share, of_few, spread
-from jaxae.findings.statistics import share_interval, share_over_seeds
+from jaxae.findings.statistics import Interval, share_interval, share_over_seeds
 
 
 def judge(
@@ -171,34 +171,63 @@ def _commonest(hits: np.ndarray) -> tuple[str, str]:
     return (DIFFERS, seen) if high < 0.5 else (INCONCLUSIVE, f"{seen}; {_would(deciding_share(count, of), 'share')}")
 
 
+class Range(NamedTuple):
+    """In which 95% of single runs fall: its ends; half of it on the claim's scale; the spread, and the error of few
+    test images on that scale, that it follows from; what is said of it."""
+
+    ends: Interval
+    half: float
+    spread: Spread
+    error: float
+    words: str
+
+
 def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     """A number against the range of single runs, and that range against the margin."""
+    found, unknown = _range(row, claim, tried), unknown_rivals(claim, tried)
+    margin, nearest = margin_of(claim, tried)
+    side, rounded = _side(claim, found.ends)
+    reason = f"{side} the range of a single run, {found.words}{rounded}"
+    if side != "inside":
+        verdict, reason = DIFFERS, "; ".join(filter(None, [f"the report's is {reason}", claim.reason]))
+    elif not found.half <= margin:  # or NaN
+        verdict, reason = INCONCLUSIVE, f"{reason}, but {_too_wide(found, row.n_seeds, claim, margin, nearest)}"
+    elif unknown:
+        verdict, reason = INCONCLUSIVE, f"{reason}, but {_not_measured(unknown)}"
+    else:
+        verdict = REPRODUCED
+    return replace(row, verdict=verdict, reason=reason, pi95=found.ends, margin=0.0 if unknown else margin)
+
+
+def _range(row: Row, claim: Claim, tried: Tried) -> Range:
     assert row.mean is not None
     error = error_of_images(claim, tried, row.mean)
-    found, words = _spread(claim, tried, on_scale(row.values, claim.scale))
+    found, pooled = _spread(claim, tried, on_scale(row.values, claim.scale))
     half, centre = float(found.half_width(row.n_seeds, error)), float(on_scale(row.mean, claim.scale))
-    pi95 = between((centre - half, centre + half), claim.scale)
-    assert pi95 is not None
-    margin, nearest = margin_of(claim, tried)
-    unknown = unknown_rivals(claim, tried)
-    row = replace(row, pi95=pi95, margin=0.0 if unknown else margin)
-    low, high = pi95
-    span = f"{' to '.join(brief(end, claim.reported) for end in pi95)}{words}{over_seeds_alone(claim, tried)}"
-    if not low - claim.half_digit <= claim.reported <= high + claim.half_digit:
-        side = "above" if claim.reported > high else "below"
-        said = f"the report's is {side} the range of a single run, {span}"
-        return replace(row, verdict=DIFFERS, reason="; ".join(filter(None, [said, claim.reason])))
-    if not low <= claim.reported <= high:
-        span += ", with the rounding of the printed number"
-    if half <= margin and unknown:
-        beside = f"{' and '.join(unknown)}, from which it must be told, {'was' if len(unknown) == 1 else 'were'}"
-        why = f"inside the range of a single run, {span}, but {beside} not measured in this run"
-        return replace(row, verdict=INCONCLUSIVE, reason=why)
-    if half <= margin:
-        return replace(row, verdict=REPRODUCED, reason=f"inside the range of a single run, {span}")
-    wide = f"its half width of {_width(half, claim)} is above {_width(margin, claim)}, {nearest}"
-    would = _would(deciding_seeds(found, row.n_seeds, margin, error), f"spread{of_few(found.freedom)}")
-    return replace(row, verdict=INCONCLUSIVE, reason=f"inside the range of a single run, {span}, but {wide}; {would}")
+    ends = between((centre - half, centre + half), claim.scale)
+    assert ends is not None
+    words = f"{' to '.join(brief(end, claim.reported) for end in ends)}{pooled}{over_seeds_alone(claim, tried)}"
+    return Range(ends, half, found, error, words)
+
+
+def _side(claim: Claim, ends: Interval) -> tuple[str, str]:
+    """Whether the reported number lies "inside", "above" or "below" a range, and what is said of its rounding."""
+    low, high = ends
+    if low <= claim.reported <= high:
+        return "inside", ""
+    if low - claim.half_digit <= claim.reported <= high + claim.half_digit:
+        return "inside", ", with the rounding of the printed number"
+    return "above" if claim.reported > high else "below", ""
+
+
+def _too_wide(found: Range, seeds: int, claim: Claim, margin: float, nearest: str) -> str:
+    would = _would(deciding_seeds(found.spread, seeds, margin, found.error), f"spread{of_few(found.spread.freedom)}")
+    return f"its half width of {_width(found.half, claim)} is above {_width(margin, claim)}, {nearest}; {would}"
+
+
+def _not_measured(rivals: Sequence[str]) -> str:
+    were = "was" if len(rivals) == 1 else "were"
+    return f"{' and '.join(rivals)}, from which it must be told, {were} not measured in this run"
 
 
 def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str]:

@@ -4,7 +4,6 @@ The complete model, for training, decodes P(E(x), b) (the solid path) and E(x) i
 inference model, the solid path alone.
 """
 
-import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import jaxae.models.layers as layers
 from jaxae.errors import UsageError
 from jaxae.models.digits import DigitDecoder, DigitEncoder, Enlarge, transposed
 from jaxae.models.mlp import MLP
+from jaxae.programs import of_first
 
 
 class Gaussian(NamedTuple):
@@ -124,7 +124,7 @@ class AdditionModel(nn.Module):
         return code.mean + jnp.exp(code.log_variance / 2) * noise
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@of_first()
 def add(
     model: AdditionModel, variables: Mapping[str, Any], image: jax.Array, value: Any, key: jax.Array | None = None
 ) -> jax.Array:

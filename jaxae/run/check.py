@@ -1,4 +1,8 @@
-"""Run a saved result again and compare: bitwise with the code and platform that made it, by interval elsewhere."""
+"""Run a saved result again and compare: bitwise with the code and platform that made it, by interval elsewhere.
+
+A study can have a piece beside its results, RESULTS/quick/STUDY.json: a result of one seed, made in seconds, that
+stands for it where hours are too long.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,6 +18,8 @@ from jaxae.findings.statistics import prediction_interval
 from jaxae.run import flags, resuming
 from jaxae.run.saved import MEND, Saved, load_result
 from jaxae.run.steps import perform
+
+QUICK = "quick"  # the folder of pieces, beside results: none of them is a finding
 
 
 def check(path: Path, out: Path, *, given: str = "", seeds: int | None = None, **local: Any) -> tuple[str, list[str]]:
@@ -33,13 +39,43 @@ def check(path: Path, out: Path, *, given: str = "", seeds: int | None = None, *
     rows = _said(before)
     now = load_result(perform(before.experiment, config, like=(path, before.manifest)), given)
     rows_now = _said(now)
-    how = "by interval (another platform)"
-    if same_platform(before.manifest, now.manifest):
-        how, differing = "bitwise", differences(rows, rows_now, bitwise=True)
+    if others := other_platform(before.manifest, now.manifest):
+        how = f"by interval (another platform: {_told(others)})"
+    else:
+        differing = differences(rows, rows_now, bitwise=True)
         if not differing or same_code(before.manifest, now.manifest):
-            return how, differing
+            return "bitwise", differing
         how = f"by interval (other code: {len(differing)} of {len(rows)} rows are not the same)"
     return how, differences(rows, rows_now, bitwise=False)
+
+
+def check_quick(path: Path, out: Path, *, given: str = "", **local: Any) -> tuple[str, list[str]]:
+    """Run the piece again that stands for the study of the result in `path`; how it was compared, and what differs.
+
+    On the platform that made it every bit must be the same, by whatever code: what it shows is that code changes bits.
+    Elsewhere bits are others, and each number must be within a thousandth: in so few steps roundings haven't grown.
+    Raises UsageError for what is no results file, where there is no piece, and where the data now is not what it was.
+    """
+    piece = piece_of(path, given)
+    before = load_result(piece, given)
+    if len(before.findings.seeds) != 1 or not _of_seeds(before.findings):
+        raise UsageError(f"{piece} is no piece of a study, which has one seed, and measures of it; {MEND}")
+    config = flags.restored(before.experiment.config, before.manifest["config"], out=out, **local)
+    now = load_result(perform(before.experiment, config, like=(piece, before.manifest)), given)
+    others = other_platform(before.manifest, now.manifest)
+    how = f"within a thousandth (another platform than that which made it: {_told(others)})" if others else "bitwise"
+    return f"{how}, {piece}", of_first_seeds(before.findings, now.findings, bitwise=not others)
+
+
+def piece_of(path: Path, given: str = "") -> Path:
+    """The piece of the study of a result. Raises UsageError where it has none."""
+    if path.parent.name == QUICK:
+        return path
+    piece = path.parent / QUICK / f"{load_result(path, given).experiment.name}.json"
+    if not piece.is_file():
+        there = ", ".join(sorted(other.stem for other in piece.parent.glob("*.json"))) or "none"
+        raise UsageError(f"there is no piece {piece}, only of these studies: {there}; leave out --quick")
+    return piece
 
 
 def _check_some(path: Path, before: Saved, config: flags.Flags, seeds: int, given: str) -> tuple[str, list[str]]:
@@ -49,7 +85,7 @@ def _check_some(path: Path, before: Saved, config: flags.Flags, seeds: int, give
     now = load_result(perform(before.experiment, again, like=(path, before.manifest)), given)
     which = f"the first {seeds} of {config.seeds} seeds"
     alone = config.lanes != "vmap" and now.manifest["device"]["platform"] == "cpu"  # else bits depend on their number
-    if alone and same_platform(before.manifest, now.manifest):
+    if alone and not other_platform(before.manifest, now.manifest):
         differing = of_first_seeds(before.findings, now.findings, bitwise=True)
         if not differing or same_code(before.manifest, now.manifest):
             return f"bitwise, {which}", differing
@@ -94,11 +130,16 @@ def _strangers(found: np.ndarray, values: np.ndarray) -> list[str]:
     return [f"{value} is not from {low} to {high}" for value in outside]
 
 
-def same_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether equal bits are to be expected."""
+def other_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What stands in the way of equal bits, (name, old, new): of what trained the result, and of what measured it."""
     measured = {**before, **before.get("measured", {})}
-    cores = before["device"].get("cores") == now["device"].get("cores")
-    return cores and not any(resuming.differing_platform(made, now) for made in (before, measured))
+    cores = "cores", before["device"].get("cores"), now["device"].get("cores")
+    found = [fact for made in (before, measured) for fact in resuming.differing_platform(made, now)]
+    return list(dict.fromkeys([*found, *([cores] if cores[1] != cores[2] else [])]))
+
+
+def _told(facts: Sequence[tuple[str, Any, Any]]) -> str:
+    return "; ".join(f"{name} {new}, not {old}" for name, old, new in facts)
 
 
 def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

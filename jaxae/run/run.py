@@ -20,7 +20,7 @@ from jaxae.run import flags, manifest, pretrained, resuming
 from jaxae.run import folder as folders
 from jaxae.run.experiment import Experiment
 from jaxae.run.foresight import foresee
-from jaxae.run.scoring import kept_scores
+from jaxae.run.scoring import scored
 from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.sources import Sets, Use, load_noted
 from jaxae.run.tensorboard import tensorboard_writer
@@ -30,7 +30,7 @@ from jaxae.study import Arm, Study
 from jaxae.train import lanes
 from jaxae.train.curves import parameters
 from jaxae.train.plan import Plan
-from jaxae.train.trained import Trained, alive, history, of_progress
+from jaxae.train.trained import Trained, history, of_progress
 
 Like = tuple[Path, Mapping[str, Any]] | None  # a run, or saved result, whose data another must have; its manifest
 
@@ -280,8 +280,7 @@ class Run:
     def _arms(self, arm: Arm, whole: Trained, test: Any, best: bool) -> dict[str, Trained]:
         """The arms that were trained together, each with its lanes, scored, noted, written down."""
         if test is not None:
-            whole = dataclasses.replace(whole, scores=kept_scores(self, whole, test))
-            whole = dataclasses.replace(whole, alive=alive(whole, test))
+            whole = scored(self, arm, whole, test)
         found = {}
         for place, name in enumerate(arm.names):
             part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))

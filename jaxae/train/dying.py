@@ -10,8 +10,8 @@ import numpy as np
 import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 from jaxae import metrics
+from jaxae.programs import of_first
 from jaxae.study import Batch, Study
-from jaxae.train.programs import of_study
 from jaxae.train.streaming import of_sample
 
 SLOW_START = 1000  # steps, in which nobody is called dead: one picture can be a slow start
@@ -24,6 +24,15 @@ def one_picture(outputs: Any, batch: Batch) -> jax.Array:
     A classifier's outputs are its logits; they are constant as a picture is.
     """
     return metrics.is_constant(getattr(outputs, "image", outputs), batch.target)
+
+
+def seen_one_picture(outputs: Any, batch: Batch) -> jax.Array:
+    """As `one_picture`, and False where outputs and targets aren't alike, so that nobody can tell."""
+    both = getattr(outputs, "image", outputs), batch.target
+    told = all(isinstance(each, jax.Array) and jnp.issubdtype(each.dtype, jnp.floating) for each in both)
+    if not told or both[0].shape != both[1].shape:
+        return jnp.zeros((), bool)
+    return one_picture(outputs, batch)
 
 
 def living(
@@ -39,15 +48,27 @@ def living(
 
     All do in the first thousand steps, and where there aren't two examples, which can't tell.
     """
-    if steps < SLOW_START or study.examples(data) < 2:
-        return np.ones(len(keys), bool)
+    return np.ones(len(keys), bool) if steps < SLOW_START else ~constant(study, keys, state, data, how, dead)
+
+
+def constant(
+    study: Study,
+    keys: jax.Array,
+    state: Any,
+    data: Any,
+    how: lanes.Lanes = lanes.SOLO,
+    dead: Callable[[Any, Batch], Any] = one_picture,
+) -> np.ndarray:
+    """bool[lanes]: which models show one picture: `dead` says so of up to 200 examples; none where there aren't two."""
+    if study.examples(data) < 2:
+        return np.zeros(len(keys), bool)
     index = np.arange(min(EXAMPLES, study.examples(data)), dtype=np.int32)
     images = of_sample(study, keys, data, index, how) if how.stream else None
     placed = lanes.resident(data, how)
-    return ~np.asarray(_dead(study, keys, lanes.spread(state, how), placed, index, images, how, dead))
+    return np.asarray(_dead(study, keys, lanes.spread(state, how), placed, index, images, how, dead))
 
 
-@of_study(static_argnames=("how", "dead"))
+@of_first(static_argnames=("how", "dead"))
 def _dead(study, keys, state, data, index, images, how, dead):
     def lane(shared, key, state, images):
         return jnp.asarray(dead(*evaluate.sample(study, key, state, *shared, images)))

@@ -11,9 +11,9 @@ from jax import lax
 import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.streaming as streaming
+from jaxae.programs import of_first
 from jaxae.study import State, Study
 from jaxae.train.lanes import Lanes
-from jaxae.train.programs import of_study
 
 
 def scores_of(study: Study, keys: jax.Array, state: State, data: Any, how: Lanes) -> dict[str, np.ndarray]:
@@ -56,7 +56,7 @@ def _read(
     }
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _scores(study, keys, state, data, how):
     def lane(data, key, state):
         return evaluate.scores(study, key, state, data, how.axis)
@@ -64,7 +64,7 @@ def _scores(study, keys, state, data, how):
     return lanes.apply_shared(lane, how, data, keys, state)
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _some_scores(study, keys, state, data, turns, how):
     def lane(data, key, state, turns):
         numbers, images = turns
@@ -73,7 +73,7 @@ def _some_scores(study, keys, state, data, turns, how):
     return lanes.apply_shared(lane, how, data, keys, state, apart=turns, along=1)
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _losses(study, keys, state, data, hparams, active, how):
     def validate(data, key, state, h):
         return evaluate.losses(study, key, state, data, h, how.axis)
@@ -81,7 +81,7 @@ def _losses(study, keys, state, data, hparams, active, how):
     return lanes.apply_shared(only_active(validate), how, data, active, keys, state, hparams)
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _some_losses(study, keys, state, data, hparams, active, turns, how):
     def validate(data, key, state, h, turns):
         def measure(outputs, batch):

@@ -16,6 +16,7 @@ import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 import jaxae.train.streaming as streaming
 from jaxae.errors import UsageError
+from jaxae.programs import of_first
 from jaxae.study import Study
 from jaxae.train.absent import blank, without_images
 from jaxae.train.chunks import chunk_length, spans
@@ -26,7 +27,6 @@ from jaxae.train.evaluation import losses_of, unknown
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
-from jaxae.train.programs import of_study
 from jaxae.train.trained import Trained, of_progress
 
 
@@ -240,7 +240,7 @@ def _write_losses(now: Progress, losses: Any, count: int) -> None:
         now.train[name][:, first : first + count] = np.asarray(values)
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _init(study, keys, data, hparams, initial, how):
     def lane(shared, key, h):
         return loop.init(study, key, shared[0], h, shared[1])
@@ -248,12 +248,12 @@ def _init(study, keys, data, hparams, initial, how):
     return lanes.apply(lane, how, (data, initial), keys, hparams)
 
 
-@of_study(static_argnames=("how",))
+@of_first(static_argnames=("how",))
 def _orders(study, keys, data, epoch, how):
     return lanes.apply(lambda shared, key: loop.order(study, key, *shared), how, (data, epoch), keys)
 
 
-@of_study(static_argnames=("count", "how"), donate_argnames=("state",))
+@of_first(static_argnames=("count", "how"), donate_argnames=("state",))
 def _follow(study, keys, state, data, rows, at, count, hparams, active, images, how):
     """`count` steps of every active lane, from row `at` on, with the `images` that they take of absent ones; the losses
     of the others are NaN."""

@@ -16,10 +16,10 @@ import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 from jaxae.errors import UsageError
+from jaxae.programs import of_first
 from jaxae.study import Batch, Study
 from jaxae.train.absent import Rows, stored_images, taken, without_images
 from jaxae.train.lanes import Lanes
-from jaxae.train.programs import of_study
 
 PIECE = 2**26  # bytes of images, of all lanes, that are read and computed on at a time
 AHEAD = 2  # pieces that are read before they are asked for, each by a thread of its own
@@ -125,7 +125,7 @@ def load_grain() -> Any:
     return grain
 
 
-@of_study(static_argnames=("batch", "how"))
+@of_first(static_argnames=("batch", "how"))
 def _rows(study, keys, data, turns, batch, how):
     def lane(data, key, turns):
         return lax.map(lambda turn: taken(lambda data: batch(study, key, data, *turn), data), turns)

@@ -8,15 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
+import jaxae.train.dying as dying
 import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.streaming as streaming
+from jaxae.programs import of_first
 from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means
-from jaxae.train.dying import living, one_picture
 from jaxae.train.evaluation import scores_of
 from jaxae.train.plan import Plan, Progress
-from jaxae.train.programs import of_study
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Trained:
     validation  {name: f32[lanes, points]}, at `validation_epochs` f64[points], counted from the start
     scores      {name: f32[lanes, images]} of the test images, where a run scored them
     alive       bool[lanes]: whether the model shows different pictures for different inputs, as far as is known
+    slow        bool[lanes]: whether it shows one picture, after a training too short to call it dead
     how         the lanes, as they were trained
     """
 
@@ -45,6 +46,7 @@ class Trained:
     validation_epochs: np.ndarray
     scores: Mapping[str, np.ndarray]
     alive: np.ndarray
+    slow: np.ndarray
     how: lanes.Lanes
 
     @property
@@ -81,6 +83,7 @@ class Trained:
         return dataclasses.replace(
             self, name=name, keys=self.keys[part], state=cut(self.state), best=cut(self.best), train=cut(self.train),
             epochs=cut(self.epochs), validation=cut(self.validation), scores=cut(self.scores), alive=self.alive[part],
+            slow=self.slow[part],
         )  # fmt: skip
 
 
@@ -92,13 +95,15 @@ def of_progress(
     return Trained(
         name, study, keys, lanes.on_one(now.state), lanes.on_one(now.best), now.train,
         {name: epoch_means(losses, per_epoch) for name, losses in now.train.items()},
-        now.validation, np.asarray(points), {}, np.ones(len(keys), bool), how,
+        now.validation, np.asarray(points), {}, np.ones(len(keys), bool), np.zeros(len(keys), bool), how,
     )  # fmt: skip
 
 
-def alive(arm: Trained, test: Any, dead: Callable[[Any, Batch], Any] = one_picture) -> np.ndarray:
-    """bool[lanes]: whether the models live, by examples of `test`; see `jaxae.train.dying.living`."""
-    return living(arm.study, arm.keys, arm.state, test, arm.train["loss"].shape[1], arm.how, dead)
+def told_apart(arm: Trained, test: Any, dead: Callable[[Any, Batch], Any] = dying.seen_one_picture) -> Trained:
+    """The arm, with which of its models live and which are slow, as `dead` says of examples of `test`."""
+    still = dying.constant(arm.study, arm.keys, arm.state, test, arm.how, dead)
+    short = arm.train["loss"].shape[1] < dying.SLOW_START
+    return dataclasses.replace(arm, alive=~still | short, slow=still & short)
 
 
 def history(arm: Trained) -> dict[str, Any]:
@@ -110,6 +115,6 @@ def history(arm: Trained) -> dict[str, Any]:
     }
 
 
-@of_study()
+@of_first()
 def _sample(study, key, state, data, index, images):
     return evaluate.sample(study, key, state, data, index, images)

@@ -232,6 +232,14 @@ def test_what_may_not_be_read_is_not_called_damaged(root, closed, monkeypatch):
         folders.location("~nobody-here/data")
 
 
+def test_a_folder_that_may_not_be_listed_is_not_called_damaged(root, monkeypatch):
+    def closed(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    refused(r"3\.0\.1 can't be read \(Permission denied\); ask", data.load, "mnist", "test", data_dir=root)
+
+
 @pytest.mark.parametrize(
     ("damage", "match"),
     [

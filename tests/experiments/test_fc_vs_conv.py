@@ -68,6 +68,18 @@ def test_the_authors_reading_is_held_first_and_nearest_upsampling_named():
     assert studies[0] != studies[1]
 
 
+def test_what_a_number_is_told_from_does_not_depend_on_what_else_is_trained():
+    alone, both = (
+        [(claim.rivals, claim.reported) for claim in method.claims(method.Config(targets=targets)) if claim.rivals]
+        for targets in (("standardised",), ("unit", "standardised"))
+    )
+    assert alone == both
+    assert {rival.metric for rivals, _ in alone for rival in rivals if rival.value is None} == {
+        "train/loss/mean over epochs",
+        "validation/loss/mean over epochs",
+    }
+
+
 def test_the_log_has_the_printed_numbers_as_its_lowest_test_losses():
     for name, printed in method.REPORTED.items():
         assert min(author.LOG[name]["validation"]) == round(printed, 4)

@@ -10,6 +10,7 @@ import pytest
 import jaxae as ae
 from experiments.tables import pages
 from experiments.tables.counts import Said, chance, numbers_of, verdicts_table
+from experiments.tables.pages import reports_table
 from jaxae.findings import measured
 
 HALF = 4.302653 * math.sqrt(4 / 3)  # of the range of single runs of 1, 2 and 3
@@ -52,6 +53,27 @@ def test_chance_is_what_narrow_ranges_cover_of_a_factor_of_two():
     assert found == pytest.approx(
         {"judged": 2, "outside": 0.1, "lucky": math.log(1.1 / 0.9) / (2 * math.log(2)), "reproduced": 1}, rel=1e-6
     )
+
+
+def run_of(name, number, line, *, seeds=1, judged=True, study="mine"):
+    """A results file whose run judges a number, and says this line."""
+    found = said(name, row(NARROW, "reproduced" if judged else "not comparable", number), study=study)
+    findings = SimpleNamespace(judged=judged, seeds=range(seeds))
+    saved = SimpleNamespace(experiment=found.saved.experiment, findings=findings)
+    return found._replace(saved=cast(Any, saved), document=dataclasses.replace(found.document, line=line))
+
+
+def test_the_readmes_line_of_a_study_joins_its_runs_where_they_judge_other_numbers():
+    results = [
+        run_of("few", 1.0, ("few says", "few finds.", "few why"), seeds=3),
+        run_of("many", 1.0, ("a|b", "many finds.", "why"), seeds=10),
+        run_of("other", 2.0, ("other says", "other finds.", "other why")),
+        run_of("barred", 3.0, ("barred says", "barred finds.", "barred why"), seeds=99, judged=False),
+        run_of("yours", 1.0, ("c", "yours finds", "d"), study="yours"),
+    ]
+    *_, line = reports_table(results).splitlines()
+    cells = ["009", "[mine](experiments/results/mine.md)<br>[yours](experiments/results/yours.md)"]
+    assert line == f"| {' | '.join(cells)} | a\\|b<br>c | many finds; other finds.<br>yours finds | why<br>d |"
 
 
 def test_pages_say_what_tells_most_first_and_lie_where_links_lead():

@@ -23,9 +23,10 @@ def origin(*seeds: int, **flags: Any) -> Origin:
     return Origin(ae.Flags(seed=seeds[0], seeds=len(seeds), **flags), seeds, (DATASET,))
 
 
-def made(*seeds: int, dead: tuple[int, ...] = ()) -> Findings:
+def made(*seeds: int, dead: tuple[int, ...] = (), slow: tuple[int, ...] = ()) -> Findings:
     """Findings in which every number says of which seed it is."""
     by = np.array(seeds, np.float64)
+    still = tuple(seed for seed in seeds if seed in slow)
     return Findings(
         origin(*seeds),
         {
@@ -42,20 +43,30 @@ def made(*seeds: int, dead: tuple[int, ...] = ()) -> Findings:
         {"a": {"curve": by[:, None] * np.arange(3.0)}},
         {"a": {"picture": np.array([next((seed for seed in seeds if seed not in dead), seeds[0])], np.float32)}},
         {"a": {"score": (by[:, None] + np.arange(4)).astype(np.float32)}},
+        {"b": still} if still else {},
     )
 
 
 def test_saved_findings_are_read_back_equal(tmp_path):
-    found = made(0, 1, 2, dead=(1,))
+    found = made(0, 1, 2, dead=(1,), slow=(0, 2))
     save_findings(tmp_path, found)
     assert same_findings(load_findings(tmp_path, found.origin), found)
-    assert not same_findings(found, made(0, 1, 2))
+    for others in (made(0, 1, 2, dead=(1,)), made(0, 1, 2, slow=(0, 2))):
+        assert not same_findings(found, others)
+
+
+def test_an_array_without_its_fingerprint_is_refused(tmp_path):
+    path = tmp_path / "scores.npz"
+    save_arrays(path, {"a": {"m": np.zeros(2)}, "b": {"m": np.zeros(2)}})
+    np.savez(path, **{**np.load(path), "b/m": np.array([0.0, 5e-324])})  # the least of changes
+    with pytest.raises(UsageError, match=r"scores\.npz can't be read .*the SHA-256 of b/m is not the one recorded"):
+        load_arrays(path)
 
 
 @pytest.mark.parametrize("dead", [(), (0,), (0, 1), (0, 1, 2)])
 def test_concatenated_seeds_are_those_of_one_run(dead):
-    parts = [made(0, dead=dead), made(1, 2, dead=dead)]
-    assert same_findings(concatenated(parts, origin(0, 1, 2)), made(0, 1, 2, dead=dead))
+    parts = [made(0, dead=dead, slow=dead), made(1, 2, dead=dead, slow=dead)]
+    assert same_findings(concatenated(parts, origin(0, 1, 2)), made(0, 1, 2, dead=dead, slow=dead))
 
 
 @pytest.mark.parametrize(
@@ -93,6 +104,14 @@ def test_rows_hold_claims_then_other_measures_then_differences():
         ("a", "m", 3, ()), ("a", "m", 2, (1,)), ("a", "odd", 3, ()), ("a", "odd", 2, (1,)), ("a", "shared", 1, ()),
         ("b", "m", 3, ()), ("a", "seeds that died", 1, ()), ("a - b", "m", 3, ()), ("a - b", "m", 2, (1,)),
     ]  # fmt: skip
+
+
+def test_seeds_that_show_one_picture_too_early_to_be_dead_are_named_and_counted():
+    rows = made(0, 1, 2, slow=(0, 2)).rows()
+    (row,) = (row for row in rows if row.metric == "seeds that show one picture so far")
+    assert (row.arm, row.mean) == ("b", 2)
+    assert row.reading == "seeds 0, 2: too short a training to call that dead, so nothing is left out"
+    assert next(row for row in rows if (row.arm, row.metric) == ("b", "m")).n_seeds == 3
 
 
 def test_a_claim_on_what_was_not_measured_is_refused_where_its_arm_ran():

@@ -12,9 +12,14 @@ from jaxae.errors import UsageError
 from jaxae.findings import Claim, Rival
 from jaxae.report.numbers import portion, ratio, reproduced, undecided
 
-VALUES = [1.0, 2.0, 3.0]  # mean 2, deviation 1; single runs fall within 4.302653 * sqrt(4 / 3) = 4.968276 of it
+VALUES = [99.0, 100.0, 101.0]  # deviation 1; single runs fall within 4.302653 * sqrt(4 / 3) = 4.968276 of their mean
 HALF = 4.968276
-CLAIM = Claim("a", "m", 3.0, "Table 1", "as it is", margin=5.0)
+CLAIM = Claim("a", "m", 101.0, "Table 1", "as it is")
+
+
+def told_from(way, claim=CLAIM):
+    """A claim whose rival is twice so far away."""
+    return replace(claim, rivals=(Rival("the other", value=claim.reported + 2 * way),))
 
 
 def judge(claim, values=VALUES, others=None, **options):
@@ -27,16 +32,16 @@ def judge(claim, values=VALUES, others=None, **options):
 
 
 def test_inside_a_range_that_is_too_wide_nothing_is_decided():
-    narrow, wide = (judge(replace(CLAIM, margin=HALF + step)) for step in (1e-6, -1e-3))
+    narrow, wide = (judge(told_from(HALF + step)) for step in (1e-6, -1e-3))
     assert (narrow.verdict, wide.verdict) == ("reproduced", "inconclusive")
-    assert "its half width of 4.97 is above 4.97, the margin of this number" in wide.reason
-    outside = judge(replace(CLAIM, reported=2 + HALF + 1e-3, margin=0.1))
+    assert "its half width of 4.97 is above 4.97, half the way to the other, 110.9" in wide.reason
+    outside = judge(told_from(0.1, replace(CLAIM, reported=100 + HALF + 1e-3)))
     assert outside.verdict == "differs"  # however wide the range is
 
 
-@pytest.mark.parametrize(("rival", "verdict"), [(3 + 2.01 * HALF, "reproduced"), (3 - 1.99 * HALF, "inconclusive")])
+@pytest.mark.parametrize(("rival", "verdict"), [(101 + 2.01 * HALF, "reproduced"), (101 - 1.99 * HALF, "inconclusive")])
 def test_a_range_must_be_narrower_than_half_the_way_to_the_nearest_rival(rival, verdict):
-    claim = replace(CLAIM, margin=100.0, rivals=(Rival("far", value=1e3), Rival("the sum", "b", "m")))
+    claim = replace(CLAIM, rivals=(Rival("far", value=1e3), Rival("the sum", "b", "m")))
     found = judge(claim, others={"b": [rival - 1, rival, rival + 1]})
     assert found.verdict == verdict
     assert ("half the way to the sum" in found.reason) == (verdict == "inconclusive")
@@ -48,20 +53,20 @@ def test_a_rival_that_was_not_measured_leaves_a_number_open():
     alone = judge(claim)
     assert alone.verdict == "inconclusive"
     assert alone.reason.endswith("but the variance, from which it must be told, was not measured in this run")
-    assert judge(replace(claim, reported=100.0)).verdict == "differs"  # wherever the rival lies
+    assert judge(replace(claim, reported=200.0)).verdict == "differs"  # wherever the rival lies
 
 
 def test_a_rivals_mean_is_that_on_the_scale():
-    claim = replace(CLAIM, reported=1.0, margin=2.0, scale="log", rivals=(Rival("other", "b", "m"),))
-    values = np.exp([-0.1, 0.0, 0.1])  # 0.1 * HALF = 0.497 on either side
-    # half the way to the geometric mean 10^0.4 is 0.461, to the arithmetic one, 4.2, it would be 0.717
-    found = judge(claim, values, others={"b": [1.0, 1.0, 10**1.2]})
-    assert (found.verdict, "other, 2.512" in found.reason) == ("inconclusive", True)
+    claim = replace(CLAIM, reported=1.0, scale="log", rivals=(Rival("other", "b", "m"),))
+    values = np.exp([-0.03, 0.0, 0.03])  # 0.03 * HALF = 0.149 on either side
+    # half the way to the geometric mean 10^0.12 is 0.138, to the arithmetic one, 1.430, it would be 0.179
+    found = judge(claim, values, others={"b": [1.0, 1.0, 10**0.36]})
+    assert (found.verdict, "other, 1.318" in found.reason) == ("inconclusive", True)
 
 
-def test_a_quarter_of_the_number_is_the_margin_where_none_is_named():
-    assert judge(replace(CLAIM, reported=4 * HALF, margin=None), [x + 18 for x in VALUES]).verdict == "reproduced"
-    assert judge(replace(CLAIM, reported=3.99 * HALF, margin=None), [x + 18 for x in VALUES]).verdict == "inconclusive"
+def test_a_quarter_of_the_number_is_the_margin_where_no_rival_is_nearer():
+    assert judge(replace(CLAIM, reported=4 * HALF), [x - 80 for x in VALUES]).verdict == "reproduced"
+    assert judge(replace(CLAIM, reported=3.99 * HALF), [x - 80 for x in VALUES]).verdict == "inconclusive"
 
 
 def test_the_seeds_that_would_decide_are_the_least_whose_range_is_narrow_enough():
@@ -72,21 +77,21 @@ def test_the_seeds_that_would_decide_are_the_least_whose_range_is_narrow_enough(
     assert results.deciding_seeds(found, 3, 2.5) == 9
     assert results.deciding_seeds(found, 3, 1.9) is None  # 1.96 is what is left of it
     would = "; about 9 seeds would decide at this spread, of 2 degrees of freedom"
-    assert judge(replace(CLAIM, margin=2.5)).reason.endswith(would)
-    assert results.telling_seeds(VALUES) == 4  # 3.182 / 2 is below the mean, 4.303 / sqrt(3) isn't
+    assert judge(told_from(2.5)).reason.endswith(would)
+    assert results.telling_seeds([1.0, 2.0, 3.0]) == 4  # 3.182 / 2 is below the mean, 4.303 / sqrt(3) isn't
     assert results.telling_seeds([-1.0, 1.0]) is None
 
 
 def test_losses_are_compared_by_their_logarithms():
-    values = [math.exp(x) for x in VALUES]
-    found = judge(replace(CLAIM, reported=math.exp(2), margin=5.0, scale="log"), values)
+    values = [math.exp(x) for x in (1, 2, 3)]
+    found = judge(replace(CLAIM, reported=math.exp(2), scale="log"), values)
     assert found.mean == pytest.approx(math.exp(2))
     assert found.pi95 == pytest.approx((math.exp(2 - HALF), math.exp(2 + HALF)), rel=1e-5)
     assert reproduced(found) == "7.389 (0.6162 to 88.60)"  # exp(2 - 2.484138) and exp(2 + 2.484138)
     assert judge(replace(CLAIM, scale="log"), [1.0, 2.0, 0.0]).verdict == "not comparable"
     for factor, verdict in ((1.249, "reproduced"), (1.251, "inconclusive")):  # a quarter, whatever the unit
         steps = np.log(factor) * np.array([-1, 0, 1]) / HALF
-        narrow = replace(CLAIM, reported=0.012, margin=None, scale="log")
+        narrow = replace(CLAIM, reported=0.012, scale="log")
         assert judge(narrow, 0.012 * np.exp(steps)).verdict == verdict
     with pytest.raises(UsageError, match="scale 'ln' isn't known"):
         replace(CLAIM, scale="ln")
@@ -97,7 +102,7 @@ def test_losses_are_compared_by_their_logarithms():
 def test_a_quarter_of_the_error_is_the_margin_in_decibels():
     for factor, verdict in ((0.99, "reproduced"), (1.01, "inconclusive")):
         steps = factor * 10 * np.log10(1.25) * np.array([-1, 0, 1]) / HALF
-        assert judge(replace(CLAIM, reported=24.48, margin=None, scale="decibel"), 24.48 + steps).verdict == verdict
+        assert judge(replace(CLAIM, reported=24.48, scale="decibel"), 24.48 + steps).verdict == verdict
 
 
 def test_like_arms_have_one_deviation_with_the_freedom_that_they_have_together():
@@ -112,18 +117,18 @@ def test_like_arms_have_one_deviation_with_the_freedom_that_they_have_together()
     pooled = judge(replace(CLAIM, alike=("a", "b")), others={"b": apart})
     assert "pooled over 2 arms that are alike, 4.0 degrees of freedom" in pooled.reason
     half = 2.776445 * np.sqrt(4 / 3)  # t(0.975, 4)
-    assert pooled.pi95 == pytest.approx((2 - half, 2 + half), abs=1e-5)
+    assert pooled.pi95 == pytest.approx((100 - half, 100 + half), abs=1e-5)
     alone = judge(replace(CLAIM, alike=("a", "b")), others={"b": apart}, dead={"b": [0]})
-    assert alone.pi95 == pytest.approx((2 - HALF, 2 + HALF), abs=1e-5)  # a seed of the other died
+    assert alone.pi95 == pytest.approx((100 - HALF, 100 + HALF), abs=1e-5)  # a seed of the other died
 
 
 def test_the_error_of_few_test_images_is_added():
     claim, more = replace(CLAIM, test_set="photos"), {f"m{results.OVER_IMAGES}": [3.0, 3.0, 3.0]}
     missing = {"photos": 1 / 1000 - 1 / 10_000}
     half = 4.302653 * np.sqrt(4 / 3 + 9 * 0.0009)
-    assert judge(claim, more=more, missing=missing).pi95 == pytest.approx((2 - half, 2 + half), abs=1e-5)
+    assert judge(claim, more=more, missing=missing).pi95 == pytest.approx((100 - half, 100 + half), abs=1e-5)
     for options in ({"more": more}, {"missing": missing}, {"more": more, "missing": {"photos": 0.0}}):
-        assert judge(claim, **options).pi95 == pytest.approx((2 - HALF, 2 + HALF), abs=1e-5)
+        assert judge(claim, **options).pi95 == pytest.approx((100 - HALF, 100 + HALF), abs=1e-5)
 
 
 def test_without_the_error_of_few_test_images_the_range_is_said_to_be_over_seeds_only():
@@ -136,9 +141,9 @@ def test_without_the_error_of_few_test_images_the_range_is_said_to_be_over_seeds
 
 def test_the_rounding_of_the_printed_number_is_said_where_it_decides():
     for step, said in ((-0.01, False), (0.01, True)):
-        row = judge(replace(CLAIM, reported=2 + HALF + step, half_digit=0.05, margin=9.0))
+        row = judge(replace(CLAIM, reported=22 + HALF + step, half_digit=0.05), [x - 78 for x in VALUES])
         assert row.verdict == "reproduced"
-        assert ("-2.968 to 6.968" in row.reason, "with the rounding" in row.reason) == (True, said)
+        assert ("17.03 to 26.97" in row.reason, "with the rounding" in row.reason) == (True, said)
 
 
 def test_readings_that_do_not_decide_are_judged_and_marked():

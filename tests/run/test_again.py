@@ -200,7 +200,9 @@ def test_rows_are_compared_bitwise_or_by_interval(done):
     assert check.differences(near, rows, bitwise=False) == []
     assert check.differences(rows, rows[:-1], bitwise=True) == [f"{rows[-1].arm}, {rows[-1].metric}: no such row now"]
     made = read(done, "manifest.json")
-    assert not check.same_platform({**made, "matmul_precision": "tensorfloat32"}, made)
+    assert check.other_platform({**made, "matmul_precision": "bfloat16"}, made) == [
+        ("matmul precision", "bfloat16", "float32")
+    ]
 
 
 def test_nothing_to_check_is_refused(done, tmp_path):

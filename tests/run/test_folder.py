@@ -82,6 +82,12 @@ def test_brackets_in_paths_and_names_are_shown_as_they_are(tmp_path, capsys):
     assert name in (folder / "report.html").read_text()
 
 
+def test_a_folder_whose_name_is_not_utf_8_is_one_sentence_and_makes_nothing(tmp_path):
+    with pytest.raises(UsageError, match=r"isn't UTF-8, as checkpoints need it; choose another --out"):
+        Run(EXPERIMENT, at(tmp_path / "\udcff")).__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_studies_whose_folders_would_be_one_are_refused_before_anything_is_made(tmp_path):
     study = EXPERIMENT.arms(at(tmp_path))[0].study
     arms = [ae.Arm(dataclasses.replace(study, name=name)) for name in ("lr 0.1", "LR/0.1")]

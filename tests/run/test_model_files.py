@@ -134,6 +134,7 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
 
     refused("damaged, or not the file", ae.load, damaged("model.safetensors", cut))
     refused("damaged, or not the file", ae.load_program, damaged("encode.stablehlo", cut), "encode")
+    refused("can.t be read .No such file", ae.load, damaged("model.safetensors", lambda path: path.unlink()))
     refused("is not JSON", ae.load, damaged("card.json", lambda path: path.write_text("{")))
     refused(
         "not what was written", ae.load, damaged("card.json", lambda path: edit(path, lambda c: c.update(name="b")))

@@ -18,9 +18,10 @@ import jaxae as ae
 from jaxae import checkpoint
 from jaxae.errors import UsageError
 from jaxae.findings.departures import departures
-from jaxae.run import command_line, flags, sources
+from jaxae.run import command_line, flags, sources, steps
 from jaxae.run.run import Run
 from jaxae.run.saved import load_result
+from jaxae.run.signals import Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +207,19 @@ def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole,
     for name in (*SAME, "figures/reconstructions.png"):
         assert (tmp_path / "stopped" / name).read_bytes() == (folder / name).read_bytes(), name
     assert ae.results.same_findings(*(load_result(path).findings for path in (folder, tmp_path / "stopped")))
+
+
+def test_a_second_ctrl_c_while_the_report_is_drawn_says_what_draws_it(tmp_path, monkeypatch):
+    def drawn(*_):
+        for _ in range(2):  # the first waits for the report
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(steps, "write_pages", drawn)
+    with pytest.raises(Interrupted, match=r"go on with: .* -m jaxae report .*run$"):
+        perform(at(tmp_path / "run"))
+    assert read(tmp_path / "run", "manifest.json")["status"] == "complete"
+    monkeypatch.undo()
+    assert steps.report_again(tmp_path / "run").is_file()
 
 
 @pytest.mark.parametrize("later", [False, True])

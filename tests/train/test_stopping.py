@@ -8,7 +8,9 @@ import pytest
 from tiny import DATA, HELD_OUT, assert_same_bits, by_rate, roots, study
 
 from jaxae import train
-from jaxae.train import dying
+from jaxae.models import Output
+from jaxae.study import Batch
+from jaxae.train import dying, trained
 
 pytestmark = pytest.mark.usefixtures("optimised")
 
@@ -46,3 +48,16 @@ def test_dead_lanes_stop_after_the_first_epoch_and_leave_the_others_their_bits(m
     assert done.alive.tolist() == [True, False, True]
     assert np.asarray(done.state.step).tolist() == [12, 4, 12]
     assert_same_bits(*(jax.tree.map(lambda leaf: leaf[np.array([0, 2])], arm.state) for arm in (whole, done)))
+    dead = trained.told_apart(whole, HELD_OUT)
+    assert (dead.alive.tolist(), dead.slow.any()) == ([True, False, True], False)
+    monkeypatch.setattr(dying, "SLOW_START", 13)  # more than there are steps
+    slow = trained.told_apart(whole, HELD_OUT)
+    assert (slow.alive.all(), slow.slow.tolist()) == (True, [False, True, False])
+    assert slow.cut("tiny", slice(1, 2)).slow.tolist() == [True]
+
+
+def test_where_outputs_are_no_pictures_like_the_targets_nobody_is_called_dead():
+    images = jnp.zeros((3, 2))
+    for target in (jnp.arange(3), jnp.zeros((3, 1)), (images, images)):
+        assert not dying.seen_one_picture(Output(image=images), Batch(images, target))
+    assert dying.seen_one_picture(Output(image=images), Batch(images, images + jnp.arange(3.0)[:, None]))

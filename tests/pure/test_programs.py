@@ -1,20 +1,23 @@
-"""Compiled programs stay while a study is used, and go with it."""
+"""Compiled programs stay while a study or a model is used, and go with it."""
 
 import gc
 import weakref
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 import tiny
 from tiny import ADAM, DATA, HELD_OUT, Tiny, batch, roots
 
+import jaxae as ae
 from jaxae import train
+from jaxae.models import MLPAutoencoder
+from jaxae.programs import RECENT, of_first
 from jaxae.run.terminal import compilations
 from jaxae.study import Study
-from jaxae.train.programs import RECENT, of_study
 
 
-@of_study()
+@of_first()
 def width(study, number):
     return number + study.batch_size
 
@@ -56,3 +59,28 @@ def test_a_study_that_is_kept_keeps_its_programs_however_many_others_come():
     before = len(seen)
     assert width(study, 2) == 7
     assert len(seen) == before
+
+
+def test_what_was_compiled_of_a_loaded_model_goes_with_it():
+    class Mine(MLPAutoencoder):
+        """A model that equals no other."""
+
+    def loaded():
+        model = Mine(hidden=(3,), code_size=2, image_shape=(4, 4, 1))
+        images = np.zeros((2, 4, 4, 1), np.uint8)
+        return ae.Fitted(
+            "mine", model, model.init(ae.keys.root(0), jnp.zeros((1, 4, 4, 1))), ae.transforms.UNIT
+        ), images
+
+    one, images = loaded()
+    forgotten = weakref.ref(one.model)
+    one.reconstruct(images)
+    one.outputs(images)
+    ae.latent.encode(one.model, one.variables, images)
+    equal, seen = loaded()[0], compilations()
+    before = len(seen)
+    equal.reconstruct(images)
+    assert len(seen) == before
+    del one, equal
+    use_others(RECENT)
+    assert forgotten() is None

@@ -1,0 +1,42 @@
+"""Compiled programs of studies and models, which go when these do: a process that makes ever new ones doesn't grow."""
+
+import copy
+import functools
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import jax
+
+RECENT = 8  # the last used: an equal one that is made anew finds their programs, though nobody has kept them
+
+F = TypeVar("F", bound=Callable[..., Any])
+_PROGRAMS: weakref.WeakKeyDictionary[Any, dict[Callable[..., Any], Any]] = weakref.WeakKeyDictionary()
+
+
+def of_first(**options: Any) -> Callable[[F], F]:
+    """A decorator of `function(first, *arguments)`, whose first argument is a study or a model: compiled as by jax.jit
+    with these options, once for equal ones.
+
+    Were it static, JAX would keep it and all that was compiled of it for ever, up to 8,192 programs. Here they are kept
+    while the first of equal ones lives, and for the RECENT ones.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def compiled(first: Any, *arguments: Any, **named: Any) -> Any:
+            programs = _PROGRAMS.setdefault(_recent(first), {})
+            if function not in programs:
+                alike = copy.copy(first)  # itself it would be kept by its own programs
+                programs[function] = jax.jit(functools.partial(function, alike), **options)
+            return programs[function](*arguments, **named)
+
+        return cast(F, compiled)
+
+    return decorate
+
+
+@functools.lru_cache(RECENT)
+def _recent(first: Any) -> Any:
+    """The first of those that equal this one, and are recent."""
+    return first
