@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import jaxae as ae
+from jaxae.__main__ import main
 
 PACKAGE = Path(ae.__file__).parent
 SHORT = {"ae": ae, "jax": jax, "jnp": jnp, "np": np}  # what examples call by these names, without importing it
@@ -64,6 +65,10 @@ def test_the_study_of_the_readme_runs_as_a_script(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "arm 1 of 1: denoise: 1 lane, 1 epoch of 2 steps, batch 50" in done.stdout
     assert ae.load(tmp_path / "run", "denoise rate 0.01").encode(np.zeros((1, 28, 28, 1), np.uint8)).shape[0] == 1
+    mine, page = str(tmp_path / "mine.py"), tmp_path / "index.html"
+    main(["report", str(tmp_path / "run"), "--saved", "--experiment", mine])
+    main(["index", str(tmp_path / "run"), "--experiment", mine, "--out", str(page)])
+    assert "mine: rates of a denoiser." in page.read_text()
 
 
 def test_the_citation_names_the_version_of_the_package():
