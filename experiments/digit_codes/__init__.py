@@ -23,6 +23,6 @@ from experiments.digit_codes.words import say
 ABOUT = own_images.about(
     "digit_codes: three decoders, two losses and two code sizes for",
     "One convolutional encoder, and decoders that enlarge by transposed convolution, by nearest upsampling or by "
-    "interpolation, each trained on the squared error and on the binary cross-entropy, with codes of 2 and of 7 numbers.",
+    "interpolation, each trained on the squared error and on the binary cross-entropy, with codes of 2 and 7 numbers.",
 )
 EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("digit_codes"), ABOUT)

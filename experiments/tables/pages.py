@@ -7,8 +7,8 @@ from typing import Any
 
 from experiments.benchmark import table as benchmark_table
 from experiments.benchmark.contents import load_content
-from experiments.tables.picture import picture
 from experiments.tables.counts import APART, Said, chance, verdicts_table
+from experiments.tables.picture import picture
 from jaxae.findings import VERDICTS
 from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
@@ -23,7 +23,9 @@ HERE = Path(__file__).parents[1]
 README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"
 PICTURE = HERE / "results" / "numbers.svg"
 RESULTS_BLOCK, FINDINGS_BLOCK = "results", "findings"  # of the README
-STUDY = re.compile(r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE)  # of the README's table, and its last cell
+STUDY = re.compile(
+    r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE
+)  # of the README's table, and its last cell
 MADE = "Made by `python -m experiments.tables` from the JSON files of this folder, never by hand."
 INTRO = f"""# Results
 
@@ -150,12 +152,13 @@ def compute_table(results: Sequence[Said]) -> str:
         told = "" if memory is None else f"{memory:.1f}"
         rows.append([link(said), kind, str(cores_of(device)), f"{seconds:,.0f}", hours, told, f"`{commit}`"])
     total = sum(float(row[4]) for row in rows)
-    heads = ("result", "device", "cores", "seconds of training", "core hours", "memory, GiB", "commit")
-    made = [said.saved.manifest for said in results]
-    noted = sum("peak_memory_gib" in one for one in made)
-    timed = {one["device"]["platform"] for one in made} - {"cpu"}
-    words = f"In all {total:.1f} core hours, {' and '.join(sorted(timed)) or 'no accelerator'} among them. "
-    words += f"Peak memory is noted by {noted or 'none'} of these runs: those that were made since it is."
+    heads = ["result", "device", "cores", "seconds of training", "core hours", "memory, GiB", "commit"]
+    noted = any(row[5] for row in rows)
+    if not noted:
+        heads, *rows = ([*cells[:5], *cells[6:]] for cells in [heads, *rows])
+    timed = {said.saved.manifest["device"]["platform"] for said in results} - {"cpu"}
+    words = f"In all {total:.1f} core hours, {' and '.join(sorted(timed)) or 'no accelerator'} among them."
+    words += "" if noted else " None of these runs noted its peak memory, as newer ones do."
     return f"{plain_table(heads, rows)}\n\n{words}"
 
 

@@ -12,9 +12,11 @@ LABEL, WIDTH, STEP, TOP = 430, 860, 21, 44  # pixels: of the names, of all, of a
 MIDDLE, UNIT, MOST = (LABEL + WIDTH) / 2, 56, 3.2  # of the bars; half a bar's length; the farthest dot, in halves
 STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
 .head { font-weight: 600; } .soft { fill: #59636e; } .band { fill: #c8d3dd; } .axis { stroke: #8c959f; }
-.reproduced { fill: #116329; } .differs { fill: #a40e26; } .explained { fill: #0550ae; } .inconclusive { fill: #7d4e00; }
+.reproduced { fill: #116329; } .differs { fill: #a40e26; }
+.explained { fill: #0550ae; } .inconclusive { fill: #7d4e00; }
 @media (prefers-color-scheme: dark) { text { fill: #e6e9ed; } .soft { fill: #9aa4af; } .band { fill: #3b4652; }
-.reproduced { fill: #7ee2a0; } .differs { fill: #ffa7a1; } .explained { fill: #8cc7ff; } .inconclusive { fill: #ecc56a; } }"""
+.reproduced { fill: #7ee2a0; } .differs { fill: #ffa7a1; }
+.explained { fill: #8cc7ff; } .inconclusive { fill: #ecc56a; } }"""
 
 
 def picture(results: Sequence[Said]) -> str:
@@ -24,10 +26,10 @@ def picture(results: Sequence[Said]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
         f"<style>{STYLE}</style>",
-        f'<text class="head" x="0" y="16">Numbers of the reports</text>',
+        '<text class="head" x="0" y="16">Numbers of the reports</text>',
         f'<text class="head" x="{MIDDLE:g}" y="16" text-anchor="middle">against the range of single runs</text>',
         *(_line(report, row, TOP + STEP * place) for place, (report, row) in enumerate(rows)),
-        f'<line class="axis" x1="{MIDDLE:g}" y1="{TOP - 16}" x2="{MIDDLE:g}" y2="{height - 32}" stroke-dasharray="2 3"/>',
+        f'<path class="axis" stroke-dasharray="2 3" d="M{MIDDLE:g} {TOP - 16} V{height - 32}"/>',
         f'<text class="soft" x="{MIDDLE:g}" y="{height - 12}" text-anchor="middle">'
         "bar: 95% of our single runs; mark: the report</text>",
         "</svg>",

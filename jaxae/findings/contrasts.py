@@ -1,4 +1,4 @@
-"""What lies between two runs of one experiment: every number of both, and whether their difference can be told from 0."""
+"""What lies between two runs of one experiment: every number of both, and whether their difference leaves out 0."""
 
 from typing import NamedTuple
 

@@ -198,7 +198,12 @@ def gallery_console(gallery: Gallery) -> RenderableType:
 
 def _about(card: Card) -> Text:
     tally = ", ".join(f"{MARKS.get(verdict, '')} {count} {verdict}".strip() for verdict, count in card.tally)
-    lines = [(card.title, "bold"), (card.command, ""), (f"on {card.device}", "dim"), *((a, "bold red") for a in card.alarms)]
+    lines = [
+        (card.title, "bold"),
+        (card.command, ""),
+        (f"on {card.device}", "dim"),
+        *((a, "bold red") for a in card.alarms),
+    ]
     lines += [(card.conclusion, ""), (tally, ""), (card.note, "yellow")]
     return Text("\n").join(Text(text, style) for text, style in lines if text)
 

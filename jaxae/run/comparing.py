@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxae.findings import Findings, contrasts
+from jaxae.findings import Contrast, Findings, contrasts
 from jaxae.report.document import Document
 from jaxae.report.gallery import Comparison, contrast_tables, numbers_table, settings_table
 from jaxae.run import flags
@@ -38,16 +38,22 @@ def _comparison(group: Sequence[Entry]) -> Comparison:
     """The settings in which runs differ and the reports' numbers; of two the numbers that differ; all else folded."""
     names, study = [entry.name for entry in group], group[0].made["experiment"]
     rows = [entry.document.rows for entry in group if entry.document]
+    title = f"{study}: {names[0]} and {names[1]}" if len(group) == 2 else f"{study}: {len(group)} runs side by side"
     shown = [settings_table(names, [settings_of(entry) for entry in group])]
     claims = numbers_table("The reports' numbers", names, rows, claims=True)
     others = numbers_table("The other measures", names, rows, claims=False)
-    if len(group) > 2:
+    between = _between(group) if len(group) == 2 else []
+    if not between:
         held = [claims] if claims.rows else []
-        return Comparison(f"{study}: {len(group)} runs side by side", [*shown, *held], [others])
+        return Comparison(title, [*shown, *held], [others])
+    apart, open_ = contrast_tables(names, between)
+    return Comparison(title, [*shown, apart], [open_, claims, others])
+
+
+def _between(group: Sequence[Entry]) -> list[Contrast]:
+    """Of two runs every number that both have."""
     one, other = (entry.found for entry in group)
-    assert one is not None and other is not None
-    apart, open_ = contrast_tables(names, contrasts(one, other))
-    return Comparison(f"{study}: {names[0]} and {names[1]}", [*shown, apart], [open_, claims, others])
+    return contrasts(one, other) if one and other else []
 
 
 def settings_of(entry: Entry) -> dict[str, str]:

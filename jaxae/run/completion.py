@@ -18,7 +18,8 @@ from jaxae.run import flags
 from jaxae.run.experiment import find_experiment
 
 FLAG = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)(?: \{([\w,]+)\})?")  # of a help text, and its choices
-SCRIPT = r"""# Completes `python -m jaxae` and `python -m experiments.NAME` in bash and zsh; made by: python -m jaxae completion
+SCRIPT = r"""# Completes `python -m jaxae` and `python -m experiments.NAME` in bash and zsh; made by
+# python -m jaxae completion
 if [ -n "${ZSH_VERSION:-}" ]; then
   autoload -U +X compinit bashcompinit && compinit && bashcompinit
 fi
@@ -73,7 +74,7 @@ def _of_tool(commands: Sequence[argparse.ArgumentParser]) -> dict[str, list[str]
         for deep in range(1, len(above) + 1):
             known = found.setdefault(" ".join(above[:deep]), [])
             known += [word for word in [path.split()[deep]] if word not in known]
-        flagged = {name: choices for name, choices in FLAG.findall(command.format_help())}
+        flagged = dict(FLAG.findall(command.format_help()))
         found[path] = [name for name in flagged if name.startswith("--")]
         found |= {f"{path} {name}": choices.split(",") for name, choices in flagged.items() if choices}
     found["jaxae data prepare"] = [*PREPARABLE, *found["jaxae data prepare"]]

@@ -109,7 +109,7 @@ class Experiment:
         return replace(said, figures={**figures, **said.figures})
 
     def departures(self, found: Findings) -> tuple[Departure, ...]:
-        """How a run departs from what the report did; without claims, or on other images, there is none to depart from."""
+        """How a run departs from what the report did; without claims, or on other images, there is no report."""
         if self.claims is no_claims or (self.about and self.about(found.config)):
             return ()
         return found.departures

@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from quick import at, perform, read
+from quick import ROOT, at, perform, read
 
 from jaxae import __main__ as tool
 from jaxae.errors import UsageError
@@ -37,12 +37,18 @@ def test_every_run_is_a_card_and_what_is_none_is_a_sentence(runs, tmp_path):
     states = {"long": "finished", "short": "finished", "killed": "left to resume", "stopped": "interrupted"}
     assert {name: card.state for name, card in cards.items()} == states
     assert all(re.search(r"^go on with: .*--resume --out \S+", cards[name].note) for name in ("killed", "stopped"))
-    assert cards["long"].conclusion.endswith(".") and not cards["long"].conclusion.startswith("-")
     assert cards["long"].picture[:2] == b"\xff\xd8"
     assert cards["long"].alarms == ["SYNTHETIC DATA"]
     assert (tmp_path / "page" / cards["long"].link).resolve() == (runs / "long" / "report.html").resolve()
     named = ("broken", "older", "photos", "other.json", "none")
     assert sorted(next(name for name in named if str(runs / name) in said) for said in found.problems) == sorted(named)
+
+
+def test_a_results_file_is_said_by_its_first_sentence_and_leads_to_its_page(tmp_path):
+    (card,) = index_runs([ROOT / "experiments" / "results" / "denoise.json"], tmp_path / "index.html").cards
+    assert re.fullmatch(r"[^-].*\.", card.conclusion)
+    assert dict(card.tally)["reproduced"] > 5
+    assert card.link.endswith("/results/denoise.md")
 
 
 def test_a_run_that_is_worked_in_is_running(runs, tmp_path):
@@ -57,7 +63,7 @@ def test_two_runs_are_compared_by_settings_and_numbers(runs, tmp_path, capsys):
     (comparison,) = index_runs([runs / "long", runs / "short"], tmp_path / "index.html").comparisons
     settings, apart = comparison.shown
     assert ("--limit", "200", "100") in settings.rows
-    assert {row[0] for row in settings.rows} == {"--limit", "data, mnist train"}
+    assert {row[0] for row in settings.rows} - {"commit"} == {"--limit", "data, mnist train"}
     assert "paired by seed" in apart.note
     assert comparison.folded[1].columns[-2:] == [("long", "number"), ("short", "number")]
     (same,) = index_runs([runs / "long", shutil.copytree(runs / "long", tmp_path / "b")], tmp_path / "x").comparisons
