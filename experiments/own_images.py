@@ -1,6 +1,7 @@
 """Other images than a report's, for the studies that take `--dataset`: what is asked of them, and what is said."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,3 +51,13 @@ def document(found: ae.Findings, tables: Sequence[ae.Table] = (), figures: Any =
         "these images, so that none are judged."
     )
     return ae.Document(words, found.rows(), tuple(tables), figures or {})
+
+
+def about(title: str, summary: str) -> Callable[[Any], str]:
+    """For an Experiment: title and summary of a run on other images than its report's, with their name in the title."""
+
+    def told(config: Any) -> str:
+        name = Path(config.dataset).expanduser().resolve().name
+        return f"{title} {name if ae.data.is_folder(config.dataset) else config.dataset}.\n\n{summary}"
+
+    return lambda config: told(config) if is_own(config) else ""

@@ -1,5 +1,5 @@
 """The tool: `python -m jaxae data list|prepare`, `report RUN`, `merge RUN RUN ... --out DIR`, `check RESULTS.json`,
-`export RUN ARM --out DIR`."""
+`export RUN ARM --out DIR`, `index RUNS...`, `completion`."""
 
 import argparse
 import signal
@@ -15,7 +15,7 @@ from jaxae.run.command_line import set_up, with_errors
 def parser() -> argparse.ArgumentParser:
     """The commands and their flags."""
     tool = argparse.ArgumentParser(
-        "python -m jaxae", description="Prepare data; report, merge and check runs; export models."
+        "python -m jaxae", description="Prepare data; report, merge, check and compare runs; export models."
     )
     parts = tool.add_subparsers(required=True, metavar="COMMAND")
     sets = parts.add_parser("data", help="list or prepare data sets").add_subparsers(required=True, metavar="WHAT")
@@ -44,16 +44,23 @@ def parser() -> argparse.ArgumentParser:
     exporting.add_argument("--out", type=Path, required=True, help="the model's new folder")
     exporting.add_argument("--seed", type=int, help="of the arm's seeds; without it the first")
     exporting.add_argument("--which", choices=("state", "best"), help="the last model, or that of the best validation")
-    for command in (report, merging, checking, exporting):
+    indexing = parts.add_parser("index", help="a page of runs: what each found, side by side, and where two differ")
+    indexing.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders, results files, or folders of them"
+    )
+    indexing.add_argument("--out", type=Path, default=Path("index.html"), help="the page; default: index.html")
+    completing = parts.add_parser("completion", help="a script by which bash or zsh completes these commands")
+    for command in (report, merging, checking, exporting, indexing):
         command.add_argument(
             "--experiment", default="", metavar="MODULE", help="module or file of a study that isn't one of jaxae's own"
         )
     for command in (listing, prepare, report, merging, checking):
         command.add_argument("--data-dir", type=Path, help="default: $TFDS_DATA_DIR, or ~/tensorflow_datasets")
     actions = {listing: list_data, prepare: prepare_data, report: report_run, merging: merge, checking: check_results}
-    actions[exporting] = export_model
+    actions |= {exporting: export_model, indexing: index, completing: complete}
     for command, action in actions.items():
         command.set_defaults(action=action)
+    tool.set_defaults(commands=[*actions])
     return tool
 
 
@@ -144,6 +151,27 @@ def export_model(flags: argparse.Namespace) -> None:
 
     set_up()
     print(export_run(flags.run, flags.arm, flags.out, seed=flags.seed, which=flags.which, given=flags.experiment))
+
+
+def index(flags: argparse.Namespace) -> None:
+    """Write the page of runs, and print it."""
+    from rich.console import Console
+
+    from jaxae.report.gallery import gallery_console
+    from jaxae.run.index import index_runs
+    from jaxae.run.terminal import Output
+
+    found = index_runs(flags.runs, flags.out, given=flags.experiment)
+    console = Console(file=Output())  # pyright: ignore[reportArgumentType]  as a file
+    console.print(gallery_console(found), highlight=False)
+    console.print(str(flags.out), highlight=False, soft_wrap=True, markup=False)
+
+
+def complete(flags: argparse.Namespace) -> None:
+    """Print the script."""
+    from jaxae.run.completion import script
+
+    print(script(flags.commands))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import jaxae as ae
+from jaxae.__main__ import main
 
 PACKAGE = Path(ae.__file__).parent
 SHORT = {"ae": ae, "jax": jax, "jnp": jnp, "np": np}  # what examples call by these names, without importing it
@@ -67,6 +68,10 @@ def test_the_study_of_the_readme_runs_as_a_script(tmp_path):
     made = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert made["command"].startswith("python mine.py --")  # that goes on with it, and --resume
     assert ae.load(tmp_path / "run", "denoise rate 0.01").encode(np.zeros((1, 28, 28, 1), np.uint8)).shape[0] == 1
+    mine, page = str(tmp_path / "mine.py"), tmp_path / "index.html"
+    main(["report", str(tmp_path / "run"), "--saved", "--experiment", mine])
+    main(["index", str(tmp_path / "run"), "--experiment", mine, "--out", str(page)])
+    assert "mine: rates of a denoiser." in page.read_text()
 
 
 def test_the_citation_names_the_version_of_the_package():

@@ -12,9 +12,14 @@ Also      no flags: the report's code of 8 alone; --code-activation linear; --no
 """
 
 import jaxae as ae
-from experiments import result
+from experiments import own_images, result
 from experiments.bottleneck.measures import measure
 from experiments.bottleneck.method import Config, arms, claims, train
 from experiments.bottleneck.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("bottleneck"))
+ABOUT = own_images.about(
+    "bottleneck: what a code of few numbers keeps of",
+    "A four-layer MLP with a ReLU on the code too learns to reconstruct the images. It is then given noisy ones, which "
+    "it never saw in training. PCA of the same size stands beside it, the best that a linear autoencoder can do.",
+)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("bottleneck"), ABOUT)

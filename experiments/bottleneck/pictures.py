@@ -66,7 +66,7 @@ def code_units(found: ae.Findings, shown: str) -> Images:
 
 def noise_curves(found: ae.Findings, sizes: dict[int, str], shown: str, metric: str) -> Curves:
     """What goes in and what comes out, for more and more noise."""
-    at, lines = levels(found.config.noise), []
+    at, lines, of = levels(found.config.noise), [], "image" if own_images.is_own(found.config) else "digit"
     for name, colour in zip(sizes.values(), shades(len(sizes)), strict=True):
         for what in (*INPUTS, "output"):
             means = found.by_seed[name].get(f"noise/{metric}, {what}")
@@ -78,7 +78,7 @@ def noise_curves(found: ae.Findings, sizes: dict[int, str], shown: str, metric: 
     lines.sort(key=lambda line: line.style)  # the inputs first
     unit, more = (" in dB", " Without noise that of the input is infinite.") if metric == "PSNR" else ("", "")
     return Curves(
-        f"{metric} against the clean test digit, with and without the autoencoder",
+        f"{metric} against the clean test {of}, with and without the autoencoder",
         "standard deviation of the noise", metric + unit, lines,
         note=f"Of codes other than {shown} the means over seeds are shown alone.{more}",
     )  # fmt: skip

@@ -14,9 +14,14 @@ Also      --arms deviation --improvements rate sgd l1 batch-norm copies layers e
 """
 
 import jaxae as ae
-from experiments import result
+from experiments import own_images, result
 from experiments.denoise.measures import measure
 from experiments.denoise.method import Config, arms, claims, train
 from experiments.denoise.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("denoise"))
+ABOUT = own_images.about(
+    "denoise: a small convolutional autoencoder of",
+    "Four convolutions learn to give an image back: the clean one (ae), or one with Gaussian noise (dae), of standard "
+    "deviation 0.1 or of variance 0.1, for images in [-1, 1].",
+)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("denoise"), ABOUT)

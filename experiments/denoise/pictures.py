@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 import jaxae as ae
+from experiments import own_images
 from experiments.denoise.measures import changed
 from experiments.denoise.method import ARMS, LOG, claims
 from jaxae.report.figures import Bars, Curves, Images, Line, Mark
@@ -44,6 +45,8 @@ def logged(found: ae.Findings, arms: list[str]) -> Curves:
                 if (number := printed.get(f"{metric}/{place}")) is not None:
                     marks.append(Mark(f"reported, {words}", number, float(x), name))
     title = "The losses as the report logs them" + ", and the numbers that it prints" * bool(marks)
+    if own_images.is_own(found.config):
+        title = "The losses, training and validation"
     return Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
 
 
@@ -76,9 +79,10 @@ def gains(found: ae.Findings, names: list[str], metric: str, words: str) -> Bars
 
 def convergence(found: ae.Findings, base: str, changes: list[str]) -> Curves:
     """How fast each change learns, beside the report's settings."""
+    before = "without the change" if own_images.is_own(found.config) else "as reported"
     lines = []
     for name in changes:
-        for label, arm, style in (("as reported", base, "dashed"), ("with the change", name, "solid")):
+        for label, arm, style in ((before, base, "dashed"), ("with the change", name, "solid")):
             epochs, loss = found.arrays[arm]["validation epochs"], found.by_seed[arm]["validation/loss"]
             lines.append(Line(label, epochs, loss, short(name), int(arm == name), style))
     return Curves(f"Validation loss of {base} and with each change", "epoch", "MSE, signed images", lines, log=True)

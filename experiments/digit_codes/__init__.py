@@ -15,9 +15,14 @@ Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear;
 """
 
 import jaxae as ae
-from experiments import result
+from experiments import own_images, result
 from experiments.digit_codes.measures import measure
 from experiments.digit_codes.method import Config, arms, claims, train
 from experiments.digit_codes.words import say
 
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("digit_codes"))
+ABOUT = own_images.about(
+    "digit_codes: three decoders, two losses and two code sizes for",
+    "One convolutional encoder, and decoders that enlarge by transposed convolution, by nearest upsampling or by "
+    "interpolation, each trained on the squared error and on the binary cross-entropy, with codes of 2 and 7 numbers.",
+)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("digit_codes"), ABOUT)

@@ -1,5 +1,6 @@
 """The pages: one for every study, one that counts verdicts, and the README's table of the reports."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,24 @@ from experiments import ladder
 from experiments.benchmark import table as benchmark_table
 from experiments.benchmark.contents import load_content
 from experiments.tables.counts import APART, Said, chance, verdicts_table
+from experiments.tables.picture import picture
 from jaxae.findings import VERDICTS
 from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
 from jaxae.report.page import images_of, markdown_table, section
 from jaxae.report.tables import claimed
+from jaxae.run.cost import cost_of
+from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
+from jaxae.run.terminal import duration
 
 HERE = Path(__file__).parents[1]
 README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"
-START, END = "<!-- results:", "<!-- end of results -->"
+PICTURE = HERE / "results" / "numbers.svg"
+RESULTS_BLOCK, FINDINGS_BLOCK = "results", "findings"  # of the README
+STUDY = re.compile(
+    r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE
+)  # of the README's table, and its last cell
 MADE = "Made by `python -m experiments.tables` from the JSON files of this folder, never by hand."
 INTRO = f"""# Results
 
@@ -42,7 +51,9 @@ def pages() -> dict[Path, str]:
     made[page_of("benchmark")] = "\n\n".join(["# Speed", MADE, *speed]) + "\n"
     made[page_of("ladder")] = ladder.page({said.name: said.saved.findings for said in results})
     made[RESULTS] = index(results)
-    return {README: within(README.read_text(), reports_table(results)), **made}
+    made[PICTURE] = picture(results)
+    readme = within(README.read_text(), RESULTS_BLOCK, reports_table(results))
+    return {README: with_costs(within(readme, FINDINGS_BLOCK, findings_list(results))), **made}
 
 
 def pictures() -> dict[Path, bytes]:
@@ -147,13 +158,21 @@ def compute_table(results: Sequence[Said]) -> str:
     for said in results:
         manifest = said.saved.manifest
         device, seconds = manifest["device"], seconds_of(manifest)
+        memory = manifest.get("peak_memory_gib")
         hours = f"{seconds / 3600 * cores_of(device):.2f}"
         kind = f"{device['count']} × {device['kind']} ({device['platform']})"
         commit = str(manifest["git_commit"] or "")[:7]
-        rows.append([link(said), kind, str(cores_of(device)), f"{seconds:,.0f}", hours, f"`{commit}`"])
+        told = "" if memory is None else f"{memory:.1f}"
+        rows.append([link(said), kind, str(cores_of(device)), f"{seconds:,.0f}", hours, told, f"`{commit}`"])
     total = sum(float(row[4]) for row in rows)
-    heads = ("result", "device", "cores", "seconds of training", "core hours", "commit")
-    return f"{plain_table(heads, rows)}\n\nIn all {total:.1f} core hours."
+    heads = ["result", "device", "cores", "seconds of training", "core hours", "memory, GiB", "commit"]
+    noted = any(row[5] for row in rows)
+    if not noted:
+        heads, *rows = ([*cells[:5], *cells[6:]] for cells in [heads, *rows])
+    timed = {said.saved.manifest["device"]["platform"] for said in results} - {"cpu"}
+    words = f"In all {total:.1f} core hours, {' and '.join(sorted(timed)) or 'no accelerator'} among them."
+    words += "" if noted else " None of these runs noted its peak memory, as newer ones do."
+    return f"{plain_table(heads, rows)}\n\n{words}"
 
 
 def seconds_of(manifest: Mapping[str, Any]) -> float:
@@ -178,7 +197,7 @@ def reports_table(results: Sequence[Said]) -> str:
     told: dict[str, set[float]] = {}
     for said in (said for said in sorted(results, key=_weight) if said.document.line):
         study, numbers = said.saved.experiment.name, judged_numbers(said)
-        line = [cell.replace("|", "\\|") for cell in said.document.line]
+        line = [cell.replace("|", "\\|") for cell in said.document.line[:3]]
         if study not in told:
             lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
         elif numbers - told[study]:
@@ -191,15 +210,36 @@ def reports_table(results: Sequence[Said]) -> str:
     return plain_table(("report", "study", "it says", "we find", "why"), rows)
 
 
+def findings_list(results: Sequence[Said]) -> str:
+    """A line for every report, what is most worth knowing of it: the fourth bullet of its study's words."""
+    told = {said.report: said.document.line[3] for said in sorted(results, key=_weight)[::-1] if said.document.line[3:]}
+    return "\n".join(f"- **{report}** {words}" for report, words in sorted(told.items()))
+
+
 def judged_numbers(said: Said) -> set[float]:
     """The reported numbers that a run judges in the reading that decides, mere counts left out."""
     rows = [row for row in claimed(said.document.rows) if row.primary and not row.exact]
     return {row.reported for row in rows if row.reported is not None and row.verdict != NOT_COMPARABLE}
 
 
-def within(text: str, tables: str) -> str:
-    """The README `text` with its tables made anew."""
-    before, _, rest = text.partition(START)
+def with_costs(text: str) -> str:
+    """The README `text`, where the last cell of each study's line says what its defaults cost."""
+    return STUDY.sub(lambda line: f"{line[1]} {cost_words(line[2])} |", text)
+
+
+def cost_words(study: str) -> str:
+    """How long a study's defaults take, on what, and with how much memory where that was measured."""
+    experiment = find_experiment(f"experiments.{study}")
+    cost = cost_of(experiment, experiment.config())
+    if cost is None:
+        return "not measured"
+    cores = "" if cost.where.startswith("2 cores") else f" on {cost.where}"
+    return f"{duration(cost.seconds)}{cores}" + (f", {cost.memory:.1f} GiB" if cost.memory else "")
+
+
+def within(text: str, block: str, content: str) -> str:
+    """The README `text` with this block, between two comments, made anew."""
+    before, start, rest = text.partition(f"<!-- {block}:")
     comment, _, rest = rest.partition("\n")
-    after = rest.partition(END)[2]
-    return f"{before}{START}{comment}\n\n{tables}\n\n{END}{after}"
+    end, after = rest.partition(f"<!-- end of {block} -->")[1:]
+    return f"{before}{start}{comment}\n\n{content}\n\n{end}{after}"

@@ -2,7 +2,7 @@
 
 from jaxae.data import synthetic
 from jaxae.data.dataset import AS_JPEG, Dataset, fingerprint
-from jaxae.data.folders import PREPARABLE, Prepared, count, listing, location, official_count
+from jaxae.data.folders import PREPARABLE, Prepared, count, is_prepared, listing, location, official_count
 from jaxae.data.loading import load
 from jaxae.data.own import from_arrays, from_folder, is_folder
 from jaxae.data.pairing import Pairs, pairs
@@ -19,6 +19,7 @@ __all__ = [
     "from_arrays",
     "from_folder",
     "is_folder",
+    "is_prepared",
     "listing",
     "load",
     "location",

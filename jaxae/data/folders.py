@@ -65,6 +65,14 @@ def location(data_dir: PathLike | None = None) -> Path:
         raise UsageError(f"there is no home for {named}; name the data folder in full with --data-dir") from None
 
 
+def is_prepared(name: str, data_dir: PathLike | None = None) -> bool:
+    """Whether some version of a set without configurations, such as "mnist", lies in the data folder."""
+    try:
+        return bool(versions(location(data_dir) / name))
+    except OSError:  # a folder that can't be read is said by `find`
+        return True
+
+
 def find(name: str, data_dir: PathLike | None = None) -> Prepared:
     """The newest version of `name` ("mnist", "name/config"), or the one asked for ("mnist:3.0.1").
 

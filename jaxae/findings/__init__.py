@@ -16,12 +16,14 @@ from jaxae.findings.claims import (
     leaving_out_zero,
     measured,
 )
+from jaxae.findings.contrasts import Contrast, contrasts
 from jaxae.findings.departures import Departure
 from jaxae.findings.findings import Arrays, Findings, Origin, collect, same_findings
 from jaxae.findings.margins import OVER_IMAGES
 from jaxae.findings.measures import as_measure, combined, of_training
 from jaxae.findings.spread import Spread, deciding_seeds, likelihood_ratio, of_few, spread, telling_seeds
 from jaxae.findings.statistics import (
+    difference_interval,
     interval,
     interval_by_point,
     prediction_interval,
@@ -42,6 +44,7 @@ __all__ = [
     "VERDICTS",
     "Arrays",
     "Claim",
+    "Contrast",
     "Departure",
     "Difference",
     "Findings",
@@ -53,7 +56,9 @@ __all__ = [
     "as_measure",
     "collect",
     "combined",
+    "contrasts",
     "deciding_seeds",
+    "difference_interval",
     "interval",
     "interval_by_point",
     "judge",

@@ -37,6 +37,25 @@ def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval | None
     return _student(values, np.sqrt(1 + 1 / max(len(values), 1)))
 
 
+def difference_interval(first: np.ndarray, second: np.ndarray) -> Interval | None:
+    """The 95% interval (Welch, 1947) of the mean of `first` less that of `second`, one value per seed, which needn't be
+    as many or vary alike; None for fewer than two in either, or without end.
+
+    >>> low, high = ae.results.difference_interval(np.array([1.0, 2.0, 3.0]), np.array([4.0, 6.0]))
+    >>> round(low, 2), round(high, 2)
+    (-8.3, 2.3)
+    """
+    if min(len(first), len(second)) < 2 or not np.isfinite([*first, *second]).all():
+        return None
+    errors = [float(np.var(values, ddof=1)) / len(values) for values in (first, second)]
+    middle, error = float(np.mean(first) - np.mean(second)), sum(errors)
+    if not error:
+        return middle, middle
+    parts = [part**2 / (len(values) - 1) for part, values in zip(errors, (first, second), strict=True)]
+    half = float(quantile(error**2 / sum(parts)) * np.sqrt(error))
+    return middle - half, middle + half
+
+
 def interval_by_point(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean float[n] of float[seeds, n] and the ends of its 95% interval; values that aren't finite don't count.
 

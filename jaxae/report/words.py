@@ -2,9 +2,9 @@
 
 A template (Jinja2, beside the study that it words) has up to four parts, divided by lines of three hyphens: the
 conclusions, bullets of one sentence each; the notes on how it was measured; three bullets for a table of all reports:
-what this one says, what is found, and why; and a bullet for each statement that the report makes in words: the
-statement, where it stands and what is found, divided by " | ". Numbers are given to it; it says how they are shown, by
-the filters of `numbers`: `{{ gain | rounded }} dB`.
+what this one says, what is found, and why, and if there is a fourth what is most worth knowing, in one line; and a
+bullet for each statement that the report makes in words: the statement, where it stands and what is found, divided by
+" | ". Numbers are given to it; it says how they are shown, by the filters of `numbers`: `{{ gain | rounded }} dB`.
 """
 
 import functools

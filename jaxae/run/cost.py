@@ -19,8 +19,8 @@ FREE = (  # flags that don't bear on the seconds of an image; lists name other s
 
 
 class Cost(NamedTuple):
-    """Seconds in all and by study, and what they were measured on, by which file, with how many seeds at once and which
-    other flags that bear on speed."""
+    """Seconds in all and by study, and what they were measured on, by which file, with how many seeds at once, which
+    other flags that bear on speed, and on which platform."""
 
     seconds: float
     studies: Mapping[str, float]
@@ -29,6 +29,7 @@ class Cost(NamedTuple):
     memory: float | None  # GiB, the highest
     seeds: int
     others: tuple[str, ...]
+    platform: str
 
 
 def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
@@ -58,7 +59,7 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     rest = max(made["wall_seconds"] - trained, 0.0) * min(share, 1.0)
     return Cost(
         sum(now.values()) + rest, now, where(made), Path(experiment.measured or "").name, made.get("peak_memory_gib"),
-        before.seeds, _others(before, config),
+        before.seeds, _others(before, config), made["device"]["platform"],
     )  # fmt: skip
 
 

@@ -59,6 +59,8 @@ class Experiment:
     say       Findings -> Document; without it the rows and the loss curves alone
     measured  a saved result, which tells what a run costs; it need not be there
     inside    config -> the runs that `train` makes within this one: {place in its folder: (experiment, its flags)}
+    about     config -> title and summary of a run that isn't the card's study, such as one of other images; "" for one
+              that is
     """
 
     module: str
@@ -71,6 +73,7 @@ class Experiment:
     say: Callable[[Findings], Document] | None = None
     measured: Path | None = None
     inside: Callable[[Any], Mapping[str, tuple["Experiment", Any]]] = nothing_inside
+    about: Callable[[Any], str] | None = None
 
     @property
     def name(self) -> str:
@@ -95,6 +98,13 @@ class Experiment:
         """The paragraph after it."""
         return " ".join(self._text.partition("\n\n")[2].partition("\n\n")[0].split())
 
+    def heading(self, config: Any) -> tuple[str, str]:
+        """The title and the summary of a run with these flags."""
+        if not (own := self.about(config) if self.about else ""):
+            return self.title, self.summary
+        title, _, summary = own.partition("\n\n")
+        return title, summary
+
     def command(self, config: flags.Flags, *, local: Sequence[str] = ()) -> str:
         """The shortest command line that gives this run, with those of the `local` flags that were given."""
         return " ".join(filter(None, [shlex.join(self.program), flags.words_of(config, local=local)]))
@@ -114,8 +124,10 @@ class Experiment:
         return replace(said, figures={**figures, **said.figures})
 
     def departures(self, found: Findings) -> tuple[Departure, ...]:
-        """How a run departs from what the report did; a study without claims has no report to depart from."""
-        return () if self.claims is no_claims else found.departures
+        """How a run departs from what the report did; without claims, or on other images, there is no report."""
+        if self.claims is no_claims or (self.about and self.about(found.config)):
+            return ()
+        return found.departures
 
     @property
     def _text(self) -> str:

@@ -116,3 +116,17 @@ def _locked(folder: Path) -> BinaryIO:
     except (ImportError, OSError):  # systems, and file systems, without such locks
         pass
     return lock
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process works in a run's folder; False where the system doesn't tell."""
+    try:
+        import fcntl
+
+        with (folder / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        pass
+    return False

@@ -39,12 +39,13 @@ LATER = {  # manifests may be without them
 
 def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
     """The manifest of a run that starts now."""
+    title, summary = experiment.heading(config)
     return {
         "format": FORMAT,
         "module": experiment.program[-1],
         "experiment": experiment.name,
-        "title": experiment.title,
-        "summary": experiment.summary,
+        "title": title,
+        "summary": summary,
         "command": experiment.command(config),
         "config": flags.science(config),
         "seeds": list(range(config.seed, config.seed + config.seeds)),

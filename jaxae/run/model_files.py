@@ -7,6 +7,7 @@ model.safetensors  its variables, float32, under names such as params/encoder/De
 A file chooses no code: a card's model is looked up among jaxae's own, others are given by whoever loads.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from importlib import metadata
@@ -61,7 +62,8 @@ def fitted_of(trained: Trained, *, lane: int = 0, which: Which = "state", scale:
         raise UsageError(f"{trained.name!r} has no {which!r} state; take 'state', or train with validation= for 'best'")
     if not 0 <= lane < len(trained.keys):
         raise UsageError(f"{trained.name!r} has {len(trained.keys)} lanes, so no lane {lane}; count from 0")
-    return Fitted(trained.name, trained.study.model, _one(state, lane), _known_scale(scale, trained.name))
+    variables = jax.tree.map(np.asarray, dataclasses.replace(trained, state=state).variables(lane))
+    return Fitted(trained.name, trained.study.model, variables, _known_scale(scale, trained.name))
 
 
 def load(
@@ -191,11 +193,6 @@ def _known_scale(scale: Scale | None, where: str) -> Scale:
             f"{where} doesn't say what its model's images are; give scale=, such as ae.transforms.UNIT for [0, 1]"
         )
     return scale
-
-
-def _one(state: Any, lane: int) -> dict[str, Any]:
-    params, batch_stats = jax.tree.map(lambda leaf: np.asarray(leaf[lane]), (state.params, state.batch_stats))
-    return {"params": params, "batch_stats": batch_stats}
 
 
 def named(variables: Any) -> dict[str, Any]:

@@ -1,20 +1,24 @@
 """Before a study is trained: what it consists of, how long it takes where it was measured, how jobs share it."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from jaxae.data import Dataset, is_prepared, official_count, synthetic
 from jaxae.errors import UsageError
-from jaxae.report.numbers import plural
+from jaxae.report.numbers import listed, plural
 from jaxae.run import flags
 from jaxae.run.cost import Cost, cost_of, weights_of, words_of_cost
 from jaxae.run.experiment import Experiment
 from jaxae.run.jobs import number_of, pieces
 from jaxae.run.run import Run
+from jaxae.run.sources import Use
 from jaxae.run.terminal import Output, duration
 from jaxae.study import Arm, Study
 
@@ -47,10 +51,11 @@ def show(experiment: Experiment, config: Any) -> None:
     command, whole = experiment.command(config), config
     if config.job:
         command, config = f"{command} --job {config.job}", job(experiment, config).config
-    arms, cost, steps = experiment.trainings(config), cost_of(experiment, config), _steps(experiment, config)
+    arms, cost = experiment.trainings(config), cost_of(experiment, config)
+    steps, absent = _steps(experiment, config)
     count, seeds = sum(len(arm.settings) for arm in arms.values()), _seeds(config)
-    parts: list[Any] = [Text(f"{experiment.title}\n{command}\n{plural(count, 'arm')} of {seeds} each\n")]
-    parts += [_studies(arms, config, steps, cost), Text(f"\n{_note(cost)}")]
+    parts: list[Any] = [Text(f"{experiment.heading(config)[0]}\n{command}\n{plural(count, 'arm')} of {seeds} each\n")]
+    parts += [_studies(arms, config, steps, cost), Text(f"\n{_note(cost, listed(absent))}")]
     if whole.jobs:
         own = pieces(experiment, whole, whole.jobs, weights_of(experiment, whole))
         parts.append(Text(f"\n{plural(len(own), 'job')}, each of them {command} --job I/{len(own)}\n"))
@@ -67,6 +72,15 @@ class Rehearsal(Run):
     def __init__(self, experiment: Experiment, config: Any):
         super().__init__(experiment, config, training=False)
         self.steps: dict[str, tuple[int, int]] = {}
+        self.absent: dict[str, None] = {}  # sets that aren't prepared here
+
+    def data(self, name: str, split: str, *, use: Use = "study", size: int | None = None) -> Dataset:
+        """As of a run; drawn pictures, as many as there are officially, in the place of a set that isn't prepared."""
+        count = official_count(name, split, self.config.source)
+        if count and not is_prepared(name, self.config.data_dir):
+            self.absent[name] = None
+            self._sets.setdefault((name, split, size), _stand_in(name, split, count))
+        return super().data(name, split, use=use, size=size)
 
     def train(self, arm: Arm | Study, data: Any, **_: Any) -> dict[str, Any]:
         """Note it. What is returned can be passed on, and not used."""
@@ -82,6 +96,12 @@ class Rehearsal(Run):
         """Nothing was trained that could be kept."""
 
 
+def _stand_in(name: str, split: str, count: int) -> Dataset:
+    drawn = synthetic.stand_in(name, split)
+    image, label = np.resize(drawn.image, (count, *drawn.image.shape[1:])), np.resize(drawn.label, count)
+    return dataclasses.replace(drawn, image=image, label=label, name=name)
+
+
 class Untrained:
     """In the place of an arm that isn't trained."""
 
@@ -94,16 +114,19 @@ class Untrained:
         )
 
 
-def _steps(experiment: Experiment, config: Any) -> dict[str, tuple[int, int]]:
-    """Epochs, and steps of each, of what is trained, as loading its data tells."""
+def _steps(experiment: Experiment, config: Any) -> tuple[dict[str, tuple[int, int]], list[str]]:
+    """Epochs, and steps of each, of what is trained, as loading its data tells; the sets that aren't prepared here."""
     found: dict[str, tuple[int, int]] = {}
+    absent: dict[str, None] = {}
     for place, (inner, own) in experiment.inside(config).items():
-        found |= {f"{place}: {name}": steps for name, steps in _steps(inner, own).items()}
+        steps, missing = _steps(inner, own)
+        found |= {f"{place}: {name}": of for name, of in steps.items()}
+        absent |= dict.fromkeys(missing)
     if experiment.arms(config):
         rehearsal = Rehearsal(experiment, config)
         experiment.train(rehearsal)
-        found |= rehearsal.steps
-    return found
+        found, absent = found | rehearsal.steps, absent | rehearsal.absent
+    return found, [*absent]
 
 
 def _images(arm: Arm, steps: tuple[int, int], seeds: int) -> int:
@@ -139,12 +162,14 @@ def _told(seconds: float | None) -> str:
     return "—" if seconds is None else duration(seconds)
 
 
-def _note(cost: Cost | None) -> str:
+def _note(cost: Cost | None, absent: str) -> str:
     """What the times are of, and under which other flags they were measured."""
+    counted = f" Not prepared here, and counted with all its official images: {absent}." * bool(absent)
     if cost is None:
-        return "How long that takes isn't known: no committed result tells of these images."
+        return f"How long that takes isn't known: no committed result tells of these images.{counted}"
     measured = ", ".join([f"with {plural(cost.seeds, 'seed')} at once", *cost.others])
-    return f"In all, with measuring, {words_of_cost(cost)}; measured {measured}."
+    never = " No accelerator was timed." * (cost.platform == "cpu")
+    return f"In all, with measuring, {words_of_cost(cost)}; measured {measured}.{never}{counted}"
 
 
 def _jobs(experiment: Experiment, own: Any) -> Table:

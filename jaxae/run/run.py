@@ -91,6 +91,8 @@ class Run:
                 with contextlib.suppress(OSError):  # a disk that is full: what ended the run is said
                     self._note_end(kind)
         finally:
+            if self.writer is not None:
+                self.writer.close()
             self._lock.close()
 
     @property

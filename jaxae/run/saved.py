@@ -31,12 +31,17 @@ def load_result(path: Path, given: str = "") -> Saved:
         made = manifest.load_manifest(path)
         experiment = find_experiment(made["module"], given)
         return Saved(made, experiment, load_findings(path, manifest.origin(made, experiment)))
+    made, content = read_result(path)
+    experiment = find_experiment(made["module"], given)
+    return Saved(made, experiment, from_json(content, manifest.origin(made, experiment), path))
+
+
+def read_result(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The manifest and the findings, as JSON has them, of a results file. Raises UsageError for anything else."""
     content = load_json(path, {"manifest": {}, "findings": {}}, MEND)
     if content.keys() != {"manifest", "findings"}:
         raise UsageError(f"{path} is not a results file of jaxae; {MEND}")
-    made = manifest.known_manifest(content["manifest"], path)
-    experiment = find_experiment(made["module"], given)
-    return Saved(made, experiment, from_json(content["findings"], manifest.origin(made, experiment), path))
+    return manifest.known_manifest(content["manifest"], path), content["findings"]
 
 
 def refuse_precious(path: Path, given: str = "") -> None:

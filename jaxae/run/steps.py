@@ -19,6 +19,7 @@ from jaxae.run.cost import cost_of, words_of_cost
 from jaxae.run.experiment import Experiment, find_experiment
 from jaxae.run.run import Like, Run
 from jaxae.run.signals import Interrupted, Stop
+from jaxae.run.tensorboard import write_results
 from jaxae.train import hosts
 
 MEASURED_BY = ("git_commit", "versions", "device")  # of the manifest
@@ -42,6 +43,8 @@ def perform(
         with run.working("measuring"):
             found = experiment.measure(run, trained)
         save_findings(run.folder, found)
+        if run.writer is not None:
+            write_results(run.writer, config, experiment.arms(config), found)
         run.write_manifest("complete")
     if not hosts.first():
         return run.folder

@@ -14,12 +14,13 @@ from jaxae import train
 from jaxae.errors import UsageError
 from jaxae.run import terminal
 from jaxae.run.cost import cost_of
-from jaxae.run.tensorboard import write_events
+from jaxae.run.tensorboard import write_events, write_images
 from jaxae.study import Study
 from jaxae.train import checkpoint, hosts, lanes
 from jaxae.train.absent import stored_images
 from jaxae.train.lanes import Lanes
 from jaxae.train.plan import Plan, Progress
+from jaxae.train.trained import of_progress
 
 if TYPE_CHECKING:
     from jaxae.run.run import Run
@@ -56,7 +57,7 @@ def train_or_restore(
         for now in train.progress(study, roots, data, plan, how=how, start=start, **options):
             clock.tick(now)
             bar.update(now, clock.rate)
-            write_events(run.writer, study.name, now, per_epoch)
+            _show(run, study, roots, data, now, per_epoch, how, plan, options.get("validation"))
             run.note_arm(study.name, **clock.summary(run.spent(study.name)))
             _keep(run, folder, now, clock, per_epoch, plan.epochs, how)
     return now
@@ -133,6 +134,17 @@ def _start(run, study, roots, data, plan, how, folder, options) -> Progress:
     validate = options.get("validation") is not None
     begun = train.begin(study, roots, data, plan, validate=validate, how=how, **given)
     return (checkpoint.restore(folder, begun) if run.before else None) or begun
+
+
+def _show(run, study, roots, data, now, per_epoch, how, plan, validation) -> None:
+    """For TensorBoard, where it is asked for and an epoch has ended."""
+    epoch, rest = divmod(int(now.done), per_epoch)
+    if run.writer is None or rest:
+        return
+    write_events(run.writer, study.name, now, per_epoch)
+    seen = of_progress(study.name, study, roots, now, how, plan, per_epoch)
+    firsts = range(0, len(roots), len(run.seeds))  # a lane of each setting
+    write_images(run.writer, seen, data if validation is None else validation, epoch, firsts)
 
 
 def _is_ended(now: Progress, plan: Plan, per_epoch: int) -> bool:

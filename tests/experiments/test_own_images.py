@@ -39,6 +39,10 @@ def test_a_folder_of_photos_is_studied_and_held_against_no_report(name, photos, 
     assert noted[1]["sha256"] == ae.data.from_folder(photos, "test").fingerprint
     said = (folder / "report.md").read_text()
     assert "Trained on 36 images of photos and tested on 4" in said
+    told = said.lower()
+    assert (
+        said.splitlines()[0].endswith(" photos.") and "report 0" not in told and "digit" not in told.replace(name, "")
+    )
     (arm, *_) = read(folder, "history.json")
     assert ae.load(folder, arm).reconstruct(np.zeros((1, 20, 16, 3), np.uint8)).shape == (1, 20, 16, 3)
 

@@ -202,3 +202,12 @@ def test_a_study_that_trains_on_what_it_trained_can_not_be_planned():
 
     with pytest.raises(UsageError, match="'fc standardised' is used while the study trains, so it can't be planned"):
         planning.show(dataclasses.replace(EXPERIMENT, train=train), QUICK)
+
+
+@pytest.mark.parametrize("name", ["denoise", "bottleneck", "digit_codes", "digit_addition", "unmix"])
+def test_a_plan_needs_no_data_at_hand(name, tmp_path, capsys):
+    study = find_experiment(f"experiments.{name}")
+    planning.show(study, study.config(data_dir=tmp_path, quiet=True))
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"Not prepared here, and counted with all its official images: (mnist|cifar10)", said)
+    assert " cores of " in said  # of the committed result

@@ -1,0 +1,61 @@
+"""The README's picture: every number of a report that is held against an interval, and where in it that lies."""
+
+from collections.abc import Sequence
+from html import escape
+
+from experiments.tables.counts import Said, numbers_of
+from jaxae.findings import NOT_COMPARABLE, Row
+from jaxae.findings.scales import on_scale
+from jaxae.report.numbers import printed
+
+LABEL, WIDTH, STEP, TOP = 430, 860, 21, 44  # pixels: of the names, of all, of a line, above the first
+MIDDLE, UNIT, MOST = (LABEL + WIDTH) / 2, 56, 3.2  # of the bars; half a bar's length; the farthest dot, in halves
+STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
+.head { font-weight: 600; } .soft { fill: #59636e; } .band { fill: #c8d3dd; } .axis { stroke: #8c959f; }
+.reproduced { fill: #116329; } .differs { fill: #a40e26; }
+.explained { fill: #0550ae; } .inconclusive { fill: #7d4e00; }
+@media (prefers-color-scheme: dark) { text { fill: #e6e9ed; } .soft { fill: #9aa4af; } .band { fill: #3b4652; }
+.reproduced { fill: #7ee2a0; } .differs { fill: #ffa7a1; }
+.explained { fill: #8cc7ff; } .inconclusive { fill: #ecc56a; } }"""
+
+
+def picture(results: Sequence[Said]) -> str:
+    """An SVG: a line for every number; its bar is the range in which 95% of single runs fall, the dot the report's."""
+    rows = [(report, row) for report, of in numbers_of(results).items() for row in of if _shown(row)]
+    height = TOP + STEP * len(rows) + 34
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
+        f"<style>{STYLE}</style>",
+        '<text class="head" x="0" y="16">Numbers of the reports</text>',
+        f'<text class="head" x="{MIDDLE:g}" y="16" text-anchor="middle">against the range of single runs</text>',
+        *(_line(report, row, TOP + STEP * place) for place, (report, row) in enumerate(rows)),
+        f'<path class="axis" stroke-dasharray="2 3" d="M{MIDDLE:g} {TOP - 16} V{height - 32}"/>',
+        f'<text class="soft" x="{MIDDLE:g}" y="{height - 12}" text-anchor="middle">'
+        "bar: 95% of our single runs; mark: the report</text>",
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _shown(row: Row) -> bool:
+    """Whether there is a range with a width, and a verdict by it."""
+    held = row.pi95 is not None and row.pi95[0] < row.pi95[1] and row.verdict != NOT_COMPARABLE
+    return held and not (row.exact or row.categorical)
+
+
+def _line(report: str, row: Row, y: int) -> str:
+    """A number's name, its bar and its mark: a dot, or an arrow where it lies far outside."""
+    assert row.pi95 is not None and row.reported is not None
+    low, high, number = (float(on_scale(value, row.scale)) for value in (*row.pi95, row.reported))
+    place = (number - (low + high) / 2) / ((high - low) / 2)
+    at = MIDDLE + UNIT * max(-MOST, min(MOST, place))
+    name = f"{row.arm}, {row.metric.replace('/', ' ')}"
+    mark = f'<circle class="{row.verdict}" cx="{at:.1f}" cy="{y - 4}" r="4.5"/>'
+    if abs(place) > MOST:
+        tip = 9 if place > 0 else -9
+        mark = f'<path class="{row.verdict}" d="M{at:.1f} {y - 10} l{tip} 6 l{-tip} 6 z"/>'
+    return (
+        f'<text x="0" y="{y}"><tspan class="soft">{escape(report)}</tspan> {escape(name)}</text>'
+        f'<text class="soft" x="{LABEL - 12}" y="{y}" text-anchor="end">{escape(printed(row))}</text>'
+        f'<rect class="band" x="{MIDDLE - UNIT:g}" y="{y - 9}" width="{2 * UNIT}" height="10" rx="2"/>{mark}'
+    )

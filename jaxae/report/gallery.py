@@ -1,0 +1,247 @@
+"""A gallery of runs: cards, runs of one experiment side by side, what lies between two; a page, and for the terminal.
+
+The page is one file: pictures are in it, and it takes nothing from elsewhere. Links to reports are relative to it.
+"""
+
+import functools
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+from jaxae.findings import Contrast, Row
+from jaxae.report.document import Table
+from jaxae.report.numbers import NONE, number, plural, printed, reproduced
+from jaxae.report.page import MARKS, TEMPLATES
+from jaxae.report.tables import differing, judged
+
+MARK = '<meta name="generator" content="jaxae index">'  # by which a page is known to be one that may be written anew
+STATES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "left to resume": "yellow", "failed": "red"}
+WIDTH, HEIGHT = 640, 400  # pixels of a card's picture, at most
+
+
+class Card(NamedTuple):
+    """A run, as a gallery shows it.
+
+    state       one of STATES; a run is "left to resume" where its process ended without a word
+    conclusion  Markdown: the first sentence that is said of it
+    tally       how many numbers of a report have which verdict
+    alarms      what must not be overlooked
+    note        what to do with it, or why nothing is said of it
+    link        the address of its report, beside the page; or nothing
+    picture     a JPEG, or nothing
+    """
+
+    name: str
+    title: str
+    command: str
+    device: str
+    seeds: str
+    state: str
+    conclusion: str = ""
+    tally: Sequence[tuple[str, int]] = ()
+    alarms: Sequence[str] = ()
+    note: str = ""
+    link: str = ""
+    picture: bytes = b""
+
+    @property
+    def source(self) -> str:
+        """The picture itself, as an address."""
+        return f"data:image/jpeg;base64,{b64encode(self.picture).decode()}" if self.picture else ""
+
+
+class Comparison(NamedTuple):
+    """Runs of one experiment: its title, the tables that are shown, and those that are folded."""
+
+    title: str
+    shown: Sequence[Table]
+    folded: Sequence[Table]
+
+
+class Gallery(NamedTuple):
+    """All of it; `problems` are sentences on what can't be shown."""
+
+    cards: Sequence[Card]
+    comparisons: Sequence[Comparison]
+    problems: Sequence[str]
+
+
+def gallery_page(gallery: Gallery) -> str:
+    """The page, HTML."""
+    return _environment().get_template("index.html").render(gallery=gallery, plural=plural)
+
+
+def thumbnail(content: bytes) -> bytes:
+    """The upper part of a picture as a small JPEG. Raises ValueError, OSError or SyntaxError for what is none."""
+    from PIL import Image
+
+    with Image.open(BytesIO(content)) as image:
+        small = image.convert("RGB")
+    share = min(1.0, WIDTH / small.width)
+    small = small.resize((max(1, round(small.width * share)), max(1, round(small.height * share))))
+    out = BytesIO()
+    small.crop((0, 0, small.width, min(small.height, HEIGHT))).save(out, format="JPEG", quality=82)
+    return out.getvalue()
+
+
+# ---- runs of one experiment
+
+
+def settings_table(names: Sequence[str], settings: Sequence[Mapping[str, str]]) -> Table:
+    """The settings {name: value} in which runs differ, a column for each."""
+    every = dict.fromkeys(setting for of in settings for setting in of)
+    rows = [(setting, *(of.get(setting, "") for of in settings)) for setting in every]
+    rows = [row for row in rows if len({*row[1:]}) > 1]
+    columns = [("Setting", "text"), *((name, "text") for name in names)]
+    return Table("Settings that differ", columns, rows, "" if rows else "None: all are the same.")
+
+
+def numbers_table(title: str, names: Sequence[str], runs: Sequence[Sequence[Row]], *, claims: bool) -> Table:
+    """The reports' numbers, each with its verdict, or the other measures: a line for each, a column for every run."""
+    found = [{_key(row): row for row in (judged(rows) if claims else _others(rows))} for rows in runs]
+    first = {key: row for of in reversed(found) for key, row in of.items()}
+    order = dict.fromkeys(key for of in found for key in of)
+    told = [("Reported", "number")] if claims else []
+    rows = [
+        (first[key].arm, first[key].metric, *([printed(first[key])] if claims else []),
+         *(_cell(of[key]) if key in of else "" for of in found))
+        for key in order
+    ]  # fmt: skip
+    columns = [("Arm", "text"), ("Measure", "code"), *told, *((name, "number") for name in names)]
+    return Table(title, columns, rows)
+
+
+def _others(rows: Sequence[Row]) -> list[Row]:
+    apart = {id(row) for row in differing(rows)}
+    return [row for row in rows if row.reported is None and id(row) not in apart]
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return row.arm, row.metric, row.reported
+
+
+def _cell(row: Row) -> str:
+    """The number with its interval, and its verdict's mark."""
+    return f"{reproduced(row)} {MARKS.get(row.verdict, '')}".strip()
+
+
+# ---- what lies between two
+
+
+def contrast_tables(names: Sequence[str], found: Sequence[Contrast]) -> tuple[Table, Table]:
+    """The numbers that differ, and those that can't be told apart."""
+    known = [one for one in found if one.ends is not None and not one.same]
+    apart = [one for one in found if one.apart]
+    equal = sum(one.same for one in found)
+    how = {True: "paired by seed", False: "Welch's, as the runs' living seeds aren't the same"}
+    kinds = " or ".join(how[paired] for paired in sorted({one.paired for one in known}, reverse=True))
+    note = f"Of {plural(len(found), 'number')} that both runs have, {equal or 'none'} {_are(equal)} equal to the bit."
+    if known:
+        out = sum(one.apart for one in known)
+        note += f" Of {plural(len(known), 'difference')} with a 95% interval ({kinds}), {out or 'none'} "
+        note += f"{'leaves' if out == 1 else 'leave'} out 0; chance alone would let some {0.05 * len(known):.1f}."
+    columns = (("Arm", "text"), ("Measure", "code"), *((name, "number") for name in names), ("Difference", "number"))
+    open_ = [one for one in found if not one.apart and not one.same]
+    return (
+        Table("Numbers that differ", columns, [_line(one) for one in apart], note),
+        Table("Numbers that can't be told apart", columns, [_line(one) for one in open_]),
+    )
+
+
+def _line(one: Contrast) -> tuple[str, ...]:
+    return one.first.arm, one.first.metric, _number(one, one.first), _number(one, one.second), _difference(one)
+
+
+def _number(one: Contrast, row: Row) -> str:
+    if not one.shared:
+        return reproduced(row)
+    return f"{row.mean:,.0f}" if row.mean is not None and row.mean.is_integer() else number(row.mean)
+
+
+def _difference(one: Contrast) -> str:
+    """The difference with its interval's half-width, where there is one."""
+    if one.ends is None:
+        return number(one.difference)
+    half = (one.ends[1] - one.ends[0]) / 2
+    if not half:
+        return number(one.difference)
+    return f"{number(one.difference)} ± {f'{half:#.2g}'.rstrip('.') if half < 99.5 else number(half)}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+# ---- the terminal
+
+
+def gallery_console(gallery: Gallery) -> RenderableType:
+    """The cards, and what differs between two runs, for 80 columns."""
+    cards = _grid(("run", "left"), ("what it is, and what was found", "left"))
+    for card in gallery.cards:
+        state = Text.assemble(card.name, "\n", (card.state, STATES.get(card.state, "")), f"\n{card.seeds}")
+        cards.add_row(state, _about(card))
+        cards.add_row("", "")
+    parts: list[RenderableType] = [cards]
+    for comparison in gallery.comparisons:
+        parts += [Text(comparison.title, "bold"), Text()]
+        parts += [part for table in comparison.shown for part in _shown(table)]
+    return Group(*parts, *(Text(f"left out: {problem}", "yellow") for problem in gallery.problems))
+
+
+def _about(card: Card) -> Text:
+    tally = ", ".join(f"{MARKS.get(verdict, '')} {count} {verdict}".strip() for verdict, count in card.tally)
+    lines = [
+        (card.title, "bold"),
+        (card.command, ""),
+        (f"on {card.device}", "dim"),
+        *((a, "bold red") for a in card.alarms),
+    ]
+    lines += [(card.conclusion, ""), (tally, ""), (card.note, "yellow")]
+    return Text("\n").join(Text(text, style) for text, style in lines if text)
+
+
+def _shown(table: Table) -> Iterable[RenderableType]:
+    """A table without a fourth run: the page has the others, side by side."""
+    if len(table.columns) > 5:
+        return [Text(f"{table.title}: on the page"), Text()]
+    shown = _grid(*((name, "right" if kind == "number" else "left") for name, kind in table.columns))
+    for row in table.rows:
+        shown.add_row(*(Text(str(cell) or NONE) for cell in row))
+    parts: list[RenderableType] = [Text(table.title, "underline"), *([shown] if table.rows else [])]
+    return [*parts, *([Text(table.note, "dim")] if table.note else []), Text()]
+
+
+def _grid(*columns: tuple[str, Any]) -> Grid:
+    shown = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for name, justify in columns:
+        shown.add_column(Text(name), justify=justify, overflow="fold")
+    return shown
+
+
+@functools.cache
+def _environment() -> Any:
+    import jinja2
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    prose = MarkdownIt("commonmark", {"html": False}).disable(["image", "link", "autolink"])  # of whoever made the run
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html"]),
+    )  # fmt: skip
+    made.filters["inline"] = lambda text: Markup(prose.renderInline(str(text)))
+    made.globals |= {"MARKS": MARKS, "NONE": NONE, "MARK": Markup(MARK), "zip": zip}
+    made.globals["style"] = Markup("\n".join(_css(name) for name in ("page.css", "index.css")))
+    return made
+
+
+def _css(name: str) -> str:
+    return Path(TEMPLATES, name).read_text("utf-8").strip()

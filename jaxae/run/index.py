@@ -1,0 +1,207 @@
+"""A gallery over run folders and results files: what each is, how those of one experiment compare, where two differ.
+
+What is damaged or foreign is a sentence each, and the rest is shown. Nothing is imported but jaxae's own studies, and
+the one that the command line names.
+"""
+
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jaxae import commands
+from jaxae.errors import UsageError
+from jaxae.files import load_json, write_whole
+from jaxae.findings import VERDICTS
+from jaxae.findings.storage import from_json
+from jaxae.report.gallery import MARK, Card, Gallery, gallery_page, thumbnail
+from jaxae.report.page import SYNTHETIC, is_synthetic
+from jaxae.report.tables import judged
+from jaxae.run import manifest
+from jaxae.run.comparing import Entry, comparisons
+from jaxae.run.cost import where
+from jaxae.run.experiment import find_experiment
+from jaxae.run.folder import in_use
+from jaxae.run.saved import read_result
+
+DEEP = 3  # folders below a named one's children in which runs are looked for
+MEND = "measure the run again: python -m jaxae report RUN"
+OWN = re.compile(r"experiments\.[a-z_]+")
+PICTURE = re.compile(r"\]\((figures/[\w.-]+\.png)\)")  # of a report.md
+
+
+def index_runs(paths: Sequence[Path], out: Path, *, given: str = "") -> Gallery:
+    """Write the gallery of these runs, results files and folders of them into the page `out`; what it shows.
+
+    `given` names the experiment of those that aren't jaxae's own. Raises UsageError where there is no run at all, and
+    where `out` is something else than such a page.
+    """
+    _refuse_other_page(out)
+    entries, problems = [], []
+    for path in runs_in(paths):
+        try:
+            entries.append(entry_of(path, given))
+        except UsageError as error:
+            problems.append(str(error))
+    if not entries:
+        raise UsageError(problems[0] if len(problems) == 1 else f"there is no run in {' '.join(map(str, paths))}")
+    entries = [entry._replace(name=name) for entry, name in zip(entries, _names(entries), strict=True)]
+    gallery = Gallery([_card(entry, out) for entry in entries], comparisons(entries), problems)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, gallery_page(gallery).encode())
+    except OSError as error:
+        raise UsageError(f"{out} can't be written ({error.strerror}); choose another --out") from None
+    return gallery
+
+
+def _refuse_other_page(out: Path) -> None:
+    try:
+        known = not out.exists() or MARK.encode() in out.read_bytes()[:4096]
+    except OSError:
+        known = False
+    if not known:
+        raise UsageError(f"{out} exists and is no page of this command; choose another --out")
+
+
+# ---- what there is
+
+
+def runs_in(paths: Sequence[Path]) -> list[Path]:
+    """The runs and files that are named, or lie in named folders, each once; what holds none, too, to be said."""
+    found = []
+    for path in paths:
+        inside = [] if _is_run(path) else _children(path)
+        found += [run for child in inside for run in _below(child, DEEP) or [child]] or [path]
+    return [*{path.resolve(): path for path in found}.values()]
+
+
+def _below(path: Path, deep: int) -> list[Path]:
+    """The run that this is, or those in it; a file, which may be a result."""
+    if _is_run(path) or path.is_file():
+        return [path]
+    return [run for child in _children(path) if child.is_dir() and deep for run in _below(child, deep - 1)]
+
+
+def _children(path: Path) -> list[Path]:
+    """The folders in a folder, and files of JSON; no hidden ones."""
+    try:
+        inside = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    except OSError:
+        return []
+    return [child for child in inside if child.is_dir() or child.suffix == ".json"]
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "manifest.json").exists()
+
+
+def entry_of(path: Path, given: str) -> Entry:
+    """A run, or result, and what today's code says of it. Raises UsageError for what is neither."""
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; name run folders, results files, or folders of them")
+    if path.is_file():
+        made, content = read_result(path)
+        return _worded(Entry(path, made), content, given)
+    made = manifest.load_manifest(path, "name the folder of one, or of several")
+    if made["status"] != "complete":
+        return Entry(path, made)
+    try:
+        return _worded(Entry(path, made), load_json(path / "findings.json", {}, MEND), given)
+    except UsageError as error:
+        return Entry(path, made, problem=str(error))
+
+
+def _worded(entry: Entry, content: Mapping[str, Any], given: str) -> Entry:
+    """With its findings, without arrays, and what is said of them; or why not."""
+    made = entry.made
+    try:
+        experiment = find_experiment(made["module"], "" if OWN.fullmatch(made["module"]) else given)
+        found = from_json(content, manifest.origin(made, experiment), entry.path)
+        return entry._replace(experiment=experiment, found=found, document=experiment.document(found))
+    except UsageError as error:
+        return entry._replace(problem=str(error))
+    except Exception as error:  # of a study's own words, whatever they miss in findings of other code
+        return entry._replace(problem=f"{entry.path} can't be said by today's code ({error!r}); {MEND}")
+
+
+def _names(entries: Sequence[Entry]) -> list[str]:
+    """What runs are called: the last part of their paths, or as much as tells them apart."""
+    paths = [entry.path.resolve() for entry in entries]
+    parts = [path.with_suffix("").parts if path.suffix == ".json" else path.parts for path in paths]
+    return [
+        next(
+            "/".join(own[-n:])
+            for n in range(1, len(own) + 1)
+            if n == len(own) or [other[-n:] for other in parts].count(own[-n:]) == 1
+        )
+        for own in parts
+    ]
+
+
+# ---- cards
+
+
+def _card(entry: Entry, out: Path) -> Card:
+    made, seeds = entry.made, entry.made["seeds"]
+    rows = judged(entry.document.rows) if entry.document else []
+    counts = Counter(row.verdict for row in rows)
+    report = _report(entry.path, made["experiment"])
+    shown = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
+    return Card(
+        entry.name, made["title"], made["command"], where(made), f"{len(seeds)} ({shown})", _state(entry),
+        conclusion=_conclusion(entry),
+        tally=[(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
+        alarms=[SYNTHETIC.partition(":")[0]] if is_synthetic(made) else [],
+        note=entry.problem or _onward(entry),
+        link=_address(report, out) if report else "",
+        picture=_picture(entry.path),
+    )  # fmt: skip
+
+
+def _state(entry: Entry) -> str:
+    """As the manifest has it; a run that no process works in any more is left."""
+    status = entry.made["status"]
+    if status == "running" and not in_use(entry.path):
+        return "left to resume"
+    return "finished" if status == "complete" else status
+
+
+def _onward(entry: Entry) -> str:
+    """The command that goes on with a run that has not finished."""
+    if _state(entry) in ("finished", "running"):
+        return ""
+    folder = shlex.quote(str(entry.path))
+    return f"go on with: {commands.here(entry.made['command'])} --resume --out {folder}"
+
+
+def _conclusion(entry: Entry) -> str:
+    """The first sentence that is said, without its bullet."""
+    lines = entry.document.conclusions.splitlines() if entry.document else []
+    return next((line.removeprefix("- ") for line in lines if line.strip()), "")
+
+
+def _report(path: Path, study: str) -> Path | None:
+    """The page of a run; of a results file its study's, where that lies beside it."""
+    page = path.with_name(f"{study}.md") if path.is_file() else path / "report.html"
+    return page if page.is_file() else None
+
+
+def _address(page: Path, out: Path) -> str:
+    """Where a page is, seen from `out`."""
+    return quote(os.path.relpath(page.resolve(), out.resolve().parent).replace(os.sep, "/"))
+
+
+def _picture(path: Path) -> bytes:
+    """The first figure of a run's report that isn't the loss curves, small; nothing where there is none that can be
+    read."""
+    try:
+        named = PICTURE.findall((path / "report.md").read_text("utf-8"))
+        first = [name for name in named if not name.endswith("/loss_curves.png")] + named
+        return thumbnail((path / first[0]).read_bytes())
+    except (OSError, IndexError, ValueError, SyntaxError):  # SyntaxError is Pillow's, of a damaged PNG
+        return b""

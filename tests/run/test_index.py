@@ -1,0 +1,102 @@
+"""The gallery over runs: every state, runs side by side, where two differ; what is damaged is a sentence each."""
+
+import json
+import re
+import shutil
+
+import pytest
+from quick import ROOT, at, perform, read
+
+from jaxae import __main__ as tool
+from jaxae.errors import UsageError
+from jaxae.run.folder import claim
+from jaxae.run.index import index_runs
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder of two runs that differ in their limit, and of what can be wrong with others."""
+    folder = tmp_path_factory.mktemp("runs")
+    perform(at(folder / "long"))
+    perform(at(folder / "short", limit=100))
+    for name, status in (("killed", "running"), ("stopped", "interrupted")):
+        shutil.copytree(folder / "long", folder / "deep" / name)
+        made = read(folder / "long", "manifest.json")
+        (folder / "deep" / name / "manifest.json").write_text(json.dumps({**made, "status": status}))
+    for name, text in (("broken", "{"), ("older", '{"format": 1}')):
+        (folder / name).mkdir()
+        (folder / name / "manifest.json").write_text(text)
+    (folder / "photos").mkdir()
+    (folder / "other.json").write_text('{"manifest": 1}')
+    return folder
+
+
+def test_every_run_is_a_card_and_what_is_none_is_a_sentence(runs, tmp_path):
+    found = index_runs([runs, runs / "long", runs / "none"], tmp_path / "page" / "index.html")
+    cards = {card.name: card for card in found.cards}
+    states = {"long": "finished", "short": "finished", "killed": "left to resume", "stopped": "interrupted"}
+    assert {name: card.state for name, card in cards.items()} == states
+    assert all(re.search(r"^go on with: .*--resume --out \S+", cards[name].note) for name in ("killed", "stopped"))
+    assert cards["long"].picture[:2] == b"\xff\xd8"
+    assert cards["long"].alarms == ["SYNTHETIC DATA"]
+    assert (tmp_path / "page" / cards["long"].link).resolve() == (runs / "long" / "report.html").resolve()
+    named = ("broken", "older", "photos", "other.json", "none")
+    assert sorted(next(name for name in named if str(runs / name) in said) for said in found.problems) == sorted(named)
+
+
+def test_a_results_file_is_said_by_its_first_sentence_and_leads_to_its_page(tmp_path):
+    (card,) = index_runs([ROOT / "experiments" / "results" / "denoise.json"], tmp_path / "index.html").cards
+    assert re.fullmatch(r"[^-].*\.", card.conclusion)
+    assert dict(card.tally)["reproduced"] > 5
+    assert card.link.endswith("/results/denoise.md")
+
+
+def test_a_run_that_is_worked_in_is_running(runs, tmp_path):
+    with claim(runs / "deep" / "killed", fresh=False):
+        found = index_runs([runs / "deep"], tmp_path / "index.html")
+    assert [card.state for card in found.cards] == ["running", "interrupted"]
+
+
+def test_two_runs_are_compared_by_settings_and_numbers(runs, tmp_path, capsys):
+    tool.main(["index", str(runs / "long"), str(runs / "short"), "--out", str(tmp_path / "index.html")])
+    assert "Settings that differ" in capsys.readouterr().out
+    (comparison,) = index_runs([runs / "long", runs / "short"], tmp_path / "index.html").comparisons
+    settings, apart = comparison.shown
+    assert ("--limit", "200", "100") in settings.rows
+    assert {row[0] for row in settings.rows} - {"commit"} == {"--limit", "data, mnist train"}
+    assert "paired by seed" in apart.note
+    assert comparison.folded[1].columns[-2:] == [("long", "number"), ("short", "number")]
+    (same,) = index_runs([runs / "long", shutil.copytree(runs / "long", tmp_path / "b")], tmp_path / "x").comparisons
+    assert (same.shown[0].rows, same.shown[1].rows, same.folded[0].rows) == ([], [], [])
+
+
+def test_the_page_is_one_file_and_takes_nothing_for_markup(runs, tmp_path):
+    folder = shutil.copytree(runs / "long", tmp_path / "<b>run")
+    made = {**read(folder, "manifest.json"), "title": "<script>alert(1)</script>"}
+    (folder / "manifest.json").write_text(json.dumps(made))
+    index_runs([folder], tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert "<script" not in text
+    assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text) == ["%3Cb%3Erun/report.html"]
+
+
+def test_nothing_but_such_a_page_is_written_over(runs, tmp_path):
+    page = tmp_path / "index.html"
+    for _ in range(2):
+        index_runs([runs / "long"], page)
+    page.write_text("<p>mine</p>")
+    with pytest.raises(UsageError, match="exists and is no page of this command; choose another --out"):
+        index_runs([runs / "long"], page)
+    with pytest.raises(UsageError, match="photos holds no run; name the folder of one, or of several"):
+        index_runs([runs / "photos"], tmp_path / "new.html")
+
+
+def test_damaged_findings_and_pictures_leave_the_card(runs, tmp_path):
+    folder = shutil.copytree(runs / "long", tmp_path / "run")
+    content = read(folder, "findings.json")
+    (folder / "findings.json").write_text(json.dumps({**content, "facts": {"changed": 1}}))
+    for path in (folder / "figures").glob("*.png"):
+        path.write_bytes(path.read_bytes()[:200])
+    (card,) = index_runs([folder], tmp_path / "index.html").cards
+    assert "is not what was written, by its SHA-256" in card.note
+    assert (card.state, card.picture, card.conclusion) == ("finished", b"", "")
