@@ -14,6 +14,7 @@ from experiments import digit_classifier
 from experiments.digit_addition.method import FINAL, FRACTIONS, ROWS, class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
 from experiments.digit_addition.surviving import variances
+from jaxae.report.explorer import gathered
 from jaxae.train.curves import rise
 from jaxae.train.trained import told_apart
 from jaxae.transforms import addends
@@ -54,7 +55,8 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
             fractions["by_seed"],
         ),
         arrays=ae.results.combined(
-            {"": targets}, reading.shown_pairs(arms, tested, judge), fractions["arrays"]
+            {"": targets}, reading.shown_pairs(arms, tested, judge), fractions["arrays"],
+            gathered(by_worth(arms), test),
         ),
         scores={name: found["scores"] for name, found in sums.items()},
     )  # fmt: skip
@@ -64,6 +66,12 @@ def compared(arms: Container[str]) -> list[tuple[str, str]]:
     """The pairs of arms that are there and compared: models, and at each row of the table the pairs of numbers."""
     by_row = [(f"{first} {row}", f"{second} {row}") for row in ROWS for first, second in BY_ROW]
     return [pair for pair in (*COMPARED, *by_row) if all(arm in arms for arm in pair)]
+
+
+def by_worth(trained: Mapping[str, ae.Trained]) -> list[ae.Trained]:
+    """All arms, the report's three models first, the last of them before all."""
+    first = [name for name in reversed(FRACTIONS) if name in trained]
+    return [trained[name] for name in [*first, *(name for name in trained if name not in first)]]
 
 
 # ---- training

@@ -14,6 +14,7 @@ from experiments.digit_addition.measures import ACTIVE, RISE, SHARE, UNITS
 from experiments.digit_addition.method import FRACTIONS, ROWS, VALIDATION, all_settings, claims
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES
 from jaxae.report import numbers
+from jaxae.report.explorer import explorer_sections
 
 CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nines
     "vae": "balanced pairs and ValueToLatent", "vae natural": "ValueToLatent alone",
@@ -56,7 +57,8 @@ def say(found: ae.Findings) -> ae.Document:
         *cause_tables(found), *ways_tables(found), *words.statements,
     ]  # fmt: skip
     drawn = {**pictures.figures(found), **nines.figures(found)} if found.arrays else {}
-    return ae.Document(words.conclusions, rows, tuple(tables), drawn, words.notes, words.line)
+    sections = explorer_sections(found, first=models[-1] if models else "")
+    return ae.Document(words.conclusions, rows, tuple(tables), drawn, words.notes, words.line, sections=sections)
 
 
 def tested(found: ae.Findings) -> int:
