@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.benchmark import config, contents, jax_arms, parts, pictures, ratios, run, table
+from experiments.benchmark import config, contents, jax_arms, parts, pictures, ratios, run, streaming, table
 from experiments.benchmark.config import Config
 from jaxae import keys
 from jaxae.errors import UsageError
@@ -239,3 +240,13 @@ def test_torchs_side_trains_the_same_thing(exchanged):
             assert found["flop_per_image"] == 2 * (3 * 466_944 - 784 * 256)  # products but that with the input's slope
         else:
             assert found["images_per_second"] > 0
+
+
+def test_reading_images_is_held_against_images_on_the_device(capsys):
+    def answers(ask, arm, batch, stream=False):
+        return {"images_per_second": 90.0 if stream else 100.0}
+
+    sides: Any = SimpleNamespace(jaxae=answers)
+    (row,) = streaming.measure(streaming.Config(arms=("conv",), repeats=2), sides)
+    assert (row["ratio"], row["ratio_range"], row["batch"]) == (0.9, [0.9, 0.9], 10)
+    assert "conv, batch 10: 100 resident and 90 streamed images per second, 0.90" in capsys.readouterr().out

@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from quick import EXPERIMENT, ROOT, at
@@ -13,6 +15,7 @@ from quick import EXPERIMENT, ROOT, at
 from jaxae.errors import UsageError
 from jaxae.run.flags import Flags
 from jaxae.run.run import Run
+from jaxae.run.training import choose_lanes
 
 SAME = ("history.json", "results.json", "findings.json", "scores.npz")
 MOST = 240  # seconds within which every process must have ended
@@ -89,3 +92,9 @@ def test_a_process_that_finds_no_others_says_so(given, words, tmp_path):
     assert words in said
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_more_devices_than_there_can_be_are_refused(tmp_path):
+    run: Any = SimpleNamespace(config=at(tmp_path / "run", devices=4096))
+    with pytest.raises(UsageError, match=r"--devices is 4096 and there can be \d+ here; ask for fewer"):
+        choose_lanes(run, EXPERIMENT.arms(run.config)[0].study, 2)
