@@ -3,11 +3,13 @@
     python -m experiments.soak --minutes 20
 
 Every round must give the bits of the first. Printed are memory, open files and threads: what a process keeps of a round
-shows as a rise. Linux tells them; the digits are the embedded ones.
+shows as a rise. Memory is what the system has given, and what of it is in use: an allocator keeps what is free in
+pieces, more of it with every round, and that is no leak. Linux tells them; the digits are the embedded ones.
 """
 
 import argparse
 import contextlib
+import ctypes
 import gc
 import io
 import os
@@ -32,15 +34,22 @@ from jaxae.run.steps import perform, report_again
 RUN = Config(arms=("fc",), targets=("standardised",), source="synthetic", limit=200, epochs=2, seeds=1, quiet=True)
 
 
+class Books(ctypes.Structure):
+    """What `mallinfo2` of GNU's C library returns, bytes and counts."""
+
+    _fields_ = [("numbers", ctypes.c_size_t * 10)]
+
+
 class Kept(NamedTuple):
-    """What the process holds."""
+    """What the process holds; `used` by the books of the C library, NaN where that isn't GNU's."""
 
     megabytes: float
+    used: float
     files: int
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.megabytes:.0f} MB, {self.files} open files, {self.threads} threads"
+        return f"{self.megabytes:.0f} MB ({self.used:.0f} in use), {self.files} open files, {self.threads} threads"
 
 
 def kept() -> Kept:
@@ -49,7 +58,17 @@ def kept() -> Kept:
     own = Path("/proc/self")
     pages = int((own / "statm").read_text().split()[1])
     files, threads = (len(os.listdir(own / name)) for name in ("fd", "task"))
-    return Kept(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, files, threads)
+    return Kept(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, used(), files, threads)
+
+
+def used() -> float:
+    """Megabytes that were asked for and not given back, as `mallinfo2` tells."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        return float("nan")
+    library.mallinfo2.restype = Books
+    numbers = library.mallinfo2().numbers
+    return (numbers[4] + numbers[7]) / 1e6  # hblkhd, in mappings of their own, and uordblks
 
 
 def round_of(folder: Path) -> bytes:

@@ -13,7 +13,7 @@ from jaxae.transforms import to_unit
 
 
 @of_first()
-def encode(model: nn.Module, variables: Mapping[str, Any], image: jax.Array) -> jax.Array:
+def encode(model: nn.Module, variables: Mapping[str, Any], image: Any) -> jax.Array:
     """The codes of stored images: uint8[n, h, w, c] -> f32[n, d], by an autoencoder of images in [0, 1]."""
     return model.apply(variables, to_unit(image), method="encode")  # pyright: ignore[reportReturnType]
 

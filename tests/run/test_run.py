@@ -209,10 +209,10 @@ def test_a_process_stopped_twice_resumes_to_the_bits_of_one_never_stopped(whole,
     assert ae.results.same_findings(*(load_result(path).findings for path in (folder, tmp_path / "stopped")))
 
 
-def test_a_second_ctrl_c_while_the_report_is_drawn_says_what_draws_it(tmp_path, monkeypatch):
+def test_ctrl_c_after_a_signal_while_the_report_is_drawn_says_what_draws_it(tmp_path, monkeypatch):
     def drawn(*_):
-        for _ in range(2):  # the first waits for the report
-            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)  # which waits for the report
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(steps, "write_pages", drawn)
     with pytest.raises(Interrupted, match=r"go on with: .* -m jaxae report .*run$"):
