@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from html import escape
 
 from experiments.tables.counts import Said, numbers_of
-from jaxae.findings import NOT_COMPARABLE, Row
+from jaxae.findings import DIFFERS, INCONCLUSIVE, NOT_COMPARABLE, REPRODUCED, Row
 from jaxae.findings.scales import on_scale
 from jaxae.report.numbers import printed
 
 LABEL, WIDTH, STEP, TOP = 430, 860, 21, 44  # pixels: of the names, of all, of a line, above the first
 MIDDLE, UNIT, MOST = (LABEL + WIDTH) / 2, 56, 3.2  # of the bars; half a bar's length; the farthest dot, in halves
+SHOWN = REPRODUCED, INCONCLUSIVE, DIFFERS  # told in a legend
 STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
 .head { font-weight: 600; } .soft { fill: #59636e; } .band { fill: #c8d3dd; } .axis { stroke: #8c959f; }
 .reproduced { fill: #116329; } .differs { fill: #a40e26; }
-.explained { fill: #0550ae; } .inconclusive { fill: #7d4e00; }
+.explained { fill: #0550ae; } .inconclusive { fill: none; stroke: #7d4e00; stroke-width: 2; }
 @media (prefers-color-scheme: dark) { text { fill: #e6e9ed; } .soft { fill: #9aa4af; } .band { fill: #3b4652; }
 .reproduced { fill: #7ee2a0; } .differs { fill: #ffa7a1; }
-.explained { fill: #8cc7ff; } .inconclusive { fill: #ecc56a; } }"""
+.explained { fill: #8cc7ff; } .inconclusive { fill: none; stroke: #ecc56a; } }"""
 
 
 def picture(results: Sequence[Said]) -> str:
@@ -31,7 +32,8 @@ def picture(results: Sequence[Said]) -> str:
         *(_line(report, row, TOP + STEP * place) for place, (report, row) in enumerate(rows)),
         f'<path class="axis" stroke-dasharray="2 3" d="M{MIDDLE:g} {TOP - 16} V{height - 32}"/>',
         f'<text class="soft" x="{MIDDLE:g}" y="{height - 12}" text-anchor="middle">'
-        "bar: 95% of our single runs; mark: the report</text>",
+        "bar: 95% of our single runs; mark: the report's number</text>",
+        *(_key(verdict, 12 + 130 * place, height - 16) for place, verdict in enumerate(SHOWN)),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -44,18 +46,29 @@ def _shown(row: Row) -> bool:
 
 
 def _line(report: str, row: Row, y: int) -> str:
-    """A number's name, its bar and its mark: a dot, or an arrow where it lies far outside."""
+    """A number's name, its bar and its mark."""
     assert row.pi95 is not None and row.reported is not None
     low, high, number = (float(on_scale(value, row.scale)) for value in (*row.pi95, row.reported))
     place = (number - (low + high) / 2) / ((high - low) / 2)
     at = MIDDLE + UNIT * max(-MOST, min(MOST, place))
     name = f"{row.arm}, {row.metric.replace('/', ' ')}"
-    mark = f'<circle class="{row.verdict}" cx="{at:.1f}" cy="{y - 4}" r="4.5"/>'
-    if abs(place) > MOST:
-        tip = 9 if place > 0 else -9
-        mark = f'<path class="{row.verdict}" d="M{at:.1f} {y - 10} l{tip} 6 l{-tip} 6 z"/>'
+    far = 0 if abs(place) <= MOST else 1 if place > 0 else -1
+    mark = _mark(row.verdict, at, y - 4, far)
     return (
         f'<text x="0" y="{y}"><tspan class="soft">{escape(report)}</tspan> {escape(name)}</text>'
         f'<text class="soft" x="{LABEL - 12}" y="{y}" text-anchor="end">{escape(printed(row))}</text>'
         f'<rect class="band" x="{MIDDLE - UNIT:g}" y="{y - 9}" width="{2 * UNIT}" height="10" rx="2"/>{mark}'
     )
+
+
+def _mark(verdict: str, x: float, y: float, far: int = 0) -> str:
+    """A dot, a ring where nothing is decided, a diamond where it differs; an arrow where it lies far out."""
+    if far:
+        return f'<path class="{verdict}" d="M{x:.1f} {y - 6} l{9 * far} 6 l{-9 * far} 6 z"/>'
+    if verdict == DIFFERS:
+        return f'<path class="{verdict}" d="M{x:.1f} {y - 6:g} l6 6 l-6 6 l-6 -6 z"/>'
+    return f'<circle class="{verdict}" cx="{x:.1f}" cy="{y:g}" r="4.5"/>'
+
+
+def _key(verdict: str, x: int, y: int) -> str:
+    return f'{_mark(verdict, x, y)}<text class="soft" x="{x + 12}" y="{y + 4}">{verdict}</text>'

@@ -4,6 +4,7 @@ The page is one file: pictures are in it, and it takes nothing from elsewhere. L
 """
 
 import functools
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
@@ -99,7 +100,7 @@ def settings_table(names: Sequence[str], settings: Sequence[Mapping[str, str]]) 
     every = dict.fromkeys(setting for of in settings for setting in of)
     rows = [(setting, *(of.get(setting, "") for of in settings)) for setting in every]
     rows = [row for row in rows if len({*row[1:]}) > 1]
-    columns = [("Setting", "text"), *((name, "text") for name in names)]
+    columns = [("Setting", "code"), *((name, "text") for name in names)]
     return Table("Settings that differ", columns, rows, "" if rows else "None: all are the same.")
 
 
@@ -166,13 +167,16 @@ def _number(one: Contrast, row: Row) -> str:
 
 
 def _difference(one: Contrast) -> str:
-    """The difference with its interval's half-width, where there is one."""
-    if one.ends is None:
-        return number(one.difference)
-    half = (one.ends[1] - one.ends[0]) / 2
+    """The difference, and its interval's half-width where there is one, to the uncertainty: one digit of that, or two
+    of what begins with 1 or 2."""
+    half = (one.ends[1] - one.ends[0]) / 2 if one.ends else 0.0
     if not half:
         return number(one.difference)
-    return f"{number(one.difference)} ± {f'{half:#.2g}'.rstrip('.') if half < 99.5 else number(half)}"
+    power = math.floor(math.log10(half))
+    places = (1 if half / 10**power < 3 else 0) - power
+    if not 0 <= places <= 6:
+        return f"{number(one.difference)} ± {half:.0e}"
+    return f"{one.difference:,.{places}f} ± {half:,.{places}f}"
 
 
 def _are(count: int) -> str:
