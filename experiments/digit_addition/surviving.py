@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxae.findings.statistics import LEVEL
+
 ONE = 0.5  # active units, mean over seeds, from which a code is said to hold something
 
 
@@ -56,22 +58,28 @@ def ranked_alike(predictions: Sequence[Prediction]) -> tuple[float, tuple[float,
     By Fisher's transform with the deviation of Bonett and Wright (2000). None for fewer than four rows, and where one
     of the two is the same in all of them.
     """
-    from scipy.stats import spearmanr
+    from scipy.special import ndtri
 
-    expected, seen = ([each.surviving for each in predictions], [each.active.mean() for each in predictions])
+    expected, seen = [each.surviving for each in predictions], [each.active.mean() for each in predictions]
     if len(predictions) < 4 or len({*expected}) < 2 or len({*seen}) < 2:
         return None
-    found = float(spearmanr(expected, seen).statistic)
+    found = spearman(expected, seen)
     centre = math.atanh(min(max(found, -1 + 1e-9), 1 - 1e-9))
-    half = 1.959964 * math.sqrt((1 + found**2 / 2) / (len(predictions) - 3))
+    half = float(ndtri((1 + LEVEL) / 2)) * math.sqrt((1 + found**2 / 2) / (len(predictions) - 3))
     return found, (math.tanh(centre - half), math.tanh(centre + half))
 
 
 def by_seed(predictions: Sequence[Prediction]) -> list[float]:
     """The same correlation of each seed alone, where all rows have the same ones; empty where there is none to tell."""
-    from scipy.stats import spearmanr
-
     expected, seen = [each.surviving for each in predictions], [each.active for each in predictions]
     if len({len(values) for values in seen}) != 1 or len({*expected}) < 2:
         return []
-    return [float(spearmanr(expected, seed).statistic) for seed in zip(*seen, strict=True) if len({*seed}) > 1]
+    return [spearman(expected, seed) for seed in zip(*seen, strict=True) if len({*seed}) > 1]
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """The rank correlation of two lists, neither of which is all the same."""
+    from scipy.stats import spearmanr
+
+    found: Any = spearmanr(one, other)
+    return float(found.statistic)

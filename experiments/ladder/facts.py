@@ -29,7 +29,7 @@ def measure(data_dir: Path | None) -> dict[str, Any]:
     kinds = {"balanced": ways.BALANCED, "natural": ways.NATURAL}
     return {
         "data": [describe_data(f"mnist {split}", data) for split, data in sets.items()],
-        "entropy": {split: entropy(data.image) for split, data in sets.items()},
+        "entropy": {split: entropy(np.asarray(data.image)) for split, data in sets.items()},
         "variances": {kind: variances(mean, drawn[way]["a + b"]).tolist() for kind, way in kinds.items()},
     }
 

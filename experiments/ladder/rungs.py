@@ -64,7 +64,7 @@ def ends_as_reported(start: str) -> Callable[[ae.Findings], Any]:
     def value(found: ae.Findings) -> np.ndarray:
         settings = all_settings(found.config)
         rows = [arm for arm in settings if arm.startswith(start) and arm in found.measures]
-        hits = [found.measures[arm][f"outcome/{settings[arm].outcome}"] for arm in rows]
+        hits = np.stack([found.measures[arm][f"outcome/{settings[arm].outcome}"] for arm in rows])
         living = np.stack([found.living(arm) for arm in rows])
         return 100 * (hits * living).sum(0) / living.sum(0)
 
