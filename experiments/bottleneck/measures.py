@@ -46,7 +46,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         arrays=ae.results.combined(
             {"": {"digits": test.image[per_class(test.image, test.label, 2)]}},
             pictures(trained, test, per_class(test.image, test.label, 2)),
-            {shown.name: details(shown, test, config.noise, judge)},
+            {shown.name: details(shown, test, config.noise, judge) | best_to_worst(shown, test)},
             explored(trained, shown, test),
         ),
         scores=denoised["scores"],
@@ -70,6 +70,7 @@ def measure_own(run: ae.Run, trained: Mapping[str, ae.Trained], images: Any, tes
             {"": {"digits": np.asarray(test.image)[index]}},
             pictures(trained, test, index),
             {shown.name: code_units(shown, test, 0) | denoised_digits(shown, test, noise, index)},
+            {shown.name: best_to_worst(shown, test)},
             explored(trained, shown, test),
         ),
         scores=denoised["scores"],
@@ -117,6 +118,14 @@ def pictures(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Step 4: these test images as every arm's first seed rebuilds them."""
     return {name: {"reconstructions": np.asarray(arm.sample(test, index)[0].image)} for name, arm in trained.items()}
+
+
+def best_to_worst(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
+    """Test images from the best PSNR of the seed that is shown to the worst, and what it makes of them."""
+    scores = np.asarray(arm.scores["psnr"])[arm.shown]
+    index = ae.plots.best_to_worst(scores)
+    outputs, _ = arm.sample(test, index, lane=arm.shown)
+    return ae.plots.ranked(scores[index], original=np.asarray(test.image)[index], output=outputs.image)
 
 
 def code_units(arm: ae.Trained, test: ae.data.Dataset, place: int) -> dict[str, np.ndarray]:

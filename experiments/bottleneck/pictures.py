@@ -20,6 +20,7 @@ def figures(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, 
     drawn |= {"reconstructions": reconstructions(found, sizes), "code_units": code_units(found, shown)}
     drawn |= {f"denoising_{metric.lower()}": noise_curves(found, sizes, shown, metric) for metric in METRICS}
     drawn["denoising"] = denoised(found, shown)
+    drawn |= ae.plots.ranked_figure(found, "PSNR", "dB")
     if own_images.is_own(found.config):
         return drawn
     return drawn | {

@@ -37,7 +37,8 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         facts={"images": [len(once), len(epoch), len(test)]},
         by_seed={name: {"logged": log} for name, log in logs.items()},
         arrays={"": {"images": test.image[:SHOWN]}, **{
-            name: pictures(done, used[name], test) for name, done in trained.items()
+            name: pictures(done, used[name], test) | best_to_worst(done, used[name], test)
+            for name, done in trained.items()
         }},
     )  # fmt: skip
 
@@ -106,7 +107,24 @@ def changed(arms: Mapping[str, object], base: str) -> list[str]:
 
 def pictures(done: ae.Trained, recipe: Recipe, test: ae.data.Dataset) -> dict[str, np.ndarray]:
     """What the first seed is given of the first ten test images and what it makes of them, in [0, 1], and PSNRs."""
-    outputs, batch = done.sample(images(recipe, test.image), np.arange(min(SHOWN, len(test))))
+    return seen(done, recipe, test, np.arange(min(SHOWN, len(test))), 0)
+
+
+def best_to_worst(done: ae.Trained, recipe: Recipe, test: ae.data.Dataset) -> dict[str, np.ndarray]:
+    """Test images from the best PSNR of the shown seed to the worst, with noise drawn anew; of the report's arms."""
+    if recipe.name not in ARMS.values():
+        return {}
+    index = ae.plots.best_to_worst(np.asarray(done.scores["psnr"])[done.shown])
+    found = seen(done, recipe, test, index, done.shown)
+    given = {} if recipe.name == ARMS["ae"] else {"input": found["input"]}
+    return ae.plots.ranked(found["output psnr"], original=test.image[index], output=found["output"], **given)
+
+
+def seen(
+    done: ae.Trained, recipe: Recipe, test: ae.data.Dataset, index: np.ndarray, lane: int
+) -> dict[str, np.ndarray]:
+    """What a seed is given of these test images and what it makes of them, in [0, 1], and PSNRs."""
+    outputs, batch = done.sample(images(recipe, test.image), index, lane=lane)
     target, found = signed_to_unit(batch.target), {}
     for name, image in (("input", batch.inputs), ("output", outputs.image)):
         unit = signed_to_unit(image)

@@ -18,6 +18,7 @@ def figures(found: ae.Findings, base: str) -> dict[str, Any]:
     drawn: dict[str, Any] = {}
     if reported:
         drawn |= {"logged_losses": logged(found, reported), "test_images": pictures(found, reported)}
+    drawn |= ae.plots.ranked_figure(found, "PSNR", "dB")
     for metric, words in (("psnr", "PSNR, dB"), ("ssim", "SSIM")):
         if denoisers:
             drawn[f"gains_{metric}"] = gains(found, denoisers, metric, words)

@@ -41,6 +41,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         arrays=ae.results.combined(
             {"": {"digits": digits[shown], "labels": label}},
             {name: reconstructions(arm, digits, shown) for name, arm in trained.items()},
+            {name: best_to_worst(trained[name], digits) for name in two_numbers(trained)},
             {name: code_space(trained[name], digits) for name in two_numbers(trained)},
             gathered(by_worth(trained), test),
         ),
@@ -121,6 +122,14 @@ def reconstructions(arm: ae.Trained, images: np.ndarray, index: np.ndarray) -> d
     outputs, batch = arm.sample(images, index, lane=arm.shown)
     values = errors(outputs, batch)["rmse per image"]
     return {"reconstructions": np.asarray(outputs.image), "reconstructions, RMSE": np.asarray(values)}
+
+
+def best_to_worst(arm: ae.Trained, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Test images from the best PSNR of the seed that is shown to the worst, and what it makes of them."""
+    scores = -20 * np.log10(np.asarray(arm.scores["rmse per image"], np.float64)[arm.shown])
+    index = ae.plots.best_to_worst(scores)
+    outputs, _ = arm.sample(images, index, lane=arm.shown)
+    return ae.plots.ranked(scores[index], original=images[index], output=outputs.image)
 
 
 def two_numbers(names: Collection[str]) -> list[str]:

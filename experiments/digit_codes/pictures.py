@@ -17,6 +17,7 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     """All of them."""
     drawn: dict[str, Any] = {f"curves_{name}": curves(found, name) for name in NAMES}
     drawn["reconstructions"] = reconstructions(found)
+    drawn |= ae.plots.ranked_figure(found, "PSNR", "dB")
     for arm in two_numbers(found.measures):
         loss = arm.split()[2]
         drawn |= {f"codes_{loss}": codes(found, arm), f"codes_{loss}_decoded": decoded(found, arm)}

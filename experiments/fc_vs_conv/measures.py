@@ -36,7 +36,10 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         facts={"floors": floors, "author": losses_of(authors(run), test)},
         arrays={
             "": {"digits": test.image[shown]},
-            **{name: {"reconstructions": pictures(arm, test, shown)} for name, arm in trained.items()},
+            **{
+                name: {"reconstructions": pictures(arm, test, shown), **best_to_worst(arm, test)}
+                for name, arm in trained.items()
+            },
         },
     )
 
@@ -70,3 +73,10 @@ def not_below(arm: ae.Trained, rival: ae.Trained) -> dict[str, np.ndarray]:
 def pictures(arm: ae.Trained, test: ae.data.Dataset, index: np.ndarray) -> np.ndarray:
     """What the seed that is shown makes of these digits, f32[n, 28, 28, 1]."""
     return np.asarray(arm.sample(test, index, lane=arm.shown)[0].image)
+
+
+def best_to_worst(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
+    """Test digits from the best PSNR of the seed that is shown to the worst, and what it makes of them."""
+    scores = np.asarray(arm.scores["psnr"])[arm.shown]
+    index = ae.plots.best_to_worst(scores)
+    return ae.plots.ranked(scores[index], original=test.image[index], output=pictures(arm, test, index))

@@ -85,8 +85,9 @@ def life(found: ae.Findings, arm: str) -> dict[str, Any]:
 
 
 def figures(found: ae.Findings) -> Mapping[str, Any]:
-    """The report's curves, less what no sigmoid can pass, and its 20 reconstructions."""
-    return {"loss_above_floor": loss_above_floor(found), "reconstructions": reconstructions(found)}
+    """The report's curves, less what no sigmoid can pass, its 20 reconstructions, digits from the best to the worst."""
+    ranked = ae.plots.ranked_figure(found, "PSNR", "dB")
+    return {"loss_above_floor": loss_above_floor(found), "reconstructions": reconstructions(found), **ranked}
 
 
 def loss_above_floor(found: ae.Findings) -> Curves:

@@ -53,7 +53,10 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         by_seed={
             name: {f"steps/{part}": done.train[part] for part in ("both", *IMAGES)} for name, done in trained.items()
         },
-        arrays={name: pictures(done, test, sample[done.shown][:SHOWN]) for name, done in trained.items()},
+        arrays={
+            name: pictures(done, test, sample[done.shown][:SHOWN]) | best_to_worst(done, test)
+            for name, done in trained.items()
+        },
     )
 
 
@@ -158,3 +161,11 @@ def pictures(done: ae.Trained, test: ae.data.Pairs, index: np.ndarray) -> dict[s
         for name, image in made.items()
     }
     return unit | score
+
+
+def best_to_worst(done: ae.Trained, test: ae.data.Pairs) -> dict[str, np.ndarray]:
+    """Photos from the best PSNR of the seed that is shown to the worst, and the means that they were in."""
+    index = ae.plots.best_to_worst(np.asarray(done.scores["photo, clipped psnr"])[done.shown])
+    seen = pictures(done, test, index)
+    images = {"original": seen["true photo"], "input": seen["mean"], "output": seen["photo"]}
+    return ae.plots.ranked(seen["photo psnr"], **images)

@@ -19,6 +19,7 @@ def figures(found: ae.Findings, arms: Sequence[str]) -> dict[str, Any]:
     drawn: dict[str, Any] = {"sample": triples(found, arms[0]), "losses": curves(found, arms)}
     drawn |= {f"unmixed_{number}": unmixed(found, arm) for number, arm in enumerate(arms)}
     drawn["errors"] = errors(found, arms[0])
+    drawn |= ae.plots.ranked_figure(found, "PSNR of the photo", "dB")
     return drawn | ({"arms": side_by_side(found, arms)} if len(arms) > 1 else {})
 
 

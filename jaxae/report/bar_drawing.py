@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from jaxae.report.canvas import legend, single, spread_entry, within
+from jaxae.report.bands import one_by_one, within
+from jaxae.report.canvas import legend, single, spread_entry
 from jaxae.report.figures import Bars, Histogram, Scatter
-from jaxae.report.look import CLASSES, INK, PALETTE, colour_of
+from jaxae.report.look import CLASSES, HATCHES, INK, PALETTE, STYLES, colour_of
 
 
 def draw_histogram(data: Histogram, titled: bool) -> Figure:
@@ -20,8 +21,9 @@ def draw_histogram(data: Histogram, titled: bool) -> Figure:
     for i, (label, array) in enumerate(values):
         colour, counts = PALETTE[i % len(PALETTE)], np.histogram(array, edges)[0]
         ax.stairs(counts, edges, fill=True, color=colour, alpha=0.22)
-        ax.stairs(counts, edges, color=colour, linewidth=1.5)
-        entries[label] = Patch(facecolor=colour, alpha=0.6)
+        style = STYLES[i % len(STYLES)]
+        ax.stairs(counts, edges, color=colour, linewidth=1.5, linestyle=style)
+        entries[label] = Patch(facecolor=(colour, 0.22), edgecolor=colour, linewidth=1.5, linestyle=style)
     legend(figure, entries if len(entries) > 1 else {})
     return figure
 
@@ -34,10 +36,14 @@ def draw_bars(data: Bars, titled: bool) -> Figure:
     for i, (label, array) in enumerate(data.groups):
         values = np.atleast_2d(np.asarray(array, float))
         mean, low, high = within(data.within, values)
-        error = np.nan_to_num([mean - low, high - mean]) if len(values) > 1 else None
+        error = None if len(values) == 1 or one_by_one(values) else np.nan_to_num([mean - low, high - mean])
         colour = colour_of(data.colours[i] if data.colours else i)
         look = {"color": colour, "ecolor": INK, "capsize": 2, "error_kw": {"linewidth": 0.9}}
-        entries[label] = ax.bar(at + (i - (len(data.groups) - 1) / 2) * width, mean, width * 0.92, yerr=error, **look)
+        look |= {"hatch": HATCHES[i % len(HATCHES)], "edgecolor": "white", "linewidth": 0}
+        place = at + (i - (len(data.groups) - 1) / 2) * width
+        entries[label] = ax.bar(place, mean, width * 0.92, yerr=error, **look)
+        if one_by_one(values):
+            ax.plot(place, values.T, ".", color=INK, markersize=5)
     ax.set_xticks(at, data.categories)
     ax.grid(False, axis="x")
     bar = Line2D([], [], color=INK, marker="|", linestyle="")

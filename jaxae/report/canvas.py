@@ -7,9 +7,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 
 from jaxae.findings.statistics import interval_by_point
+from jaxae.report.bands import one_by_one
 from jaxae.report.look import DPI, INK
 
 
@@ -29,13 +31,6 @@ def single(data: Any, titled: bool, width: float = 8.0, height: float = 3.9) -> 
     ax = figure.subplots()
     ax.set(xlabel=data.xlabel, ylabel=data.ylabel)
     return figure, ax
-
-
-def within(bounds: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean float[n] of float[seeds, n] and the ends of its interval, cut where no value can be."""
-    mean, low, high = interval_by_point(values)
-    least, most = bounds or (-np.inf, np.inf)
-    return mean, np.maximum(low, least), np.minimum(high, most)
 
 
 def legend(figure: Figure, entries: dict[str, Any]) -> None:
@@ -60,13 +55,15 @@ def legend_columns(labels: list[str], width: float) -> int:
 
 def spread_entry(values: list[Any], bounds: Any, look: Any, floored: bool = False) -> dict[str, Any]:
     """The legend's word for the intervals of float[seeds, n], where there are any; `floored` by a log axis."""
-    values = [np.asarray(array, float) for array in values if np.ndim(array) == 2 and len(array) > 1]
+    arrays = [np.asarray(array, float) for array in values if np.ndim(array) == 2 and len(array) > 1]
+    few, values = ([array for array in arrays if one_by_one(array) == alone] for alone in (True, False))
+    apart = {f"{seeds_of(few)}, one by one": Line2D([], [], color=INK, marker=".", linestyle="")} if few else {}
     if not values:
-        return {}
+        return apart
     least, most = bounds or (-np.inf, np.inf)
     cut = any((low < least).any() or (high > most).any() for _, low, high in map(interval_by_point, values))
     words = f", cut at {least:g} and {most:g}" * cut + ", cut at the lower end of the axis" * floored
-    return {f"95% interval of the mean, {seeds_of(values)}{words}": look}
+    return {f"95% interval of the mean, {seeds_of(values)}{words}": look} | apart
 
 
 def seeds_of(values: Any) -> str:

@@ -12,7 +12,7 @@ from jaxae.findings import Departure, Row
 from jaxae.report.document import Document
 from jaxae.report.numbers import number, printed, reproduced, without
 from jaxae.report.page import MARKS, SYNTHETIC, is_synthetic
-from jaxae.report.tables import claimed
+from jaxae.report.tables import claimed, shown_verdict
 
 COLOURS = {
     "reproduced": "green",
@@ -37,10 +37,14 @@ def _claims(rows: Sequence[Row]) -> list[RenderableType]:
     columns = ("arm", "left"), ("measure", "left"), ("reported", "right"), ("reproduced", "right"), ("verdict", "left")
     cells = [
         (row.arm, _measure(row), number(row.reported) if not row.exact else printed(row), reproduced(row),
-         Text(f"{MARKS.get(row.verdict, '')} {row.verdict}".strip(), COLOURS.get(row.verdict, "")))
+         _verdict(shown_verdict(row)))
         for row in sorted(claimed(rows), key=lambda row: not row.primary)
     ]  # fmt: skip
     return _table(columns, cells)
+
+
+def _verdict(verdict: str) -> Text:
+    return Text(f"{MARKS.get(verdict, '')} {verdict}".strip(), COLOURS.get(verdict, ""))
 
 
 def _others(rows: Sequence[Row]) -> list[RenderableType]:

@@ -10,9 +10,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from jaxae.findings.statistics import interval_by_point
-from jaxae.report.canvas import canvas, legend, spread_entry, within
+from jaxae.report.bands import one_by_one, within
+from jaxae.report.canvas import canvas, legend, spread_entry
 from jaxae.report.figures import Curves, Line, Mark
-from jaxae.report.look import DASHES, INK, LOG_TICKS, MUTED, POINTS, colour_of
+from jaxae.report.look import DASHES, INK, LOG_TICKS, MARKERS, MUTED, POINTS, colour_of
 
 
 def draw_curves(data: Curves, titled: bool) -> Figure:
@@ -105,19 +106,29 @@ def decades(data: Curves) -> float:
 
 
 def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
-    """The mean, its band and, when they are few, the seeds themselves."""
+    """The mean, its band and, when they are few, the seeds themselves; too few for a mean, those alone."""
     x, values = np.asarray(line.x, float), np.asarray(line.values, float)
     values = np.where(np.isfinite(values), values, np.nan)
-    colour = colour_of(index if line.colour is None else line.colour)
+    colour, look = colour_of(index if line.colour is None else line.colour), marks_of(line, index)
     mean, low, high = within(bounds, values)
+    if one_by_one(values):
+        return ax.plot(x, values.T, color=colour, linewidth=1.2, linestyle=line.style, **look)[0]
     if 1 < len(values) <= 5:
         ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45, marker="." if len(x) == 1 else "")
     if len(values) > 1 and len(x) == 1:  # a band has no width there
         ax.errorbar(x, mean, [mean - low, high - mean], color=colour, linewidth=1, capsize=3)
     elif len(values) > 1:
         ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-    marker = "o" if 0 < np.isfinite(mean).sum() <= 12 else ""  # one alone makes no line
-    return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, marker=marker, markersize=3)[0]
+    return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, **look)[0]
+
+
+def marks_of(line: Line, index: int) -> dict[str, Any]:
+    """The marker of a line, that of its colour: at every point of few, else at some seven, each line's elsewhere."""
+    place = line.colour if isinstance(line.colour, int) else index
+    known = int(np.isfinite(np.asarray(line.values, float)).any(0).sum())
+    every = 1 if known <= 12 else -(-len(line.x) // 7)
+    marker = MARKERS[place % len(MARKERS)]
+    return {"marker": marker, "markersize": 4, "markevery": (index * every // 7 % every, every)}
 
 
 def draw_mark(ax: Any, mark: Mark, index: int) -> Any:
@@ -152,7 +163,7 @@ def log_floor(lines: list[Line], marks: list[Mark]) -> tuple[float, bool]:
     if not shown.size:
         return 0.0, False
     floor = float(shown.min()) / 2
-    return floor, any(bool((interval_by_point(array)[1] < floor).any()) for array in values)
+    return floor, any(bool((within(None, array)[1] < floor).any()) for array in values)
 
 
 def grid(count: int) -> tuple[int, int]:

@@ -33,6 +33,11 @@ class Table:
                 raise UsageError(f"{self.title!r} has {len(self.columns)} columns and a row of {len(row)} cells")
 
 
+def plain(text: Any) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of report.html that is made by code: HTML and JavaScript, both trusted, put there as they are.
@@ -57,6 +62,7 @@ class Document:
     rows         claims with their verdicts, other measures, paired differences
     tables       the study's own
     figures      {name: a record of `figures`}, in their order
+    key          the name of the figure that the page shows first; without it the first pictures, or the first figure
     sections     parts that are made by code, above the figures
     notes        Markdown: how it was measured, and what was decided where the report is silent
     line         Markdown, for a table of all reports: what this one says, what is found, and why; or nothing
@@ -68,4 +74,5 @@ class Document:
     figures: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
     line: tuple[str, ...] = ()
+    key: str = ""
     sections: tuple[Section, ...] = ()

@@ -50,7 +50,8 @@ def by_epoch(label: str, values: Any, panel: str = "", **look: Any) -> Line:
 
 @dataclass(frozen=True)
 class Curves:
-    """Means over seeds with the 95% Student-t interval of the mean; up to five seeds are drawn one by one too.
+    """Means over seeds with the 95% Student-t interval of the mean; up to five seeds are drawn one by one too, and
+    of two nothing else.
 
     `references` holds marks, or plain (label, y). With `share` all panels have the same scale. `log` is the y axis;
     `log_x` the x axis, in powers of two with ticks where the lines have points. `within` is the least and the most that
@@ -101,7 +102,8 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Bars:
-    """A bar per category: `groups` holds (label, heights float[k]), or float[seeds, k]: means, with their intervals.
+    """A bar per category: `groups` holds (label, heights float[k]), or float[seeds, k]: means, with their intervals, or
+    with both seeds where there are two.
 
     `colours` holds one for each group, as in `Line`; `within` is as in `Curves`.
     """

@@ -10,6 +10,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 CLASSES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777")
 DASHES = ((0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)), (0, (9, 3)))
 POINTS = "Ds^v"
+MARKERS = "os^DvPX"  # of lines, so that they differ without their colours
+HATCHES = ("", "//", "..", "xx", "--", "\\\\", "++")  # of bars
+STYLES = ("solid", "dashed", "dotted", "dashdot")  # of histograms
 LOG_TICKS = ((1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,))  # of a decade, by how much room there is for it
 STYLE = {
     "axes.axisbelow": True,

@@ -10,6 +10,7 @@ from jaxae.findings import Row, measured, of_few, share_over_seeds, side_of_zero
 from jaxae.findings.claims import SHARED, dead_seeds
 
 NONE = "—"
+FEW = 3  # seeds: of fewer each is given, since an interval would tell nothing
 
 
 def number(value: float | None) -> str:
@@ -35,8 +36,8 @@ def printed(row: Row) -> str:
 def reproduced(row: Row) -> str:
     """The mean and the half-width of its 95% interval, or its ends where they lie at unequal distances.
 
-    Of outcomes, and where dead seeds are among the others, which have no mean: each seed's. Where values are infinite,
-    as a PSNR without error is: of how many seeds.
+    Of fewer than three seeds, of outcomes, and where dead seeds are among the others, which have no mean: each seed's.
+    Where values are infinite, as a PSNR without error is: of how many seeds. Where all are equal: their number.
     """
     if row.dead:
         return by_seed(row.values)
@@ -52,12 +53,13 @@ def reproduced(row: Row) -> str:
         return f"{number(row.mean)} (n = {row.n_seeds}, no interval)"
     if row.scale == "percent":
         return portion_of(row.mean, row.ci95)
+    if not _vary(row.values):
+        return number(row.mean)
+    if row.n_seeds < FEW:
+        return listed(list(map(number, row.values)))
     if row.scale == "log":
-        return f"{number(row.mean)} ({number(row.ci95[0])} to {number(row.ci95[1])})"
-    half = (row.ci95[1] - row.ci95[0]) / 2
-    if 0 < half < 10 ** (math.floor(math.log10(abs(row.mean) or half)) - 3):  # finer than four digits of the mean
-        return finer if "±" in (finer := rounded(row.values)) else f"{number(row.mean)} ± {half:#.2g}"
-    return f"{number(row.mean)} ± {f'{half:#.2g}'.rstrip('.') if 0 < half < 99.5 else number(half)}"
+        return _with_ends(row.mean, row.ci95)
+    return rounded(row.values)
 
 
 def over_seeds(values: Any) -> str:
@@ -66,31 +68,53 @@ def over_seeds(values: Any) -> str:
     row = measured("", "", values)
     if row.mean is None:
         return _without_mean(row)
-    varies = np.ptp(values) > 1e-6 * np.abs(values).max()
-    return reproduced(row) if varies and row.ci95 else number(row.mean)
+    return reproduced(row) if row.ci95 else number(row.mean)
 
 
 def rounded(values: Any) -> str:
-    """As `over_seeds`, to the uncertainty: the half-width with one or two digits, the mean to the same place."""
+    """As `over_seeds`, to the uncertainty: the half-width with one or two digits, the mean to the same place.
+
+    Two seeds are given one by one.
+    """
     values = np.atleast_1d(np.asarray(values, np.float64))
     row = measured("", "", values)
     if row.mean is None:
         return _without_mean(row)
-    if row.ci95 is None or not np.ptp(values) > 1e-6 * np.abs(values).max():
+    if row.ci95 is None or not _vary(values):
         return f"{row.mean:,.3g}" if abs(row.mean) < 1e6 else f"{row.mean:.2e}"
+    if len(values) < FEW:
+        return listed(list(map(number, values)))
     half = (row.ci95[1] - row.ci95[0]) / 2
-    power = math.floor(math.log10(half))
-    places = (1 if half / 10**power < 3 else 0) - power  # two digits of what begins with 1 or 2, else one
+    places = _places(half)
     if places > 6 or places < -3:
         return f"{row.mean:.{max(0, math.floor(math.log10(abs(row.mean) or half)) + places)}e} ± {half:.0e}"
     mean, half = (round(value, places) + 0.0 for value in (row.mean, half))  # no negative zero
     return f"{mean:,.{max(places, 0)}f} ± {half:,.{max(places, 0)}f}"
 
 
+def _vary(values: Any) -> bool:
+    """Whether seeds differ by more than float32 rounds."""
+    return bool(np.ptp(values) > 1e-6 * np.abs(values).max())
+
+
+def _places(half: float) -> int:
+    """Digits after the point, so that a half-width has two digits if it begins with 1 or 2, else one."""
+    power = math.floor(math.log10(half))
+    return (1 if half / 10**power < 3 else 0) - power
+
+
+def _with_ends(mean: float, ends: tuple[float, float]) -> str:
+    """A mean and the ends of its interval, to the place that the nearer end tells; no end above 0 is rounded to 0."""
+    places = _places(min(mean - ends[0], ends[1] - mean))
+    places = min(max(places, 0 if ends[0] <= 0 else -math.floor(math.log10(ends[0])), 0), 12)
+    low, mean, high = (f"{value:,.{places}f}" for value in (ends[0], mean, ends[1]))
+    return f"{mean} ({low} to {high})"
+
+
 def percent(values: Any) -> str:
-    """Percentages by seed, float[seeds], as "(3.1 ± 6.6)%", or "19%" where there is no interval."""
+    """Percentages by seed, float[seeds], as "(3.1 ± 6.6) %", or "19%" where there is no interval."""
     words = rounded(values)
-    return f"({words})%" if "±" in words else f"{words}%"
+    return f"({words}) %" if "±" in words else f"{words}%"
 
 
 def portion(values: Any, cases: int) -> str:

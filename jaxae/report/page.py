@@ -4,9 +4,7 @@ Nothing in them depends on when or how fast or in how many sittings the run was 
 resumed has the same report, byte for byte, as one that wasn't.
 """
 
-import functools
 import json
-import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,21 +16,27 @@ from jaxae.data import count
 from jaxae.files import write_whole
 from jaxae.findings import VERDICTS, Departure
 from jaxae.report import figure_files
-from jaxae.report.document import Document, Table
-from jaxae.report.numbers import NONE
+from jaxae.report.document import Document
+from jaxae.report.figures import Curves, Images
+from jaxae.report.live import curves_json, policy
+from jaxae.report.rendering import MARKS, TEMPLATES, code_span, markdown_table, read_template, render
+from jaxae.report.strips import legend_of, strips
 from jaxae.report.tables import (
+    EQUAL,
     EXPLANATION,
     claims_table,
     differences_table,
     judged,
     measures_table,
+    primary,
     readings_table,
+    shown_verdict,
 )
 
-TEMPLATES = Path(__file__).with_name("templates")
+__all__ = [
+    "MARKS", "SYNTHETIC", "TEMPLATES", "images_of", "is_synthetic", "markdown_table", "section", "write_report",
+]  # fmt: skip
 PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
-MARKS = {"reproduced": "✓", "explained": "≈", "differs": "≠", "inconclusive": "?", "not comparable": "○"}
-LONG = 8  # rows of a table, above which a page of results folds it
 SYNTHETIC = (
     "SYNTHETIC DATA: this run used the embedded synthetic images, not the data of the report. "
     "Its numbers test the program and say nothing about the study."
@@ -40,13 +44,32 @@ SYNTHETIC = (
 
 
 class Picture(NamedTuple):
-    """A figure as pages show it: its file beside them, its bytes, and its caption."""
+    """A figure as pages show it: its file beside them, its bytes and its record."""
 
     number: int
     file: str
-    title: str
-    note: str
     png: bytes
+    figure: Any
+
+    @property
+    def title(self) -> str:
+        """What is seen."""
+        return self.figure.title
+
+    @property
+    def note(self) -> str:
+        """What else the caption says."""
+        return self.figure.note
+
+    @property
+    def curves(self) -> str:
+        """What the page's script draws, of curves."""
+        return curves_json(self.figure) if isinstance(self.figure, Curves) else ""
+
+    @property
+    def inverts(self) -> bool:
+        """Whether a dark page may show it light on dark, as anything but images."""
+        return not isinstance(self.figure, Images)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,52 +89,29 @@ def write_report(
     """Draw every figure once, into figures/, and write report.md and report.html; the path of the latter."""
     drawn = {name: figure_files.files_of(figure, name) for name, figure in document.figures.items()}
     pictures = [
-        Picture(number, f"figures/{name}.png", figure.title, figure.note, drawn[name][f"{name}.png"])
-        for number, (name, figure) in enumerate(document.figures.items(), 1)
+        Picture(number, f"figures/{name}.png", drawn[name][f"{name}.png"], document.figures[name])
+        for number, name in enumerate(in_order(document), 1)
     ]
-    facts = _facts(manifest, document, departures) | {"pictures": pictures}
-    pages = {name: _render(template, facts) for name, template in PAGES.items()}  # all is made, then all is written
+    scripts = [read_template("page.js"), *(part.script for part in document.sections if part.script)]
+    facts = _facts(manifest, document, departures) | {"pictures": pictures, "scripts": scripts}
+    facts |= {"policy": policy(scripts), "style": read_template("page.css")}
+    pages = {name: render(template, facts) for name, template in PAGES.items()}  # all is made, then all is written
     for files in drawn.values():
         figure_files.write_files(files, folder / "figures")
     _remove_others(folder / "figures", document.figures)
     return [write_whole(folder / name, page.encode()) for name, page in pages.items()][-1]
 
 
+def in_order(document: Document) -> list[str]:
+    """The figures' names, the key picture first: the one that is named, or the first images, or the first of all."""
+    images = (name for name, figure in document.figures.items() if isinstance(figure, Images))
+    key = document.key if document.key in document.figures else next(images, "")
+    return sorted(document.figures, key=lambda name: name != key)
+
+
 def section(name: str, manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> str:
     """A section of a page of results, Markdown: conclusions first, then the tables, long ones folded."""
-    return _render("section.md", _facts(manifest, document, departures) | {"name": name}).strip()
-
-
-def markdown_table(table: Table) -> str:
-    """A Markdown table whose cells can't break it."""
-    kinds = [kind for _, kind in table.columns]
-    heads = [markdown_cell(name, "text") for name, _ in table.columns]
-    lines = [heads, ["---:" if kind == "number" else "---" for kind in kinds]]
-    lines += [[markdown_cell(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in table.rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def markdown_cell(cell: str, kind: str) -> str:
-    """A cell as Markdown shows it: on one line, without what would end it."""
-    text = " ".join(str(cell).split())
-    if kind == "code" and text and "`" not in text:
-        return f"`{text}`".replace("|", "\\|")
-    if kind == "verdict" and text in MARKS:
-        return f"{MARKS[text]} {text}"
-    return (plain(text) or NONE * (kind != "detail")).replace("|", "\\|")
-
-
-def code_span(text: Any) -> str:
-    """Text as code, whatever backticks it holds."""
-    text = " ".join(str(text).split())
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    space = " " * ("`" in text)
-    return f"{fence}{space}{text}{space}{fence}"
-
-
-def plain(text: Any) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return render("section.md", _facts(manifest, document, departures) | {"name": name}).strip()
 
 
 def is_synthetic(manifest: Mapping[str, Any]) -> bool:
@@ -129,15 +129,18 @@ def _remove_others(folder: Path, figures: Mapping[str, Any]) -> None:
 
 def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> dict[str, Any]:
     """What the templates show, worked out."""
-    counts = Counter(row.verdict for row in judged(document.rows))
+    counts = Counter(map(shown_verdict, judged(document.rows)))
+    drawings = strips(primary(document.rows))
     return {
         "manifest": manifest,
         "document": document,
         "synthetic": SYNTHETIC if is_synthetic(manifest) else "",
         "barring": [departure.words for departure in departures if departure.bars],
         "listed": [departure.words for departure in departures if not departure.bars],
-        "tally": [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
+        "tally": [(verdict, counts[verdict]) for verdict in (*VERDICTS, EQUAL) if counts[verdict]],
         "claims": claims_table(document.rows),
+        "drawings": drawings,
+        "legend": legend_of(drawings),
         "readings": readings_table(document.rows),
         "explanation": EXPLANATION,
         "measures": measures_table(document.rows),
@@ -206,40 +209,5 @@ def _measurer(manifest: Mapping[str, Any]) -> str:
     return f"commit `{made['git_commit'] or 'unknown'}`, jax {made['versions']['jax']}, {made['device']['kind']}"
 
 
-def _details_of(table: Table, row: Sequence[str]) -> list[tuple[str, str]]:
-    """The sentences of a row, each with its column's name: they go below the cells, over the whole width."""
-    cells = zip(table.columns, row, strict=True)
-    return [(name, words) for (name, kind), words in cells if kind == "detail" and words]
-
-
 def _flag(value: Any) -> str:
     return "none" if value is None else value if isinstance(value, str) and value else json.dumps(value)
-
-
-def _render(template: str, facts: Mapping[str, Any]) -> str:
-    return _environment().get_template(template).render(**facts)
-
-
-@functools.cache
-def _environment() -> Any:
-    import jinja2
-    from markdown_it import MarkdownIt
-    from markupsafe import Markup
-
-    # arms, readings and settings are shown too: whatever they hold, the page takes nothing from elsewhere
-    prose = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html"]),
-    )  # fmt: skip
-    made.filters |= {
-        "prose": lambda text: Markup(prose.render(text)),
-        "inline": lambda text: Markup(prose.renderInline(str(text))),
-        "table": markdown_table,
-        "plain": plain,
-        "code": code_span,
-        "sentence": lambda text: text if str(text).endswith((".", "?", "!")) else f"{text}.",
-    }
-    made.globals |= {"MARKS": MARKS, "NONE": NONE, "LONG": LONG, "zip": zip, "details_of": _details_of}
-    made.globals["style"] = Markup((TEMPLATES / "page.css").read_text("utf-8").strip())
-    return made

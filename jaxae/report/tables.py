@@ -1,16 +1,18 @@
 """The rows of results as tables of a document."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 
-from jaxae.findings import PAIRED, Row, leaving_out_zero
-from jaxae.report.document import Table
+from jaxae.findings import PAIRED, REPRODUCED, Row, leaving_out_zero
+from jaxae.report.document import Table, plain
 from jaxae.report.numbers import plural, printed, reproduced, without
 
 CLAIMS = (
     ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
     ("Verdict", "verdict"), ("Why", "detail"), ("Reading", "detail"), ("Source", "detail"),
 )  # fmt: skip
+EQUAL = "equal count"  # in place of "reproduced": a count says nothing of what was trained
 OTHERS = (("Arm", "text"), ("Measure", "code"), ("Mean", "number"), ("n", "number"), ("Reading", "detail"))
 EXPLANATION = (
     "Reproduced: the mean over n seeds ± the half-width of its 95% Student-t interval; of losses, which are compared "
@@ -42,26 +44,46 @@ def judged(rows: Sequence[Row]) -> list[Row]:
     return list({(row.arm, row.metric, row.reported): row for row in primary(rows)}.values())  # it is the later one
 
 
+def shown_verdict(row: Row) -> str:
+    """The verdict as tables say it: mere counts that are equal aren't said to be reproduced."""
+    return EQUAL if row.exact and row.verdict == REPRODUCED else row.verdict
+
+
 def claims_table(rows: Sequence[Row]) -> Table:
     """Reported against reproduced, each number once; a verdict and a reason that all share are said once, below."""
-    rows, note = primary(rows), ""
+    rows = primary(rows)
     if len(rows) > 1 and len({(row.verdict, row.reason) for row in rows}) == 1:
-        note = f"All {len(rows)} numbers tried in the deciding reading: {rows[0].verdict}, {rows[0].reason}."
+        note = (
+            f"All {len(rows)} numbers tried in the deciding reading: {shown_verdict(rows[0])}, {plain(rows[0].reason)}."
+        )
         rows = [dataclasses.replace(row, reason="") for row in rows]
+    else:
+        rows, note = said_once(rows)
     return Table("Reported against reproduced", CLAIMS, _cells(rows), note)
+
+
+def said_once(rows: Sequence[Row]) -> tuple[list[Row], str]:
+    """The rows, with a number for a reason that several share, and these reasons; none for equal counts."""
+    rows = [dataclasses.replace(row, reason="") if shown_verdict(row) == EQUAL else row for row in rows]
+    counts = Counter(row.reason for row in rows if row.reason)
+    shared = [reason for reason, count in counts.items() if count > 1]
+    numbered = {reason: f"({place})" for place, reason in enumerate(shared, 1)}
+    note = "\n\n".join(f"{number} {plain(reason)}." for reason, number in numbered.items())
+    return [dataclasses.replace(row, reason=numbered.get(row.reason, row.reason)) for row in rows], note
 
 
 def readings_table(rows: Sequence[Row]) -> Table:
     """The same numbers in other readings, which don't decide."""
     others = [row for row in claimed(rows) if not row.primary]
     note = "They were tried beside the one that decides; where a number differs, one of them can explain it."
-    return Table("Other readings of these numbers", CLAIMS, _cells(others), note)
+    others, reasons = said_once(others)
+    return Table("Other readings of these numbers", CLAIMS, _cells(others), f"{note}\n\n{reasons}".strip())
 
 
 def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return [
-        (arm_of(row), row.metric, printed(row), reproduced(row), str(row.n_seeds), row.verdict, row.reason, row.reading,
-         row.source)
+        (arm_of(row), row.metric, printed(row), reproduced(row), str(row.n_seeds), shown_verdict(row), row.reason,
+         row.reading, row.source)
         for row in rows
     ]  # fmt: skip
 

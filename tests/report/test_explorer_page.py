@@ -22,7 +22,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 DRIVER = """
 (() => {
   const part = (name) => document.getElementById(`explore-${name}`);
-  const frames = () => new Promise((resolve) => setTimeout(resolve, 100)); // a page without a screen has none of its own
+  const frames = () => new Promise((resolve) => setTimeout(resolve, 100)); // without a screen a page has none of its own
   const pixels = () => {
     const canvas = part("drawn");
     const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;

@@ -17,10 +17,13 @@ def test_numbers():
     assert numbers.number(None) == "—"
     one, three = measured("a", "m", [0.5]), measured("a", "m", [1.0, 2.0, 3.0])
     assert numbers.reproduced(one) == "0.5000 (n = 1, no interval)"
-    assert numbers.reproduced(three) == "2.000 ± 2.5"  # t = 4.303, deviation 1, root of 3
+    assert numbers.reproduced(three) == "2.0 ± 2.5"  # t = 4.303, deviation 1, root of 3
     assert numbers.reproduced(measured("a", "m", [26.1593, 26.1600, 26.1606])) == "26.1600 ± 0.0016"
     assert numbers.reproduced(measured("a", "m", [])) == "—"
-    assert numbers.reproduced(measured("a", "m", [7.0, 7.0])) == "7.000 ± 0"
+    assert numbers.reproduced(measured("a", "m", [0.25, 0.5])) == "0.2500 and 0.5000"  # two are given one by one
+    loss = measured("a", "m", [0.4634, 0.4840, 0.5055], scale="log")
+    assert numbers.reproduced(loss) == "0.48 (0.43 to 0.54)"  # exp of a half-width of 0.108
+    assert numbers.reproduced(measured("a", "m", [7.0, 7.0])) == "7.000"
     assert numbers.reproduced(measured("a", "m", [74497.0] * 2, exact=True)) == "74,497"
     for reported, exact, shown in ((24.48, False, "24.48"), (0.49881608, False, "0.498816"), (74497.0, True, "74,497")):
         assert numbers.printed(measured("a", "m", [], reported=reported, exact=exact)) == shown
@@ -37,6 +40,7 @@ def test_numbers():
         ([2e-7, 2.1e-7, 2.3e-7], "2.1e-07 ± 4e-08"),
         ([5.0, 5.0], "5"),
         ([19.02], "19"),
+        ([70.81, 63.04], "70.81 and 63.04"),
         ([np.nan, 1.0], "—"),
         ([np.inf, 1.0], "∞ in 1 of 2 seeds"),
         ([np.inf, np.inf], "∞"),
@@ -49,7 +53,7 @@ def test_numbers_are_rounded_to_their_uncertainty(values, shown):
 
 
 def test_percents_lists_and_signs():
-    assert numbers.percent([3.1, 9.6, 1.2]) == "(5 ± 11)%"
+    assert numbers.percent([3.1, 9.6, 1.2]) == "(5 ± 11) %"
     assert numbers.percent(19.0) == "19%"
     assert numbers.by_seed([70.81, 63.04, 54.69]) == "70.8, 63 and 54.7"
     assert numbers.by_seed([3.0, 1.0, 2.0, 5.0, 4.0, 6.0]) == "1 to 6"

@@ -127,7 +127,8 @@ def test_the_legend_is_below_the_axes():
 
 
 def test_bands_that_a_log_axis_has_no_room_for_are_cut_at_its_lower_end_and_the_legend_says_so():
-    wide, narrow = np.array([[1.0, 0.8], [0.1, 0.5]]), np.array([[1.0, 0.8], [0.98, 0.79]])
+    wide = np.array([[1.0, 0.8], [0.1, 0.5], [0.5, 0.6]])
+    narrow = np.array([[1.0, 0.8], [0.98, 0.79], [0.99, 0.8]])
     for values, log, cut in ((wide, True, True), (narrow, True, False), (wide, False, False)):
         drawn = plots.draw(plots.Curves("", "epoch", "loss", [plots.Line("a", [1, 2], values)], log=log))
         words = [text.get_text() for text in drawn.legends[0].get_texts()]
@@ -139,7 +140,7 @@ def test_bands_that_a_log_axis_has_no_room_for_are_cut_at_its_lower_end_and_the_
 
 @pytest.mark.parametrize("kind", ["curves", "bars"])
 def test_intervals_are_cut_at_what_is_possible_and_the_legend_says_so(kind):
-    from jaxae.report.canvas import within
+    from jaxae.report.bands import within
 
     percent = np.array([[0.0, 50.0, 100.0], [0.0, 51.0, 100.0], [9.0, 52.0, 70.0]])
     _, low, high = within((0, 100), percent)
@@ -153,6 +154,27 @@ def test_intervals_are_cut_at_what_is_possible_and_the_legend_says_so(kind):
     assert legend(replace(figure, within=()))[-1] == word
     assert legend(figure)[-1] == word + ", cut at 0 and 100"
     assert legend(replace(figure, within=(-100, 200)))[-1] == word
+
+
+@pytest.mark.parametrize("kind", ["curves", "bars"])
+def test_two_seeds_are_drawn_one_by_one_without_an_interval(kind):
+    line = plots.Line("a", EPOCHS, LOSSES[:2])
+    bars = plots.Bars("", "", "", [*"abcde"], [("a", LOSSES[:2])])
+    figure = plots.Curves("", "", "", [line]) if kind == "curves" else bars
+    (ax,) = plots.draw(figure).axes
+    assert not [one for one in ax.collections if len(one.get_paths()) and one.get_paths()[0].vertices.size]
+    seeds = np.stack([np.asarray(one.get_ydata()) for one in ax.lines])
+    np.testing.assert_allclose(seeds, LOSSES[:2])
+    assert legend(figure)[-1] == "2 seeds, one by one"
+
+
+def test_lines_and_bars_differ_without_their_colours():
+    lines = [plots.Line(name, EPOCHS, LOSSES) for name in "abc"]
+    drawn = plots.draw(plots.Curves("", "", "", lines)).legends[0].legend_handles[:3]
+    assert len({line.get_marker() for line in drawn}) == 3  # pyright: ignore[reportAttributeAccessIssue]
+    groups = [(name, np.ones(2)) for name in "abc"]
+    bars = plots.draw(plots.Bars("", "", "", ("x", "y"), groups)).axes[0].patches
+    assert len({bar.get_hatch() for bar in bars}) == 3
 
 
 def legend(figure):
