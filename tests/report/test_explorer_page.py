@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_explorer import MODELS, findings, images, trained
-from test_report import manifest
+from reports import manifest
 
 from jaxae.report.document import Document
 from jaxae.report.explorer import explorer_sections, gathered
