@@ -107,8 +107,8 @@ def _with_ends(mean: float, ends: tuple[float, float]) -> str:
     """A mean and the ends of its interval, to the place that the nearer end tells; no end above 0 is rounded to 0."""
     places = _places(min(mean - ends[0], ends[1] - mean))
     places = min(max(places, 0 if ends[0] <= 0 else -math.floor(math.log10(ends[0])), 0), 12)
-    low, mean, high = (f"{value:,.{places}f}" for value in (ends[0], mean, ends[1]))
-    return f"{mean} ({low} to {high})"
+    first, middle, last = (f"{value:,.{places}f}" for value in (ends[0], mean, ends[1]))
+    return f"{middle} ({first} to {last})"
 
 
 def percent(values: Any) -> str:

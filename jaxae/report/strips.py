@@ -41,8 +41,8 @@ def strip(row: Row) -> str:
     parts = [
         f'<svg class="strip" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}"><title>{words}</title>',
         f'<path class="axis" d="M4 13H{WIDTH - 4}"/>',
-        _bar("range", *map(place, row.pi95), 7, 12),
-        _bar("mean", *map(place, row.ci95), 10, 6),
+        _bar("range", place(row.pi95[0]), place(row.pi95[1]), 7, 12),
+        _bar("mean", place(row.ci95[0]), place(row.ci95[1]), 10, 6),
         seeds,
         _reported(place(row.reported), (float(on_scale(row.reported, row.scale)) - middle) / half),
     ]

@@ -162,7 +162,7 @@ def test_two_seeds_are_drawn_one_by_one_without_an_interval(kind):
     bars = plots.Bars("", "", "", [*"abcde"], [("a", LOSSES[:2])])
     figure = plots.Curves("", "", "", [line]) if kind == "curves" else bars
     (ax,) = plots.draw(figure).axes
-    assert not [one for one in ax.collections if len(one.get_paths()) and one.get_paths()[0].vertices.size]
+    assert not [one for one in ax.collections if len(one.get_paths()) and np.size(one.get_paths()[0].vertices)]
     seeds = np.stack([np.asarray(one.get_ydata()) for one in ax.lines])
     np.testing.assert_allclose(seeds, LOSSES[:2])
     assert legend(figure)[-1] == "2 seeds, one by one"
@@ -171,7 +171,7 @@ def test_two_seeds_are_drawn_one_by_one_without_an_interval(kind):
 def test_lines_and_bars_differ_without_their_colours():
     lines = [plots.Line(name, EPOCHS, LOSSES) for name in "abc"]
     drawn = plots.draw(plots.Curves("", "", "", lines)).legends[0].legend_handles[:3]
-    assert len({line.get_marker() for line in drawn}) == 3  # pyright: ignore[reportAttributeAccessIssue]
+    assert len({line.get_marker() for line in drawn}) == 3  # pyright: ignore
     groups = [(name, np.ones(2)) for name in "abc"]
     bars = plots.draw(plots.Bars("", "", "", ("x", "y"), groups)).axes[0].patches
     assert len({bar.get_hatch() for bar in bars}) == 3
