@@ -12,7 +12,7 @@ from jaxae.errors import UsageError
 from jaxae.report.numbers import plural
 from jaxae.run import flags
 from jaxae.run.cost import Cost, cost_of, weights_of, words_of_cost
-from jaxae.run.experiment import Experiment, within
+from jaxae.run.experiment import Experiment, inner_name
 from jaxae.run.jobs import number_of, pieces
 from jaxae.run.run import Run
 from jaxae.run.terminal import Output, duration
@@ -98,7 +98,7 @@ def _steps(experiment: Experiment, config: Any) -> dict[str, tuple[int, int]]:
     """Epochs, and steps of each, of what is trained, as loading its data tells."""
     found: dict[str, tuple[int, int]] = {}
     for place, (inner, own) in experiment.inside(config).items():
-        found |= {within(place, name): steps for name, steps in _steps(inner, own).items()}
+        found |= {inner_name(place, name): steps for name, steps in _steps(inner, own).items()}
     if experiment.arms(config):
         rehearsal = Rehearsal(experiment, config)
         experiment.train(rehearsal)
