@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jaxae.files import load_json
 from jaxae.run import flags
-from jaxae.run.experiment import Experiment
+from jaxae.run.experiment import Experiment, inner_name
 from jaxae.run.terminal import duration
 
 DAY = 20 * 3600  # seconds that are called a day
@@ -68,7 +68,9 @@ def weights_of(experiment: Experiment, config: flags.Flags) -> dict[str, float]:
     where there is none that tells, by the epochs."""
     if inside := experiment.inside(config):
         return {
-            f"{place}: {name}": weight for place, own in inside.items() for name, weight in weights_of(*own).items()
+            inner_name(place, name): weight
+            for place, own in inside.items()
+            for name, weight in weights_of(*own).items()
         }
     made = _saved(experiment)
     if made is None:
@@ -84,7 +86,7 @@ def _of_all(costs: Mapping[str, Cost | None]) -> Cost | None:
     first, *others = known.values() if len(known) == len(costs) else (None,)
     if first is None or any(cost.where != first.where for cost in others):
         return None
-    studies = {f"{place}: {name}": spent for place, cost in known.items() for name, spent in cost.studies.items()}
+    studies = {inner_name(place, name): spent for place, cost in known.items() for name, spent in cost.studies.items()}
     return Cost(
         sum(cost.seconds for cost in known.values()), studies, first.where, "the results of its studies",
         max((cost.memory for cost in known.values() if cost.memory), default=None), first.seeds, (),

@@ -34,6 +34,11 @@ def no_claims(config: Any) -> Sequence[Claim]:
     return ()
 
 
+def inner_name(place: str, name: str) -> str:
+    """What a training of a run inside is called: "fc_vs_conv-float32: fc unit"."""
+    return f"{Path(place).name}: {name}"
+
+
 def nothing_inside(config: Any) -> Mapping[str, tuple["Experiment", Any]]:
     """No run is made within this one."""
     del config
@@ -113,7 +118,7 @@ class Experiment:
         """What is trained, by names that tell all of it apart: the arms, and those of the runs inside."""
         found = {arm.study.name: arm for arm in self.arms(config)}
         for place, (experiment, own) in self.inside(config).items():
-            found |= {f"{place}: {name}": arm for name, arm in experiment.trainings(own).items()}
+            found |= {inner_name(place, name): arm for name, arm in experiment.trainings(own).items()}
         return found
 
     def document(self, found: Findings) -> Document:

@@ -15,7 +15,7 @@ from jaxae.errors import UsageError
 from jaxae.report.numbers import listed, plural
 from jaxae.run import flags
 from jaxae.run.cost import Cost, cost_of, weights_of, words_of_cost
-from jaxae.run.experiment import Experiment
+from jaxae.run.experiment import Experiment, inner_name
 from jaxae.run.jobs import number_of, pieces
 from jaxae.run.run import Run
 from jaxae.run.sources import Use
@@ -120,7 +120,7 @@ def _steps(experiment: Experiment, config: Any) -> tuple[dict[str, tuple[int, in
     absent: dict[str, None] = {}
     for place, (inner, own) in experiment.inside(config).items():
         steps, missing = _steps(inner, own)
-        found |= {f"{place}: {name}": of for name, of in steps.items()}
+        found |= {inner_name(place, name): of for name, of in steps.items()}
         absent |= dict.fromkeys(missing)
     if experiment.arms(config):
         rehearsal = Rehearsal(experiment, config)
