@@ -43,7 +43,7 @@ def difference_interval(first: np.ndarray, second: np.ndarray) -> Interval | Non
 
     >>> low, high = ae.results.difference_interval(np.array([1.0, 2.0, 3.0]), np.array([4.0, 6.0]))
     >>> round(low, 2), round(high, 2)
-    (-8.3, 2.3)
+    (-8.98, 2.98)
     """
     if min(len(first), len(second)) < 2 or not np.isfinite([*first, *second]).all():
         return None

@@ -2,6 +2,7 @@
 measures of every arm and seed, which its HParams tab compares."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def write_results(writer: Any, config: flags.Flags, arms: Sequence[Arm], found: 
             values = {metric: float(of[place] if of.ndim else of) for metric, of in found.measures[arm].items()}
             writer.add_hparams(
                 {**given, **_numbers(settings[arm]), "arm": arm, "seed": seed},
-                {f"final/{metric}": value for metric, value in values.items() if math.isfinite(value)},
+                {_tag(f"final/{metric}"): value for metric, value in values.items() if math.isfinite(value)},
                 name=f"hparams/{checkpoint.file_name(arm)}/seed {seed}",
             )
 
@@ -88,6 +89,11 @@ def write_results(writer: Any, config: flags.Flags, arms: Sequence[Arm], found: 
 def _word(value: Any) -> Any:
     """A flag's value as the tab takes it; nothing for one that wasn't given."""
     return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _tag(name: str) -> str:
+    """A name as tags are written, by which the tab finds a metric's value."""
+    return re.sub(r"[^-/\w.]", "_", name)
 
 
 def _numbers(hparams: Any) -> dict[str, float]:

@@ -14,7 +14,7 @@ from jaxae.run.saved import load_result
 from jaxae.run.tensorboard import images_of_tree
 from jaxae.transforms import SIGNED
 
-ARM = "fc standardised"
+ARM, TAG = "fc standardised", "fc_standardised"
 
 
 def values(folder):
@@ -29,14 +29,14 @@ def test_losses_pictures_and_hparams_are_read_back(tmp_path):
     seen = values(folder)
     history = json.loads((folder / "history.json").read_text())
     for lane, name, row in ((1, ARM, 1), (2, f"{ARM} rate 0.5", 0)):
-        losses = [value.simple_value for _, value in seen if value.tag == f"{ARM}/lane {lane}/train/loss"]
+        losses = [value.simple_value for _, value in seen if value.tag == f"{TAG}/lane_{lane}/train/loss"]
         np.testing.assert_allclose(losses, history[name]["train"]["loss"][row], rtol=1e-5)
     pictures = {(step, value.tag): value.image for step, value in seen if value.image.encoded_image_string}
     assert {tag for _, tag in pictures} == {
-        f"{ARM}/lane {lane}/{n}" for lane in (0, 2) for n in ("input", "output/image")
+        f"{TAG}/lane_{lane}/{n}" for lane in (0, 2) for n in ("input", "output/image")
     }
     assert {step for step, _ in pictures} == {1, 2}
-    shown = Image.open(io.BytesIO(pictures[2, f"{ARM}/lane 2/output/image"].encoded_image_string))
+    shown = Image.open(io.BytesIO(pictures[2, f"{TAG}/lane_2/output/image"].encoded_image_string))
     assert (shown.width % 28, shown.height % 28) == (0, 0) and np.ptp(np.asarray(shown)) > 5
 
     session = values(folder / "hparams" / "fc_standardised_rate_0.5" / "seed 1")
@@ -45,6 +45,9 @@ def test_losses_pictures_and_hparams_are_read_back(tmp_path):
     given = {name: (value.number_value, value.string_value) for name, value in begun.session_start_info.hparams.items()}
     assert given["learning_rate"][0] == 0.5 and given["limit"][0] == 200 and given["learning_rates"][1] == "1.0 0.5"
     final = {v.tag: v.simple_value for _, v in session}
+    (told,) = [parse(v.metadata.plugin_data.content) for _, v in session if v.tag.endswith("experiment")]
+    named = {metric.name.tag for metric in told.experiment.metric_infos}
+    assert named and named <= final.keys()  # by which the tab finds them
     measure = load_result(folder).findings.measures[f"{ARM} rate 0.5"]["test/mse"][1]
     assert final["final/test/mse"] == pytest.approx(measure, rel=1e-6)
 
