@@ -41,7 +41,9 @@ def some(test: ae.data.Dataset, count: int) -> np.ndarray:
     return np.arange(min(count, len(test)))
 
 
-def document(found: ae.Findings, tables: Sequence[ae.Table] = (), figures: Any = None) -> ae.Document:
+def document(
+    found: ae.Findings, tables: Sequence[ae.Table] = (), figures: Any = None, sections: Sequence[Any] = ()
+) -> ae.Document:
     """What was measured of them, without a word on the report."""
     train, test = (next(entry for entry in found.origin.data if entry["role"].endswith(f" {split}"))
                    for split in ("train", "test"))  # fmt: skip
@@ -49,4 +51,4 @@ def document(found: ae.Findings, tables: Sequence[ae.Table] = (), figures: Any =
         f"- Trained on {train['n']:,} images of {train['name']} and tested on {test['n']:,}; no report has numbers of "
         "these images, so that none are judged."
     )
-    return ae.Document(words, found.rows(), tuple(tables), figures or {})
+    return ae.Document(words, found.rows(), tuple(tables), figures or {}, sections=tuple(sections))

@@ -12,6 +12,7 @@ import jaxae as ae
 from experiments import digit_classifier, own_images
 from experiments.bottleneck.paths import Paths, codes, path_measures, read_paths, strips
 from jaxae.latent import decode, traversal
+from jaxae.report.explorer import gathered
 from jaxae.report.figures import per_class
 from jaxae.transforms import add_gaussian_noise, to_unit
 
@@ -46,6 +47,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
             {"": {"digits": test.image[per_class(test.image, test.label, 2)]}},
             pictures(trained, test, per_class(test.image, test.label, 2)),
             {shown.name: details(shown, test, config.noise, judge) | best_to_worst(shown, test)},
+            explored(trained, shown, test),
         ),
         scores=denoised["scores"],
     )
@@ -69,6 +71,7 @@ def measure_own(run: ae.Run, trained: Mapping[str, ae.Trained], images: Any, tes
             pictures(trained, test, index),
             {shown.name: code_units(shown, test, 0) | denoised_digits(shown, test, noise, index)},
             {shown.name: best_to_worst(shown, test)},
+            explored(trained, shown, test),
         ),
         scores=denoised["scores"],
     )
@@ -83,6 +86,13 @@ def shown_arm(trained: Mapping[str, ae.Trained]) -> ae.Trained:
     """The report's code size, or the smallest."""
     sizes = {size_of(name): arm for name, arm in trained.items()}
     return sizes[8 if 8 in sizes else min(sizes)]
+
+
+def explored(
+    trained: Mapping[str, ae.Trained], shown: ae.Trained, test: ae.data.Dataset
+) -> dict[str, dict[str, np.ndarray]]:
+    """What the page draws with, of all sizes, the shown one first."""
+    return gathered([shown, *(arm for arm in trained.values() if arm is not shown)], test)
 
 
 # ---- training and code sizes

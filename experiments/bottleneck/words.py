@@ -10,6 +10,7 @@ from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS,
 from experiments.bottleneck.method import claims
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, SAME
 from jaxae.report import numbers
+from jaxae.report.explorer import explorer_sections
 
 
 def say(found: ae.Findings) -> ae.Document:
@@ -18,8 +19,9 @@ def say(found: ae.Findings) -> ae.Document:
     sizes = dict(sorted((size_of(name), name) for name in found.measures if name.startswith("code ")))
     shown = sizes[8 if 8 in sizes else min(sizes)]
     drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
+    sections = explorer_sections(found, first=shown)
     if own_images.is_own(found.config):
-        return own_images.document(found, tables(found, sizes), drawn)
+        return own_images.document(found, tables(found, sizes), drawn, sections)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -39,7 +41,7 @@ def say(found: ae.Findings) -> ae.Document:
         doubt=digit_classifier.doubt(found),
     )
     return ae.Document(
-        words.conclusions, rows, (*tables(found, sizes), *words.statements), drawn, words.notes, words.line
+        words.conclusions, rows, (*tables(found, sizes), *words.statements), drawn, words.notes, words.line, sections=sections
     )
 
 

@@ -12,6 +12,7 @@ import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_addition.method import FINAL, FRACTIONS, class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
+from jaxae.report.explorer import gathered
 from jaxae.train.curves import rise
 from jaxae.train.trained import alive
 from jaxae.transforms import addends
@@ -53,10 +54,17 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
             fractions["by_seed"],
         ),
         arrays=ae.results.combined(
-            {"": targets}, reading.shown_pairs(arms, tested, judge), fractions["arrays"]
+            {"": targets}, reading.shown_pairs(arms, tested, judge), fractions["arrays"],
+            gathered(by_worth(arms), test),
         ),
         scores={name: found["scores"] for name, found in sums.items()},
     )  # fmt: skip
+
+
+def by_worth(trained: Mapping[str, ae.Trained]) -> list[ae.Trained]:
+    """All arms, the report's three models first, the last of them before all."""
+    first = [name for name in reversed(FRACTIONS) if name in trained]
+    return [trained[name] for name in [*first, *(name for name in trained if name not in first)]]
 
 
 # ---- training

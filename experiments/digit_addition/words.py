@@ -11,6 +11,7 @@ from experiments.digit_addition.measures import RISE, SHARE, UNITS
 from experiments.digit_addition.method import FRACTIONS, VALIDATION, all_settings, claims
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES
 from jaxae.report import numbers
+from jaxae.report.explorer import explorer_sections
 
 CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nines
     "vae": "balanced pairs and ValueToLatent", "vae natural": "ValueToLatent alone",
@@ -44,7 +45,10 @@ def say(found: ae.Findings) -> ae.Document:
     )
     tables = [outcome_table(found, rows, trained), *fraction_tables(found, rows, models), *cause_tables(found)]
     drawn = pictures.figures(found) if found.arrays else {}
-    return ae.Document(words.conclusions, rows, (*tables, *words.statements), drawn, words.notes, words.line)
+    sections = explorer_sections(found, first=models[-1] if models else "")
+    return ae.Document(
+        words.conclusions, rows, (*tables, *words.statements), drawn, words.notes, words.line, sections=sections
+    )
 
 
 def tested(found: ae.Findings) -> int:

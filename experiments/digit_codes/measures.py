@@ -11,6 +11,7 @@ import jaxae as ae
 from experiments import own_images
 from experiments.digit_codes.method import DECODERS, LOSSES, SIZES, SPLITS, errors, split
 from jaxae.latent import decode, encode
+from jaxae.report.explorer import gathered
 from jaxae.report.figures import per_class
 from jaxae.train.curves import rise
 
@@ -42,6 +43,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
             {name: reconstructions(arm, digits, shown) for name, arm in trained.items()},
             {name: best_to_worst(trained[name], digits) for name in two_numbers(trained)},
             {name: code_space(trained[name], digits) for name in two_numbers(trained)},
+            gathered(by_worth(trained), test),
         ),
     )
 
@@ -134,6 +136,12 @@ def two_numbers(names: Collection[str]) -> list[str]:
     """An arm of each loss whose code can be drawn: the first one."""
     of_loss = [[name for name in names if name.endswith(f" 2 {loss}")][:1] for loss in LOSSES]
     return [name for first in of_loss for name in first]
+
+
+def by_worth(trained: Mapping[str, ae.Trained]) -> list[ae.Trained]:
+    """All arms, those first whose codes are pictured."""
+    first = two_numbers(trained)
+    return [trained[name] for name in [*first, *(name for name in trained if name not in first)]]
 
 
 def code_space(arm: ae.Trained, images: np.ndarray) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from experiments import own_images
 from experiments.digit_codes.measures import GAP, LOWEST, RISE, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
 from jaxae.report import numbers
+from jaxae.report.explorer import explorer_sections
 
 ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
 RISEN = 1  # percent by which a loss that turns up lies above its lowest, at least
@@ -21,9 +22,10 @@ BEST, NOT_BEST, UNDECIDED = "best", "not best", "undecided"
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
-    rows, ranks = found.rows(claims(found.config)), ranking(found)
+    rows, ranks, sections = found.rows(claims(found.config)), ranking(found), explorer_sections(found)
     if own_images.is_own(found.config):
-        return own_images.document(found, tables(found, ranks), pictures.figures(found) if found.arrays else {})
+        drawn = pictures.figures(found) if found.arrays else {}
+        return own_images.document(found, tables(found, ranks), drawn, sections)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -39,7 +41,7 @@ def say(found: ae.Findings) -> ae.Document:
     )
     drawn = pictures.figures(found) if found.arrays else {}
     return ae.Document(
-        words.conclusions, rows, (*tables(found, ranks), *words.statements), drawn, words.notes, words.line
+        words.conclusions, rows, (*tables(found, ranks), *words.statements), drawn, words.notes, words.line, sections=sections
     )
 
 

@@ -1,0 +1,166 @@
+"""The explorer as a section of a page: controls as HTML, what they need as a block of data, and the program.
+
+Weights, codes and images are base64, since a page is text; the images are one PNG, a sheet of tiles.
+"""
+
+import functools
+import io
+import json
+import math
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxae.findings import Findings
+from jaxae.report.document import Section
+from jaxae.report.explorer.gathering import NAME, arms_of, value_of
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+TITLE = "Explore the code"
+COLUMNS = 25  # of the sheet of images
+SLIDERS = 32  # numbers of a code that have one, at most: those that vary most
+PRECISIONS = {"float16": "16-bit floats", "int8": "8-bit numbers"}
+
+
+def explorer_sections(found: Findings, first: str = "") -> tuple[Section, ...]:
+    """The section of the arms that were gathered, `first` the one that shows at first; none where there are none."""
+    arms = arms_of(found.arrays)
+    if not arms:
+        return ()
+    arms.sort(key=lambda arm: arm != first)
+    shared = {name: found.arrays[""][NAME + name] for name in ("images", "labels", "classes", "arms")}
+    models = [_model(found, arm) for arm in arms]
+    data = {
+        "size": shared["images"].shape[1:],
+        "columns": COLUMNS,
+        "sheet": _base64(_sheet(shared["images"])),
+        "labels": shared["labels"].tolist(),
+        "classes": value_of(shared["classes"]),
+        "models": models,
+    }
+    html = _html(data=json.dumps(data).replace("<", r"\u003c"), models=models, left_out=int(shared["arms"]) - len(arms))
+    words = "The page beside this one, report.html, draws what the decoder makes of any code, in the browser."
+    return (Section(TITLE, html, _script(), words),)
+
+
+def _model(found: Findings, arm: str) -> dict[str, Any]:
+    """An arm as the page's program takes it."""
+    codes, weights, networks, error = (
+        found.arrays[arm][NAME + name] for name in ("codes", "weights", "networks", "error")
+    )
+    kept = value_of(networks)
+    return {
+        "name": arm,
+        "said": _said(found, arm, kept["precision"], float(error)),
+        "codes": _base64(np.asarray(codes, "<f4").tobytes()),
+        "numbers": codes.shape[1],
+        "sliders": _sliders(codes),
+        "map": _map(codes),
+        "precision": kept["precision"],
+        "layers": kept["layers"],
+        "weights": _base64(np.asarray(weights).tobytes()),
+    }
+
+
+def _said(found: Findings, arm: str, precision: str, error: float) -> str:
+    """Which model it is, and how far the page's is from it."""
+    seed, count, dead = found.seeds[found.shown(arm)], len(found.seeds), found.dead.get(arm, ())
+    which = ", which died" if count == 1 and dead else f" of {count}, which all died" if seed in dead else ""
+    which = which or f", the first of {count} that lives" * (count > 1)
+    return (
+        f"{arm}, seed {seed}{which}. Its weights are rounded to {PRECISIONS[precision]}, which changes no pixel of what "
+        f"is drawn for these test images by more than {_upwards(error)}, where black is 0 and white 1."
+    )
+
+
+def _upwards(error: float) -> str:
+    """A bound of one digit.
+
+    >>> [_upwards(error) for error in (0.0, 0.00031, 0.02, 0.095)]
+    ['0', '0.0004', '0.02', '0.1']
+    """
+    if not error:
+        return "0"
+    unit = 10.0 ** math.floor(math.log10(error))
+    return f"{math.ceil(round(error / unit, 6)) * unit:.1g}"
+
+
+def _sliders(codes: np.ndarray) -> list[dict[str, Any]]:
+    """The numbers of the code that vary, each with its place and its range: all, or those that vary most."""
+    spread = codes.std(0)
+    most = np.argsort(-spread, kind="stable")[:SLIDERS]
+    low, high = codes.min(0), codes.max(0)
+    return [
+        {"number": int(i), "low": _short(low[i]), "high": _short(high[i])} for i in np.sort(most) if high[i] > low[i]
+    ]
+
+
+def _map(codes: np.ndarray) -> dict[str, Any]:
+    """The plane that the map shows: a point of it, two directions of length 1, and the range along each.
+
+    A code of two numbers is its own plane; of more it is that of the two principal components, through the mean.
+    """
+    center, axes = np.zeros(codes.shape[1]), np.eye(2, codes.shape[1])
+    if codes.shape[1] > 2:
+        center = codes.astype(np.float64).mean(0)
+        axes = np.linalg.svd(codes - center, full_matrices=False)[2][:2]
+        axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]
+        axes = np.pad(axes, ((0, 2 - len(axes)), (0, 0)))  # of a single image there is but one
+    places = (codes - center) @ axes.T
+    low, high = places.min(0), places.max(0)
+    edge = np.where(high > low, 0.04 * (high - low), 1)
+    return {
+        "center": _short(center), "axes": _short(axes), "low": _short(low - edge), "high": _short(high + edge),
+        "plane": codes.shape[1] > 2,
+    }  # fmt: skip
+
+
+def _short(values: Any) -> Any:
+    """Numbers with six digits, as JSON values."""
+    if np.ndim(values):
+        return [_short(value) for value in values]
+    return float(f"{values:.6g}")
+
+
+def _sheet(images: np.ndarray) -> bytes:
+    """Images as tiles of one PNG, row by row."""
+    from PIL import Image
+
+    count, height, width, channels = images.shape
+    rows = -(-count // COLUMNS)
+    tiles = np.zeros((rows * COLUMNS, height, width, channels), np.uint8)
+    tiles[:count] = images
+    sheet = tiles.reshape(rows, COLUMNS, height, width, channels).swapaxes(1, 2)
+    sheet = sheet.reshape(rows * height, COLUMNS * width, channels)
+    out = io.BytesIO()
+    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
+@functools.cache
+def _script() -> str:
+    """The program, which leaves no name behind."""
+    parts = [(TEMPLATES / name).read_text("utf-8").strip() for name in ("network.js", "explorer.js")]
+    return "\n\n".join(['(() => {\n"use strict";', *parts, "})();"])
+
+
+def _html(**facts: Mapping[str, Any]) -> str:
+    return _template().render(style=(TEMPLATES / "explorer.css").read_text("utf-8").strip(), **facts)
+
+
+@functools.cache
+def _template() -> Any:
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, autoescape=True,
+    )  # fmt: skip
+    return made.get_template("explorer.html")
