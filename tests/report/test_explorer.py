@@ -21,7 +21,7 @@ from jaxae.models.cards import shapes_of
 from jaxae.report.explorer import explorer_sections, gathered, gathering
 from jaxae.report.explorer.gathering import some_of_each, value_of
 from jaxae.report.explorer.networks import networks_of
-from jaxae.report.explorer.packing import packed, packed_size, rounded
+from jaxae.report.explorer.packing import as_packed, packed, packed_size
 from jaxae.study import State, Study
 from jaxae.train import Trained
 
@@ -60,7 +60,7 @@ class Case(NamedTuple):
 def drawn(name: str, precision: str) -> np.ndarray:
     """The images of six codes, by Flax; with precision "" the weights as they are."""
     variables = variables_of(MODELS[name])
-    return np.asarray(decode(MODELS[name], rounded(variables, precision) if precision else variables, codes_of(name)))
+    return np.asarray(decode(MODELS[name], as_packed(variables, precision) if precision else variables, codes_of(name)))
 
 
 def codes_of(name: str) -> np.ndarray:
@@ -81,7 +81,7 @@ def case_of(name: str, precision: Any) -> Case:
     assert packed_size(networks_of(model, variables), precision) == len(content)
     if isinstance(model, AdditionModel):
         value = np.linspace(0, 9, 6, dtype=np.float32)
-        added: Any = model.apply(rounded(variables, precision), codes, value, method="plus")
+        added: Any = model.apply(as_packed(variables, precision), codes, value, method="plus")
         sums = np.asarray(added.mean)
     return Case(json.loads(json.dumps(layers)), content, precision, codes, sums, drawn(name, precision))
 

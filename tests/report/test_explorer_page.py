@@ -15,7 +15,7 @@ from test_report import manifest
 
 from jaxae.report.document import Document
 from jaxae.report.explorer import explorer_sections, gathered
-from jaxae.report.explorer.packing import rounded
+from jaxae.report.explorer.packing import as_packed
 from jaxae.report.page import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -84,7 +84,7 @@ def test_the_page_draws_what_flax_draws(tmp_path):
     seen = seen_in(tmp_path, found)
 
     def drawn(arm: Any, method: str, *inputs: Any) -> np.ndarray:
-        made = arm.study.model.apply(rounded(arm.variables(1), "float16"), *inputs, method=method)
+        made = arm.study.model.apply(as_packed(arm.variables(1), "float16"), *inputs, method=method)
         return np.asarray(getattr(made, "image", getattr(made, "mean", made)))
 
     def alike(pixels: Any, image: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from jaxae.data import Dataset
 from jaxae.fitted import Fitted
 from jaxae.models import AdditionModel
 from jaxae.report.explorer.networks import Networks, networks_of
-from jaxae.report.explorer.packing import Precision, packed, packed_size, rounded
+from jaxae.report.explorer.packing import Precision, as_packed, packed, packed_size
 from jaxae.train.trained import Trained
 from jaxae.transforms import UNIT
 
@@ -88,7 +88,7 @@ def _of_arm(arm: Candidate, images: np.ndarray, precision: Precision) -> dict[st
 def _error(fitted: Fitted, codes: np.ndarray, precision: Precision) -> float:
     """The largest difference, over all pixels of images of these codes, between the model and the page's networks."""
     model: Any = fitted.model
-    page = Fitted(fitted.name, model.clone(dtype=jnp.float32), rounded(fitted.variables, precision), fitted.scale)
+    page = Fitted(fitted.name, model.clone(dtype=jnp.float32), as_packed(fitted.variables, precision), fitted.scale)
     drawn = [np.asarray(one.decode(_with_sums(one, codes))) for one in (fitted, page)]
     return float(np.abs(drawn[0] - drawn[1]).max())
 
@@ -111,6 +111,6 @@ def value_of(array: Any) -> Any:
     return json.loads(np.asarray(array, np.uint8).tobytes())
 
 
-def arms_of(arrays: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def explored_arms(arrays: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The arms of the arrays of findings that can be explored."""
     return [arm for arm, of in arrays.items() if f"{NAME}networks" in of]

@@ -34,16 +34,16 @@ def stored(kernel: Any, precision: Precision) -> Stored:
     return Stored(np.round(kernel / scale).astype(np.int8), scale)
 
 
-def restored(kept: Stored) -> np.ndarray:
+def kernel_of(kept: Stored) -> np.ndarray:
     """The kernel that is computed with, f32."""
     values = kept.values.astype(np.float32)
     return values if kept.scale is None else values * kept.scale
 
 
-def rounded(variables: Any, precision: Precision) -> Any:
+def as_packed(variables: Any, precision: Precision) -> Any:
     """A model's variables with every kernel as the page has it."""
     return jax.tree.map(
-        lambda leaf: restored(stored(leaf, precision)) if leaf.ndim > 1 else np.asarray(leaf), variables
+        lambda leaf: kernel_of(stored(leaf, precision)) if leaf.ndim > 1 else np.asarray(leaf), variables
     )
 
 

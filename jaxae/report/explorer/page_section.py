@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxae.findings import Findings
 from jaxae.report.document import Section
-from jaxae.report.explorer.gathering import NAME, arms_of, value_of
+from jaxae.report.explorer.gathering import NAME, explored_arms, value_of
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 TITLE = "Explore the code"
@@ -27,7 +27,7 @@ PRECISIONS = {"float16": "16-bit floats", "int8": "8-bit numbers"}
 
 def explorer_sections(found: Findings, first: str = "") -> tuple[Section, ...]:
     """The section of the arms that were gathered, `first` the one that shows at first; none where there are none."""
-    arms = arms_of(found.arrays)
+    arms = explored_arms(found.arrays)
     if not arms:
         return ()
     arms.sort(key=lambda arm: arm != first)
