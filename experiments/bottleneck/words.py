@@ -41,7 +41,13 @@ def say(found: ae.Findings) -> ae.Document:
         doubt=digit_classifier.doubt(found),
     )
     return ae.Document(
-        words.conclusions, rows, (*tables(found, sizes), *words.statements), drawn, words.notes, words.line, sections=sections
+        words.conclusions,
+        rows,
+        (*tables(found, sizes), *words.statements),
+        drawn,
+        words.notes,
+        words.line,
+        sections=sections,
     )
 
 

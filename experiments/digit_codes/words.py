@@ -41,7 +41,13 @@ def say(found: ae.Findings) -> ae.Document:
     )
     drawn = pictures.figures(found) if found.arrays else {}
     return ae.Document(
-        words.conclusions, rows, (*tables(found, ranks), *words.statements), drawn, words.notes, words.line, sections=sections
+        words.conclusions,
+        rows,
+        (*tables(found, ranks), *words.statements),
+        drawn,
+        words.notes,
+        words.line,
+        sections=sections,
     )
 
 

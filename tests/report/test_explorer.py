@@ -118,9 +118,9 @@ def weights_of(case: Case) -> dict[str, list[Any]]:
 
 
 def convolved(x: np.ndarray, kernel: np.ndarray, padding: int) -> np.ndarray:
-    k, l = kernel.shape[:2]
+    sides = kernel.shape[:2]
     x = np.pad(x, ((padding, padding), (padding, padding), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (k, l), (0, 1))
+    windows = np.lib.stride_tricks.sliding_window_view(x, sides, (0, 1))
     return np.einsum("rcikl,klio->rco", windows, kernel)
 
 
@@ -192,7 +192,8 @@ console.log(JSON.stringify(cases.map(({ layers, content, precision, codes, value
   const networks = unpack(layers, bytesOf(content), precision);
   const sums = networks.plus ? codes.map((code, i) =>
     [...run(networks.plus, [...code, ...run(networks.value, [values[i]]).values]).values]) : [];
-  return { sizes: run(networks.decode, codes[0]).size, images: codes.map((code) => [...run(networks.decode, code).values]), sums };
+  const images = codes.map((code) => [...run(networks.decode, code).values]);
+  return { sizes: run(networks.decode, codes[0]).size, images, sums };
 })));
 """
 

@@ -25,7 +25,8 @@ DRIVER = """
   const frames = async (count = 3) => { while (count--) await new Promise(requestAnimationFrame); };
   const pixels = () => {
     const canvas = part("drawn");
-    return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 < 3);
+    const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    return [...bytes].filter((_, i) => i % 4 < 3);
   };
   const set = async (control, value, kind = "input") => {
     control.value = value;
@@ -56,9 +57,11 @@ DRIVER = """
     await new Promise((resolve) => setTimeout(resolve, 400));
     seen.near = part("status").textContent;
     seen.wide = document.documentElement.scrollWidth > innerWidth;
-    document.body.append(Object.assign(document.createElement("pre"), { id: "seen", textContent: JSON.stringify(seen) }));
+    const found = { id: "seen", textContent: JSON.stringify(seen) };
+    document.body.append(Object.assign(document.createElement("pre"), found));
   };
-  const wait = () => (part("said").textContent && part("drawn").width < 300 ? frames().then(drive) : setTimeout(wait, 20));
+  const drawn = () => part("said").textContent && part("drawn").width < 300;
+  const wait = () => (drawn() ? frames().then(drive) : setTimeout(wait, 20));
   wait();
 })();
 """

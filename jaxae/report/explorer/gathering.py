@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
 
 
 def gathered(arms: Iterable[Trained], test: Dataset) -> dict[str, dict[str, np.ndarray]]:
-    """The explorer's part of the arrays of findings, by arm; "" has the images. `arms` come in the order of their worth.
+    """The explorer's part of the arrays of findings, by arm; "" has the images. `arms`: those of most worth first.
 
     All are kept with kernels in float16 if they have room in a page. Else they are in int8, and those that still have
     none, the last ones first, are left out; nothing is gathered where none has. Raises UsageError as `networks_of`.

@@ -54,8 +54,8 @@ def networks_of(model: Any, variables: Mapping[str, Any]) -> Networks:
     if isinstance(model, MLPAutoencoder):
         return {"decode": [*_mlp(params["decoder"]), Layer("image", {"size": model.image_shape}), Layer("sigmoid")]}
     raise UsageError(
-        f"{type(model).__name__} has no decoder that the page can draw with; give an MLPAutoencoder, a DigitAutoencoder "
-        "or an AdditionModel"
+        f"{type(model).__name__} has no decoder that the page can draw with; give an MLPAutoencoder, a "
+        "DigitAutoencoder or an AdditionModel"
     )
 
 
@@ -84,7 +84,9 @@ def _enlarged(enlarge: Any, factor: int, number: int, size: Any, params: Mapping
         geometry = {"stride": factor, "padding": 1, "size": size}
         return [_weighted("conv_transpose", geometry, params[f"ConvTranspose_{number}"])]
     if enlarge not in BEFORE_CONV:
-        raise UsageError(f"a decoder that enlarges by {enlarge} can't be drawn with in the page; use one of jaxae's own")
+        raise UsageError(
+            f"a decoder that enlarges by {enlarge} can't be drawn with in the page; use one of jaxae's own"
+        )
     kind, name = BEFORE_CONV[enlarge]
     if factor == 1:
         return [_weighted("conv", {"padding": 1}, params["Conv_0"])]

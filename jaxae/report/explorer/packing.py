@@ -1,7 +1,7 @@
 """Networks as JSON and bytes: kernels rounded to fewer bits, so that a page stays small; biases as they are.
 
-The bytes are, for every layer that has a kernel, one after another: its bias, float32; with int8 a scale for each output,
-float32; its kernel, in the order of its axes. All little-endian.
+The bytes are, for every layer that has a kernel, one after another: its bias, float32; with int8 a scale for each
+output, float32; its kernel, in the order of its axes. All little-endian.
 """
 
 from collections.abc import Mapping

@@ -71,8 +71,8 @@ def _said(found: Findings, arm: str, precision: str, error: float) -> str:
     which = ", which died" if count == 1 and dead else f" of {count}, which all died" if seed in dead else ""
     which = which or f", the first of {count} that lives" * (count > 1)
     return (
-        f"{arm}, seed {seed}{which}. Its weights are rounded to {PRECISIONS[precision]}, which changes no pixel of what "
-        f"is drawn for these test images by more than {_upwards(error)}, where black is 0 and white 1."
+        f"{arm}, seed {seed}{which}. Its weights are rounded to {PRECISIONS[precision]}, which changes no pixel of "
+        f"what is drawn for these test images by more than {_upwards(error)}, where black is 0 and white 1."
     )
 
 
