@@ -239,7 +239,7 @@ def images(shape: Any) -> ae.data.Dataset:
 
 
 def findings(arrays: Any, seeds: int = 2) -> Findings:
-    return Findings(Origin(ae.Flags(), tuple(range(seeds)), ()), {}, {"a<b": (0,)}, arrays=arrays)
+    return Findings(Origin(ae.Flags(), tuple(range(seeds)), ()), {}, dict.fromkeys(arrays, (0,)), arrays=arrays)
 
 
 def data_of(section: Any) -> Any:

@@ -22,7 +22,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 DRIVER = """
 (() => {
   const part = (name) => document.getElementById(`explore-${name}`);
-  const frames = async (count = 3) => { while (count--) await new Promise(requestAnimationFrame); };
+  const frames = () => new Promise((resolve) => setTimeout(resolve, 100)); // a page without a screen has none of its own
   const pixels = () => {
     const canvas = part("drawn");
     const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -74,9 +74,10 @@ def seen_in(folder: Any, arrays: Any) -> Any:
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--enable-logging=stderr", "--v=0")
     more = (f"--user-data-dir={folder / 'browser'}", "--virtual-time-budget=20000", "--window-size=390,1200")
     done = subprocess.run([str(CHROMIUM), *flags, *more, page.as_uri()], capture_output=True, text=True, timeout=120)
-    assert "CONSOLE" not in done.stderr, done.stderr
+    logged = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "willReadFrequently" not in line]
+    assert logged == []  # but for what is said of the driver, which reads pixels often
     found = re.search('<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stdout[-2000:] + done.stderr
+    assert found, done.stdout[-2000:]
     return json.loads(unescape(found[1]))
 
 
@@ -88,7 +89,7 @@ def test_the_page_draws_what_flax_draws(tmp_path):
 
     def drawn(arm: Any, method: str, *inputs: Any) -> np.ndarray:
         made = arm.study.model.apply(as_packed(arm.variables(1), "float16"), *inputs, method=method)
-        return np.asarray(getattr(made, "image", getattr(made, "mean", made)))
+        return np.asarray(getattr(made, "image", made.mean if hasattr(made, "log_variance") else made))
 
     def alike(pixels: Any, image: np.ndarray) -> None:
         expected = np.repeat(255 * image[0, ..., :1], 3, axis=-1).ravel()

@@ -79,13 +79,13 @@ def _said(found: Findings, arm: str, precision: str, error: float) -> str:
 def _upwards(error: float) -> str:
     """A bound of one digit.
 
-    >>> [_upwards(error) for error in (0.0, 0.00031, 0.02, 0.095)]
-    ['0', '0.0004', '0.02', '0.1']
+    >>> [_upwards(error) for error in (0.0, 0.000031, 0.02, 0.095)]
+    ['0', '0.00004', '0.02', '0.1']
     """
     if not error:
         return "0"
     unit = 10.0 ** math.floor(math.log10(error))
-    return f"{math.ceil(round(error / unit, 6)) * unit:.1g}"
+    return np.format_float_positional(float(f"{math.ceil(round(error / unit, 6)) * unit:.1g}"), trim="-")
 
 
 def _sliders(codes: np.ndarray) -> list[dict[str, Any]]:

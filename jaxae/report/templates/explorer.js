@@ -11,7 +11,7 @@ const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const marks = data.classes.map((name, place) => ([...name].length === 1 ? name : LETTERS[place % LETTERS.length]));
 const articled = (name) => (name === "8" || /^[aeiou]/i.test(name) ? `an ${name}` : `a ${name}`);
 const map = part("map"), value = part("value"), line = part("line");
-let model, code, ends, follow, ranges = [], waiting = false, speaking = 0;
+let model, code, ends, follow, ranges = [], speaking = 0;
 
 // ---- models
 
@@ -32,7 +32,8 @@ function choose(kept) {
   part("plane").hidden = !model.map.plane;
   part("adding").hidden = !model.networks.plus;
   const shown = model.sliders.length, still = model.numbers - shown;
-  part("still").textContent = still ? `${still} of ${model.numbers} numbers have no slider: they vary least, or not at all.` : "";
+  const why = shown < 32 ? "they are the same for all test images" : "they vary least";
+  part("still").textContent = still ? ` of  numbers have no slider: .` : "";
   ranges = model.sliders.map(({ number, low, high }) => {
     const label = element("label", { className: "explore-slide" });
     const input = element("input", { type: "range", min: low, max: high, step: (high - low) / 100 });
@@ -73,18 +74,10 @@ function nearest(point) {
 
 // ---- what is shown
 
-// Go to a code; `by` is what gave it, and gives it again when an end changes, or null.
+// Go to a code; `by` is what gave it, and gives it again when an end changes, or null. Browsers send at most one event of
+// a pointer or slider for each frame, so that nothing is drawn in vain.
 function move(to, by) {
   [code, follow] = [Float64Array.from(to), by];
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    show();
-  });
-}
-
-function show() {
   const near = nearest(code), image = run(model.networks.decode, code).values;
   paint(part("drawn"), image);
   tile(part("nearest"), near);
