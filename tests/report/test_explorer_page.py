@@ -3,26 +3,30 @@
 import dataclasses
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from typing import Any
 
 import numpy as np
 import pytest
+from browser import program
 from test_explorer import MODELS, findings, images, trained
-from reports import manifest
+from test_report import manifest
 
 from jaxae.report.document import Document
 from jaxae.report.explorer import explorer_sections, gathered
 from jaxae.report.explorer.packing import as_packed
 from jaxae.report.page import write_report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+CHROMIUM = program()
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; install it, for instance the package chromium"),
+]
 DRIVER = """
 (() => {
   const part = (name) => document.getElementById(`explore-${name}`);
-  const frames = () => new Promise((resolve) => setTimeout(resolve, 100)); // without a screen a page has none of its own
+  const frames = () => new Promise((resolve) => setTimeout(resolve, 100)); // time is virtual
   const pixels = () => {
     const canvas = part("drawn");
     const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -81,7 +85,6 @@ def seen_in(folder: Any, arrays: Any) -> Any:
     return json.loads(unescape(found[1]))
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
 def test_the_page_draws_what_flax_draws(tmp_path):
     arms = [trained("generative", MODELS["generative"]), trained("transposed", MODELS["transposed"])]
     found = gathered(arms, images((8, 12, 1)))

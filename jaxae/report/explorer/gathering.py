@@ -19,7 +19,6 @@ from jaxae.transforms import UNIT
 ROOM = 2_400_000  # bytes of weights, 3.2 MB as base64: the page, figures and all, stays under 5 MB
 IMAGES, VALUES = 500, 400_000  # test images at most, and numbers in them
 NAME = "explorer, "  # before the names of its arrays
-FRACTION = 0.5  # a sum that rounding is tried at
 
 
 class Candidate(NamedTuple):
@@ -76,12 +75,14 @@ def _fitting(arms: Sequence[Candidate]) -> tuple[list[Candidate], Precision]:
 
 def _of_arm(arm: Candidate, images: np.ndarray, precision: Precision) -> dict[str, np.ndarray]:
     codes = np.asarray(arm.fitted.encode(images))
+    sums = _sums(arm.fitted, codes)
     words, content = packed(arm.networks, precision)
     return {
         "codes": codes,
+        "sums": sums,
         "networks": _bytes_of({"precision": precision, "layers": words}),
         "weights": np.frombuffer(content, np.uint8),
-        "error": np.float64(_error(arm.fitted, codes, precision)),
+        "error": np.float64(_error(arm.fitted, np.concatenate([codes, sums]), precision)),
     }
 
 
@@ -89,16 +90,17 @@ def _error(fitted: Fitted, codes: np.ndarray, precision: Precision) -> float:
     """The largest difference, over all pixels of images of these codes, between the model and the page's networks."""
     model: Any = fitted.model
     page = Fitted(fitted.name, model.clone(dtype=jnp.float32), as_packed(fitted.variables, precision), fitted.scale)
-    drawn = [np.asarray(one.decode(_with_sums(one, codes))) for one in (fitted, page)]
+    drawn = [np.asarray(one.decode(codes)) for one in (fitted, page)]
     return float(np.abs(drawn[0] - drawn[1]).max())
 
 
-def _with_sums(fitted: Fitted, codes: np.ndarray) -> np.ndarray:
-    """The codes, and where the model adds, those of sums too."""
+def _sums(fitted: Fitted, codes: np.ndarray) -> np.ndarray:
+    """The codes of sums with all whole numbers, where the model adds: they may lie where no image's code does."""
     if not isinstance(fitted.model, AdditionModel):
-        return codes
-    sums: Any = fitted.model.apply(fitted.variables, jnp.asarray(codes), FRACTION, method="plus")
-    return np.concatenate([codes, np.asarray(sums.mean)])
+        return codes[:0]
+    numbers = jnp.arange(len(codes), dtype=jnp.float32) % 10
+    found: Any = fitted.model.apply(fitted.variables, jnp.asarray(codes), numbers, method="plus")
+    return np.asarray(found.mean)
 
 
 def _bytes_of(value: Any) -> np.ndarray:

@@ -48,17 +48,18 @@ def explorer_sections(found: Findings, first: str = "") -> tuple[Section, ...]:
 
 def _model(found: Findings, arm: str) -> dict[str, Any]:
     """An arm as the page's program takes it."""
-    codes, weights, networks, error = (
-        found.arrays[arm][NAME + name] for name in ("codes", "weights", "networks", "error")
+    codes, sums, weights, networks, error = (
+        found.arrays[arm][NAME + name] for name in ("codes", "sums", "weights", "networks", "error")
     )
+    reach = np.concatenate([codes, sums])
     kept = value_of(networks)
     return {
         "name": arm,
         "said": _said(found, arm, kept["precision"], float(error)),
         "codes": _base64(np.asarray(codes, "<f4").tobytes()),
         "numbers": codes.shape[1],
-        "sliders": _sliders(codes),
-        "map": _map(codes),
+        "sliders": _sliders(reach),
+        "map": _map(reach),
         "precision": kept["precision"],
         "layers": kept["layers"],
         "weights": _base64(np.asarray(weights).tobytes()),
