@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import program
+from reports import manifest
 from test_explorer import MODELS, findings, images, trained
-from test_report import manifest
 
 from jaxae.report.document import Document
 from jaxae.report.explorer import explorer_sections, gathered
