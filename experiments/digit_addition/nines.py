@@ -1,7 +1,8 @@
 """What could make nines: the dimensions of P's code that survive on paper, beside its active units and digits read."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ import experiments.digit_addition.pictures as pictures
 import experiments.digit_addition.surviving as surviving
 import jaxae as ae
 from experiments.digit_addition.measures import SHARE, UNITS
-from experiments.digit_addition.method import all_settings, all_weights
+from experiments.digit_addition.method import GENERATIVE, all_settings, all_weights
 from experiments.digit_addition.outcomes import NINES
 from experiments.digit_addition.surviving import Prediction
 from jaxae.report.figures import Bars
+from jaxae.report.numbers import listed
 
 KINDS = {"balanced": "generative row", "natural": "generative natural row"}  # pairs, and how their rows' names begin
-PIXELS = 784
+PIXELS = math.prod(GENERATIVE.image_shape)
 ACTIVE = f"{UNITS} P"
 CLAIMED = 0.5  # share of the seeds
 
@@ -50,8 +52,7 @@ def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
     digits = [digit for arm in collapsed for digit in pictures.shares(found, arm)[found.living(arm)].argmax(1)]
     return {
         "rows": len(predicted),
-        "right": sum(not each.fails for each in predicted),
-        "wrong": [row_of(each.arm) for each in predicted if each.fails],
+        "codes": of_codes(predicted),
         "rank": rank and rank[0],
         "ends": rank and rank[1],
         "seeds": [] if any(found.dead.get(each.arm) for each in predicted) else surviving.by_seed(predicted),
@@ -60,6 +61,24 @@ def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
         "read": len(digits),
         "nines": sum(digit == 9 for digit in digits),
     }
+
+
+def of_codes(predicted: Sequence[Prediction]) -> str:
+    """In words, in how many rows P's code is predicted to hold nothing, and in how many the prediction is right.
+
+    Where it is the same for all rows it tells them from nothing, and is no praise.
+    """
+    empty, rows = sum(each.surviving == 0 for each in predicted), len(predicted)
+    wrong = [row_of(each.arm) for each in predicted if each.fails]
+    but = f", all but row{'s' * (len(wrong) > 1)} {listed(wrong)}" if wrong else ""
+    if empty in (0, rows):
+        what = "nothing" if empty else "something"
+        told = f"so that no row is told from another; it does in {rows - len(wrong)} of them{but}"
+        return f"P's code is predicted to hold {what} in all of {rows} rows, {told}"
+    return (
+        f"the variances between class means predict that P's code holds nothing in {empty} of {rows} rows, and tell in "
+        f"{rows - len(wrong)} whether it holds anything{but}"
+    )
 
 
 def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
@@ -94,20 +113,27 @@ def cells(found: ae.Findings, each: Prediction) -> list[str]:
 
 
 def figures(found: ae.Findings) -> Mapping[str, Any]:
-    """Predicted and active, row by row, by kind of pairs (of the same rows); how common the commonest digit is."""
-    axis, drawn, common = "row of the report's table", {}, {}
-    for kind, rows in predictions(found).items():
+    """Predicted and active, row by row, by kind of pairs; how common the commonest digit is, in the rows that all kinds
+    have."""
+    axis, drawn, kinds = "row of the report's table", {}, predictions(found)
+    for kind, rows in kinds.items():
         names = tuple(row_of(each.arm) for each in rows)
         predicted = np.array([float(each.surviving) for each in rows])
         groups = [("predicted", predicted), ("active", by_row(found, rows, ACTIVE))]
         title = f"Dimensions of P's code that survive its KL on paper, and its active units ({kind} pairs)"
         drawn[f"surviving_{kind}"] = Bars(title, axis, "dimensions", names, groups)
-        common[f"{kind} pairs"] = names, 100 * by_row(found, rows, SHARE)
-    if common:
+    if common := common_rows(kinds.values()):
         title = "How many images of sums are read as the commonest digit; a perfect model has 10% of each"
-        names, groups = next(iter(common.values()))[0], [(kind, shares) for kind, (_, shares) in common.items()]
-        drawn["one_digit"] = Bars(title, axis, "images, %", names, groups, within=(0, 100))
+        alike = {kind: [each for each in rows if row_of(each.arm) in common] for kind, rows in kinds.items()}
+        groups = [(f"{kind} pairs", 100 * by_row(found, rows, SHARE)) for kind, rows in alike.items()]
+        drawn["one_digit"] = Bars(title, axis, "images, %", common, groups, within=(0, 100))
     return drawn
+
+
+def common_rows(kinds: Collection[Sequence[Prediction]]) -> tuple[str, ...]:
+    """The numbers of the rows that all kinds of pairs have, in the order of the table."""
+    numbers = [[row_of(each.arm) for each in rows] for rows in kinds]
+    return tuple(name for name in numbers[0] if all(name in others for others in numbers)) if numbers else ()
 
 
 def by_row(found: ae.Findings, rows: list[Prediction], metric: str) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxae.findings.statistics import LEVEL
 
+WHOLE = 1 - 1e-9  # a correlation from which Fisher's transform has no end
 ONE = 0.5  # active units, mean over seeds, from which a code is said to hold something
 
 
@@ -52,11 +53,11 @@ def surviving(found: Sequence[float], least: float, code_size: int) -> int:
     return min(sum(variance > least for variance in found), code_size)
 
 
-def ranked_alike(predictions: Sequence[Prediction]) -> tuple[float, tuple[float, float]] | None:
+def ranked_alike(predictions: Sequence[Prediction]) -> tuple[float, tuple[float, float] | None] | None:
     """Spearman's correlation over the rows of what was predicted with the mean of what was seen, and its 95% interval.
 
-    By Fisher's transform with the deviation of Bonett and Wright (2000). None for fewer than four rows, and where one
-    of the two is the same in all of them.
+    By Fisher's transform with the deviation of Bonett and Wright (2000), which tells no ends of 1 and -1. None for fewer
+    than four rows, and where one of the two is the same in all of them.
     """
     from scipy.special import ndtri
 
@@ -64,7 +65,9 @@ def ranked_alike(predictions: Sequence[Prediction]) -> tuple[float, tuple[float,
     if len(predictions) < 4 or len({*expected}) < 2 or len({*seen}) < 2:
         return None
     found = spearman(expected, seen)
-    centre = math.atanh(min(max(found, -1 + 1e-9), 1 - 1e-9))
+    if abs(found) >= WHOLE:
+        return found, None
+    centre = math.atanh(found)
     half = float(ndtri((1 + LEVEL) / 2)) * math.sqrt((1 + found**2 / 2) / (len(predictions) - 3))
     return found, (math.tanh(centre - half), math.tanh(centre + half))
 

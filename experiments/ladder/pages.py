@@ -1,7 +1,6 @@
 """The ladder's page and its pictures, made of committed results."""
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +9,8 @@ import numpy as np
 import experiments.digit_addition.nines as nines
 import jaxae as ae
 from experiments.ladder.facts import stored
-from experiments.ladder.rungs import LADDERS, Facts, Ladder, Results
+from experiments.ladder.rungs import LADDERS, Facts, Ladder, Measure, Results, Rung
+from jaxae.findings import INCONCLUSIVE, REPRODUCED
 from jaxae.report import headless
 from jaxae.report.figures import Curves, Line, Mark
 from jaxae.report.numbers import NONE, listed, number, over_seeds, plural
@@ -26,14 +26,19 @@ Made by `python -m experiments.tables` from the JSON files of this folder, never
 
 The numbers of the reports that ours disagreed with, and the conventions that lie between, switched on one after
 another. A rung keeps what the rungs above it have switched on, except where its words say otherwise. Each value is of
-a committed result, the mean over its living seeds with the 95% interval; a rung that none measures says so."""
+a committed result, the mean over its living seeds with the 95% interval; a rung that none measures says so. A result
+that departs from the report in what bars a comparison is shown, but not held against the report. A rung moves the
+number where the rung just before it is measured too, with the same departures or ones that its words name."""
 
 
 class Climbed(NamedTuple):
-    """A rung's value f64[n], empty where it isn't measured, and its mean."""
+    """A rung's value f64[n], empty where it isn't measured, its mean, and in words how its result departs from the
+    report: what bars a comparison, and what doesn't."""
 
     value: np.ndarray
-    mean: float
+    mean: float = np.nan
+    bars: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
 
 def page(results: Results) -> str:
@@ -47,7 +52,11 @@ def page(results: Results) -> str:
 def pictures(results: Results) -> dict[str, bytes]:
     """The pictures of the page, by the names of their files."""
     facts = stored()
-    drawn = {f"ladder_{ladder.name}": figure(ladder, results, facts) for ladder in LADDERS}
+    drawn = {
+        f"ladder_{ladder.name}": figure(ladder, results, facts)
+        for ladder in LADDERS
+        if measured(climbed(ladder, results))
+    }
     for name, found in tables_of(results, facts).items():
         drawn |= {f"{name}_{what}": shown for what, shown in nines.figures(found).items()}
     return {f"{FOLDER}/{name}.png": headless.drawing().png(shown, titled=False) for name, shown in drawn.items()}
@@ -55,13 +64,16 @@ def pictures(results: Results) -> dict[str, bytes]:
 
 def climbed(ladder: Ladder, results: Results) -> list[Climbed]:
     """The rungs' values."""
-    values = [
-        np.atleast_1d(np.asarray(rung.value(results[rung.result]), np.float64))
-        if rung.value and rung.result in results
-        else np.empty(0)
-        for rung in ladder.rungs
-    ]
-    return [Climbed(value, float(value.mean()) if value.size else np.nan) for value in values]
+    return [climbed_to(rung, results.get(rung.result)) for rung in ladder.rungs]
+
+
+def climbed_to(rung: Rung, found: ae.Findings | None) -> Climbed:
+    """A rung's value, of its result."""
+    value = np.empty(0) if found is None or rung.value is None else np.atleast_1d(rung.value(found))
+    if found is None or not value.size:
+        return Climbed(np.empty(0))
+    bars, listed = (tuple(each.words for each in found.departures if each.bars == bar) for bar in (True, False))
+    return Climbed(value.astype(np.float64), float(value.mean()), bars, listed)
 
 
 # ---- the page
@@ -74,24 +86,27 @@ def section(ladder: Ladder, results: Results, facts: Facts) -> str:
     parts = (
         f"## {ladder.title}",
         conclusion(ladder, steps, results, facts),
-        picture,
+        picture if measured(steps) else "",
         markdown_table(table(ladder, steps)),
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
 def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts: Facts) -> str:
-    """How near the last rung that is measured comes, which one takes the longest step, what isn't measured."""
-    known, moves = measured(steps), moves_of(steps)
-    last = steps[known[-1]]
-    said = [f"- The last rung that is measured, {known[-1] + 1}, {reached(ladder, last)}."]
+    """How near the last rung that can be judged comes, which one takes the longest step, what isn't measured."""
+    known, moves = measured(steps), moves_of(ladder, steps)
+    comparable = [place for place in known if not steps[place].bars]
+    last, said = {*comparable[-1:], *known[-1:]}, []
+    for place in sorted(last):
+        kind = " and comparable" if len(last) > 1 and place in comparable else ""
+        words = reached(ladder, ladder.rungs[place], steps[place], results)
+        said.append(f"- The last rung that is measured{kind}, {place + 1}, {words}.")
     if moves:
-        longest = max(moves, key=moves.__getitem__)
-        said.append(
-            f"- The longest step, {number(moves[longest])}, is rung {longest + 1}: {ladder.rungs[longest].switched}."
-        )
-    if ladder.bound:
-        said.append(f"- Beside it: {ladder.bound.words}, {number(ladder.bound.value(results, facts))}.")
+        longest = max(moves, key=lambda place: abs(moves[place]))
+        words = f"is rung {longest + 1}: {ladder.rungs[longest].switched}"
+        said.append(f"- The longest step, {number(abs(moves[longest]))}, {words}.")
+    if ladder.bound and (beside := bound_of(ladder, results, facts)) is not None:
+        said.append(f"- Beside it: {ladder.bound.words}, {number(beside)}.")
     if len(known) < len(steps):
         open_ = [str(place + 1) for place in range(len(steps)) if place not in known]
         said.append(f"- Not measured: rung{'s' * (len(open_) > 1)} {listed(open_)}.")
@@ -103,23 +118,52 @@ def measured(steps: Sequence[Climbed]) -> list[int]:
     return [place for place, step in enumerate(steps) if step.value.size]
 
 
-def moves_of(steps: Sequence[Climbed]) -> dict[int, float]:
-    """How far each rung moves the number from the rung before, by place."""
-    pairs = itertools.pairwise(measured(steps))
-    return {here: abs(steps[here].mean - steps[before].mean) for before, here in pairs}
+def moves_of(ladder: Ladder, steps: Sequence[Climbed]) -> dict[int, float]:
+    """How far each rung moves the number from the rung just before, by place; where both are measured, and their
+    results depart alike from the report or the rung's words name that they don't."""
+    return {
+        here: steps[here].mean - steps[here - 1].mean
+        for here in measured(steps)
+        if here and steps[here - 1].value.size
+        and (steps[here].bars == steps[here - 1].bars or ladder.rungs[here].otherwise)
+    }  # fmt: skip
 
 
-def reached(ladder: Ladder, last: Climbed) -> str:
-    """Whether a rung gives the report's number: to its last digit, or in the range of single runs; else how far off."""
+def bound_of(ladder: Ladder, results: Results, facts: Facts) -> float | None:
+    """What stands beside the rungs; None where there is nothing, or its result isn't there."""
+    bound = ladder.bound
+    return None if bound is None or (bound.result and bound.result not in results) else bound.value(results, facts)
+
+
+def reached(ladder: Ladder, rung: Rung, last: Climbed, results: Results) -> str:
+    """Whether a rung gives the report's number: to its last digit, or by the verdict on it; else how far off."""
+    if last.bars:
+        return f"is not comparable with the report: {value_of(last)}, with {'; '.join(last.bars)}"
     away = last.mean - ladder.reported
     if abs(away) <= ladder.near:
         return f"gives the report's number: {value_of(last)}, {number(abs(away))} away"
-    within = ae.results.prediction_interval(last.value)
-    if within and within[0] <= ladder.reported <= within[1]:
-        return f"holds the report's number in the range of a single run: {value_of(last)}"
+    verdict, reason = verdict_on(ladder, rung, results[rung.result])
+    if verdict == REPRODUCED:
+        return f"holds the report's number: {value_of(last)}, {reason}"
+    if verdict == INCONCLUSIVE:
+        return f"decides nothing: {value_of(last)}, {reason}"
     return (
         f"ends short of the report's number: {value_of(last)}, {number(abs(away))} {'above' if away > 0 else 'below'}"
     )
+
+
+def verdict_on(ladder: Ladder, rung: Rung, found: ae.Findings) -> tuple[str, str]:
+    """The verdict on the report's number as a claim on the rung's measure, and its reason; empty of a value that is
+    none."""
+    if not isinstance(rung.value, Measure):
+        return "", ""
+    place = rung.value
+    rivals = tuple(rival for rival in ladder.claim.rivals if (rival.arm, rival.metric) != place)
+    claim = dataclasses.replace(
+        ladder.claim, arm=place.arm, metric=place.metric, rivals=rivals, explained_by=(), reason=""
+    )
+    row = [row for row in found.rows([claim]) if row.reported is not None][-1]  # where seeds died, without them
+    return row.verdict, row.reason
 
 
 def value_of(step: Climbed) -> str:
@@ -128,42 +172,58 @@ def value_of(step: Climbed) -> str:
 
 
 def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
-    """The rungs, what each gives and by how much it moves the number."""
-    cells, before = [], np.nan
-    for place, (rung, step) in enumerate(zip(ladder.rungs, steps, strict=True), 1):
-        move = step.mean - before
+    """The rungs, what each gives, by how much it moves the number, how its result departs from the report."""
+    cells, moves = [], moves_of(ladder, steps)
+    for place, (rung, step) in enumerate(zip(ladder.rungs, steps, strict=True)):
+        known = bool(step.value.size)
         cells.append([
-            str(place), rung.switched, value_of(step), NONE if np.isnan(move) else f"{move:+.3g}",
-            str(step.value.size) if step.value.size else NONE, rung.result if step.value.size else "",
+            str(place + 1), rung.switched, value_of(step), f"{moves[place]:+.3g}" if place in moves else NONE,
+            str(step.value.size) if known else NONE, rung.result if known else "", departed(step) if known else "",
         ])  # fmt: skip
-        before = before if np.isnan(step.mean) else step.mean
-    cells.append(["", "the report", f"{ladder.reported:.4g}", NONE, NONE, ""])
+    cells.append(["", "the report", f"{ladder.reported:.4g}", NONE, NONE, "", ""])
     columns = (
         ("Rung", "number"), ("Switched on", "text"), (ladder.measure, "number"), ("Moves it by", "number"),
-        ("n", "number"), ("Result", "code"),
+        ("n", "number"), ("Result", "code"), ("Departs from the report's settings", "text"),
     )  # fmt: skip
     return ae.Table(ladder.title, columns, cells)
+
+
+def departed(step: Climbed) -> str:
+    """How a rung's result departs from the report, in words."""
+    barring = f"not comparable: {'; '.join(step.bars)}" if step.bars else ""
+    return "; ".join(filter(None, [barring, *step.listed])) or "none known"
 
 
 # ---- the nines, row by row
 
 
 def tables_of(results: Results, facts: Facts) -> dict[str, ae.Findings]:
-    """The results that have report 003's table, and the variances of class means.
+    """The results that have rows of report 003's table to predict, and the variances of class means.
 
-    These follow from the training images, so they hold for a result that doesn't tell them.
+    These follow from the training images, so they hold for a result that doesn't tell them but was trained on the same.
     """
-    return {
-        name: dataclasses.replace(results[name], facts={"variances": facts["variances"], **results[name].facts})
-        for name in TABLES
-        if name in results
-    }
+    own = {name: with_variances(results[name], facts) for name in TABLES if name in results}
+    return {name: found for name, found in own.items() if nines.predictions(found)}
+
+
+def with_variances(found: ae.Findings, facts: Facts) -> ae.Findings:
+    """A result with the stored variances, where it tells none and its training images are those that they are of."""
+    trained, stored_of = (
+        {(entry["role"], entry["sha256"]) for entry in data if entry["split"].startswith("train")}
+        for data in (found.origin.data, facts["data"])
+    )
+    if "variances" in found.facts or not trained & stored_of:
+        return found
+    return dataclasses.replace(found, facts={"variances": facts["variances"], **found.facts})
 
 
 def rows_section(name: str, found: ae.Findings) -> str:
     """What survives on paper beside what was seen."""
+    bars = [departure.words for departure in found.departures if departure.bars]
     said = [f"- {told(kind, of)}" for kind, of in nines.verdicts(found).items()]
-    shown = [f"![{each.title}]({FOLDER}/{name}_{what}.png)" for what, each in nines.figures(found).items()]
+    said += [f"- Not comparable with what is reported: {'; '.join(bars)}."] if bars else []
+    drawn = nines.figures(found)
+    shown = [f"![{each.title}]({FOLDER}/{name}_{what}.png)" for what, each in drawn.items()]
     tables = [
         f"<details><summary>{each.title}</summary>\n\n{each.note}\n\n{markdown_table(each)}\n\n</details>"
         for each in nines.tables(found)
@@ -175,44 +235,40 @@ def rows_section(name: str, found: ae.Findings) -> str:
 
 def told(kind: str, of: Mapping[str, Any]) -> str:
     """The verdict on the prediction, of one kind of pairs."""
-    wrong = f", all but {listed(of['wrong'])}" if of["wrong"] else ""
-    rank = "dimensions and active units have no rank correlation, one being the same in all rows"
+    rank = "dimensions and active units have no rank correlation, one being the same in all rows or the rows being few"
     if of["rank"] is not None:
-        low, high = of["ends"]
-        rank = f"the rank correlation of dimensions with active units is {of['rank']:+.2f} ({low:+.2f} to {high:+.2f})"
+        ends = " ({:+.2f} to {:+.2f})".format(*of["ends"]) if of["ends"] else ""
+        rank = f"the rank correlation of dimensions with active units is {of['rank']:+.2f}{ends}"
     drawn = "no row draws one digit alone"
     if of["collapsed"]:
         read = f"read as 9 in {of['nines']} of {plural(of['read'], 'living seed')}"
-        drawn = f"one digit alone is drawn in rows {listed(of['collapsed'])}, {read}"
-    return (
-        f"On {kind} pairs the variances between class means tell in {of['right']} of {of['rows']} rows whether "
-        f"P's code holds anything{wrong}; {rank}; {drawn}."
-    )
+        drawn = f"one digit alone is drawn in row{'s' * (len(of['collapsed']) > 1)} {listed(of['collapsed'])}, {read}"
+    return f"On {kind} pairs {of['codes']}; {rank}; {drawn}."
 
 
 # ---- the pictures
 
 
 def figure(ladder: Ladder, results: Results, facts: Facts) -> Curves:
-    """The rungs in a row, beside the report's number."""
+    """The rungs in a row, of which some are measured, beside the report's number."""
     steps = climbed(ladder, results)
     most = max(step.value.size for step in steps)
     values = np.full((most, len(steps)), np.nan)
     for place, step in enumerate(steps):
         values[: step.value.size, place] = step.value
     marks: list[Any] = [Mark("the report", ladder.reported)]
-    if ladder.bound:
-        marks.append(Mark(ladder.bound.words, ladder.bound.value(results, facts)))
-    panels = {"all rungs": 0, **close(steps)} if close(steps) else {"": 0}
+    if ladder.bound and (beside := bound_of(ladder, results, facts)) is not None:
+        marks.append(Mark(ladder.bound.words, beside))
+    panels = {"all rungs": 0, **close(ladder, steps)} if close(ladder, steps) else {"": 0}
     lines = [
         Line("ours", np.arange(first + 1, len(steps) + 1), values[:, first:], panel) for panel, first in panels.items()
     ]
     return Curves(ladder.title, "rung", ladder.measure, lines, marks, share=False)
 
 
-def close(steps: Sequence[Climbed]) -> dict[str, int]:
+def close(ladder: Ladder, steps: Sequence[Climbed]) -> dict[str, int]:
     """A panel for the rungs from the longest step on, where beside it their own steps can't be seen."""
-    moves = moves_of(steps)
+    moves = {place: abs(move) for place, move in moves_of(ladder, steps).items()}
     first = max(moves, key=moves.__getitem__, default=0)
     later = [move for place, move in moves.items() if place > first]
     return {f"from rung {first + 1} on": first} if later and max(later) < FAR * moves[first] else {}

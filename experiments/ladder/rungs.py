@@ -1,72 +1,101 @@
 """The disputed numbers, and the conventions on the way to each, as data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+import experiments.denoise.method as denoise
+import experiments.digit_codes.method as digit_codes
+import experiments.fc_vs_conv.method as fc_vs_conv
+import experiments.unmix.method as unmix
 import jaxae as ae
-from experiments.digit_addition.method import all_settings
+from experiments.digit_addition.method import NUMBERED, all_settings
+from experiments.digit_addition.nines import KINDS
 
 Results = Mapping[str, ae.Findings]  # the committed ones, by name
 Facts = Mapping[str, Any]  # what is stored beside the ladder
 
 
+class Measure(NamedTuple):
+    """A measure of the seeds that live, f64[n]; empty where a result hasn't it."""
+
+    arm: str
+    metric: str
+
+    def __call__(self, found: ae.Findings) -> np.ndarray:
+        """Its values."""
+        return found.values(*self) if found.has(*self) else np.empty(0)
+
+
 class Rung(NamedTuple):
     """A convention that is switched on, after those above it, and where its value is: f64[living seeds], or f64[].
 
-    Without `result`, or where there is no committed result of that name, it isn't measured.
+    Without `result`, or where there is no committed result of that name, or the value is empty, it isn't measured.
+    `otherwise` says that its result departs from the report otherwise than the rung's before, and that its words name
+    that.
     """
 
     switched: str
     result: str = ""
     value: Callable[[ae.Findings], Any] | None = None
+    otherwise: bool = False
 
 
 class Bound(NamedTuple):
-    """A number that the rungs are to be seen beside: what it is, and its value."""
+    """A number that the rungs are to be seen beside: what it is, its value, and the result that this is of, if any."""
 
     words: str
     value: Callable[[Results, Facts], float]
+    result: str = ""
 
 
 class Ladder(NamedTuple):
-    """A number of a report and the rungs to it; `near` is half of the last digit that its title gives."""
+    """A number of a report, as its study claims it, and the rungs to it; `near` is half of the last digit that the
+    title gives."""
 
     name: str
     title: str
-    reported: float
+    claim: ae.Claim
     near: float
     measure: str
     rungs: tuple[Rung, ...]
     bound: Bound | None = None
 
-
-def of(arm: str, metric: str) -> Callable[[ae.Findings], Any]:
-    """A measure of the seeds that live."""
-    return lambda found: found.values(arm, metric)
+    @property
+    def reported(self) -> float:
+        """The number."""
+        return self.claim.reported
 
 
 def mean_over_epochs(found: ae.Findings) -> np.ndarray:
     """Of the training losses of report 004's Conv on images in [0, 1], whose results hold their sum."""
-    return found.values("conv unit", "train/loss/sum over epochs") / found.config.epochs
+    return Measure("conv unit", "train/loss/sum over epochs")(found) / found.config.epochs
 
 
 def by_author(found: ae.Findings) -> np.ndarray:
-    """The loss of the author's own Conv, scored by our code."""
-    return np.asarray(found.facts["author"]["conv"], np.float64)
+    """The loss of the author's own Conv, scored by our code; empty where it wasn't."""
+    return np.asarray(found.facts.get("author", {}).get("conv", []), np.float64)
 
 
-def ends_as_reported(start: str) -> Callable[[ae.Findings], Any]:
-    """How many rows of report 003's table, whose arms begin so, end as it says, in percent of those trained,
-    f64[seeds]; dead ones don't count."""
+def ends_as_reported(kind: str) -> Callable[[ae.Findings], Any]:
+    """How many of the rows of report 003's table, on pairs of this kind, end as it says, in percent, f64[seeds].
+
+    A training that stands for two rows counts twice; rows in which a seed died don't count. Empty unless all rows were
+    trained.
+    """
 
     def value(found: ae.Findings) -> np.ndarray:
         settings = all_settings(found.config)
-        rows = [arm for arm in settings if arm.startswith(start) and arm in found.measures]
-        hits = np.stack([found.measures[arm][f"outcome/{settings[arm].outcome}"] for arm in rows])
-        living = np.stack([found.living(arm) for arm in rows])
-        return 100 * (hits * living).sum(0) / living.sum(0)
+        arms = [arm for arm in settings if arm.startswith(KINDS[kind]) and arm in found.measures]
+        times = [sum(arm.endswith(f" {row}") for row in NUMBERED.values()) for arm in arms]
+        if sum(times) < len(NUMBERED):
+            return np.empty(0)
+        hits = np.stack([found.measures[arm][f"outcome/{settings[arm].outcome}"] for arm in arms])
+        dead = np.stack([np.isin(found.seeds, found.dead.get(arm, ())) for arm in arms])
+        counted = np.array(times)[:, None] * ~dead
+        some = counted.any(0)
+        return 100 * (hits * counted).sum(0)[some] / counted.sum(0)[some]
 
     return value
 
@@ -95,64 +124,89 @@ def noisy_image(results: Results, facts: Facts) -> float:
     return float(results["denoise_10_seeds"].values("dae deviation 0.1", "test/input mse, signed").mean())
 
 
+def claim_of(claims: Sequence[ae.Claim], arm: str, metric: str) -> ae.Claim:
+    """The one on this measure."""
+    return next(claim for claim in claims if (claim.arm, claim.metric) == (arm, metric))
+
+
 CONV, FORTY = "conv standardised", "fc_vs_conv_conv_40_seeds"
-TABLE, NATURAL = "generative row", "generative natural row"
+WIDE, ALL_PAIRS = "128 test pairs/photo psnr, range 255", "test/photo psnr, range 255"
+LOSS = claim_of(fc_vs_conv.claims(fc_vs_conv.Config()), CONV, fc_vs_conv.LOWEST)
+PSNR = claim_of(unmix.claims(unmix.Config()), "plain", WIDE)
+ENTROPY = claim_of(digit_codes.claims(digit_codes.Config()), "transposed 2 bce", "train/bce/last")
+NOISE = claim_of(denoise.claims(denoise.Config()), "dae deviation 0.1", "test/mse, signed")
+ROWS = ae.Claim("", "", 100.0, "Table 1")  # each of them
 LADDERS = (
     Ladder(
-        "loss_of_conv", "0.4761: the average loss of report 004's Conv", 0.47607351556420324, 5e-5, "loss",
+        "loss_of_conv", f"{LOSS.reported:.4f}: the average loss of report 004's Conv", LOSS, 5e-5, "loss",
         (
             Rung("images in [0, 1], nearest upsampling: the mean over epochs", "fc_vs_conv", mean_over_epochs),
-            Rung("standardised images", "fc_vs_conv", of(CONV, "train/loss/mean over epochs")),
-            Rung("the test loss after the last epoch", "fc_vs_conv", of(CONV, "validation/loss/last")),
-            Rung("bilinear upsampling", FORTY, of(CONV, "validation/loss/last")),
-            Rung("the lowest test loss of the epochs", FORTY, of(CONV, "validation/loss/best")),
+            Rung("standardised images", "fc_vs_conv", Measure(CONV, "train/loss/mean over epochs")),
+            Rung("the test loss after the last epoch", "fc_vs_conv", Measure(CONV, "validation/loss/last")),
+            Rung("bilinear upsampling", FORTY, Measure(CONV, "validation/loss/last")),
+            Rung("the lowest test loss of the epochs", FORTY, Measure(CONV, LOSS.metric)),
             Rung("the author's own weights", FORTY, by_author),
         ),
-        Bound("the least that a sigmoid can have on the test set", floor_of_sigmoids),
+        Bound("the least that a sigmoid can have on the test set", floor_of_sigmoids, "fc_vs_conv"),
     ),
     Ladder(
-        "psnr_of_photos", "62.79 dB: the PSNR of report 000's photos", 62.79011552553733, 5e-3, "PSNR, dB",
+        "psnr_of_photos", f"{PSNR.reported:.2f} dB: the PSNR of report 000's photos", PSNR, 5e-3, "PSNR, dB",
         (
-            Rung("our network, images of range 1, 128 test pairs", "unmix", of("plain", "128 test pairs/photo psnr")),
-            Rung("told a range of 255", "unmix", of("plain", "128 test pairs/photo psnr, range 255")),
-            Rung("all test pairs", "unmix", of("plain", "test/photo psnr, range 255")),
+            Rung(
+                "our network, images of range 1, 128 test pairs", "unmix",
+                Measure("plain", "128 test pairs/photo psnr"),
+            ),
+            Rung("told a range of 255", "unmix", Measure("plain", WIDE)),
+            Rung("all test pairs", "unmix", Measure("plain", ALL_PAIRS)),
             Rung("computed in doubles"),
             Rung(
-                "an encoder that begins with CIFAR-10's classes, in another training", "unmix_pretrained",
-                of("plain from CIFAR-10", "test/photo psnr, range 255"),
+                "not a convention, but another training: a part of the images, from JPEG", "unmix_pretrained",
+                Measure("plain", ALL_PAIRS),
+            ),
+            Rung(
+                "an encoder that begins with CIFAR-10's classes", "unmix_pretrained",
+                Measure("plain from CIFAR-10", ALL_PAIRS),
             ),
             Rung("an encoder that begins with ImageNet's classes, as the report's"),
         ),
-        Bound("the mean training photo, without any network", mean_photo),
+        Bound("the mean training photo, without any network", mean_photo, "unmix"),
     ),
     Ladder(
-        "cross_entropy", "0.155: the training \"RMSE\" of report 003's networks trained on BCE", 0.1546, 5e-4, "loss",
+        "cross_entropy", f'{ENTROPY.reported:.3f}: the training "RMSE" of report 003\'s networks trained on BCE',
+        ENTROPY, 5e-4, "loss",
         (
-            Rung("trained on the squared error: RMSE", "digit_codes", of("transposed 2 mse", "train/rmse/last")),
-            Rung("trained on the cross-entropy: RMSE", "digit_codes", of("transposed 2 bce", "train/rmse/last")),
-            Rung("the cross-entropy itself", "digit_codes", of("transposed 2 bce", "train/bce/last")),
-            Rung("100 epochs of all images", "digit_codes_100", of("transposed 2 bce", "train/bce/last")),
+            Rung("trained on the squared error: RMSE", "digit_codes", Measure("transposed 2 mse", "train/rmse/last")),
+            Rung("trained on the cross-entropy: RMSE", "digit_codes", Measure("transposed 2 bce", "train/rmse/last")),
+            Rung("the cross-entropy itself", "digit_codes", Measure("transposed 2 bce", "train/bce/last")),
+            Rung(
+                "100 epochs of all images", "digit_codes_100", Measure("transposed 2 bce", "train/bce/last"),
+                otherwise=True,
+            ),
         ),
         Bound("the least cross-entropy that any output can have", entropy),
     ),
     Ladder(
-        "noise", "0.016: the test error of report 001's denoiser", 0.016, 5e-4, "mean squared error of signed images",
+        "noise", f"{NOISE.reported:.3f}: the test error of report 001's denoiser", NOISE, 5e-4,
+        "mean squared error of signed images",
         (
-            Rung("no noise: the autoencoder", "denoise_10_seeds", of("ae", "test/mse, signed")),
-            Rung("variance 0.1, as its text says", "denoise_10_seeds", of("dae variance 0.1", "test/mse, signed")),
-            Rung("deviation 0.1, as its code has it", "denoise_10_seeds", of("dae deviation 0.1", "test/mse, signed")),
+            Rung("no noise: the autoencoder", "denoise_10_seeds", Measure("ae", NOISE.metric)),
+            Rung("variance 0.1, as its text says", "denoise_10_seeds", Measure("dae variance 0.1", NOISE.metric)),
+            Rung("deviation 0.1, as its code has it", "denoise_10_seeds", Measure(NOISE.arm, NOISE.metric)),
             Rung("all of CIFAR-10's images"),
         ),
-        Bound("the noisy image itself, deviation 0.1", noisy_image),
+        Bound("the noisy image itself, deviation 0.1", noisy_image, "denoise_10_seeds"),
     ),
     Ladder(
-        "nines", "Nines: the rows of report 003's table that end as it says", 100.0, 0.5, "rows, %",
+        "nines", "Nines: the rows of report 003's table that end as it says", ROWS, 0.5, "rows, %",
         (
-            Rung("the KL's mean over a batch of 32, balanced pairs", "digit_addition_table", ends_as_reported(TABLE)),
-            Rung("its sum over the batch", "digit_addition_sum_32", ends_as_reported(TABLE)),
-            Rung("batches of 64", "digit_addition_sum", ends_as_reported(TABLE)),
-            Rung("natural pairs", "digit_addition_sum", ends_as_reported(NATURAL)),
-            Rung("batches of 128", "digit_addition_sum_128", ends_as_reported(NATURAL)),
+            Rung(
+                "the KL's mean over a batch of 32, balanced pairs", "digit_addition_table",
+                ends_as_reported("balanced"),
+            ),
+            Rung("its sum over the batch", "digit_addition_sum_32", ends_as_reported("balanced")),
+            Rung("batches of 64", "digit_addition_sum", ends_as_reported("balanced")),
+            Rung("natural pairs", "digit_addition_sum", ends_as_reported("natural")),
+            Rung("batches of 128", "digit_addition_sum_128", ends_as_reported("natural")),
         ),
     ),
 )  # fmt: skip
