@@ -56,8 +56,8 @@ def surviving(found: Sequence[float], least: float, code_size: int) -> int:
 def ranked_alike(predictions: Sequence[Prediction]) -> tuple[float, tuple[float, float] | None] | None:
     """Spearman's correlation over the rows of what was predicted with the mean of what was seen, and its 95% interval.
 
-    By Fisher's transform with the deviation of Bonett and Wright (2000), which tells no ends of 1 and -1. None for fewer
-    than four rows, and where one of the two is the same in all of them.
+    By Fisher's transform with the deviation of Bonett and Wright (2000), which tells no ends of 1 and -1. None for
+    fewer than four rows, and where one of the two is the same in all of them.
     """
     from scipy.special import ndtri
 

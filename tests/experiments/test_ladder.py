@@ -1,49 +1,123 @@
 """The ladder: what is said of rungs, by hand; its committed page and pictures."""
 
+import dataclasses
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import jaxae as ae
+from experiments.digit_addition import method
 from experiments.ladder import facts, pages, rungs
-from experiments.ladder.rungs import Bound, Ladder, Rung
+from experiments.ladder.rungs import Bound, Ladder, Measure, Rung
 from experiments.tables.pages import RESULTS
 from jaxae.run.flags import Flags
 
 
-def found(values, dead=()) -> ae.Findings:
-    seeds = tuple(range(len(values)))
-    return ae.Findings(ae.results.Origin(Flags(), seeds, ()), {"a": {"m": np.array(values)}}, {"a": dead})
+@dataclass(frozen=True, kw_only=True)
+class Settings(Flags):
+    """One that bars where it isn't the report's."""
+
+    settings = ("epochs",)
+    epochs: int = 3
 
 
-RESULT = {"far": found([0.10, 0.12]), "near": found([0.47, 0.52, 9.0], dead=(2,)), "own": found([0.5004])}
-M = rungs.of("a", "m")
+def found(values, dead=(), epochs=3) -> ae.Findings:
+    seeds, config = tuple(range(len(values))), Settings(epochs=epochs)
+    return ae.Findings(ae.results.Origin(config, seeds, ()), {"a": {"m": np.array(values)}}, {"a": dead})
+
+
+RESULT = {
+    "far": found([0.10, 0.11, 0.12]), "near": found([0.47, 0.52, 9.0], dead=(2,)), "own": found([0.5004]),
+    "held": found([0.497, 0.502, 0.505]), "other": found([0.49, 0.51], epochs=1),
+}  # fmt: skip
+M = Measure("a", "m")
 LADDER = Ladder(
-    "l", "0.5: it", 0.5, 5e-4, "loss",
-    (Rung("one", "far", M), Rung("two"), Rung("three", "near", M), Rung("four", "absent", M)),
+    "l", "0.5: it", ae.Claim("b", "n", 0.5, "Table", scale="log", alike=("b",)), 5e-4, "loss",
+    (Rung("one", "far", M), Rung("two", "near", M), Rung("three"), Rung("four", "held", M), Rung("five", "absent", M)),
     Bound("the least", lambda results, facts: 0.25),
 )  # fmt: skip
 
 
+def said_of(*given: Rung) -> str:
+    return pages.section(LADDER._replace(rungs=given), RESULT, {})
+
+
 def test_a_ladder_says_what_moved_the_number_and_where_it_ends():
     said = pages.section(LADDER, RESULT, {})
-    assert "The last rung that is measured, 3, holds the report's number in the range of a single run" in said
-    assert "The longest step, 0.3850, is rung 3: three." in said
+    assert "The last rung that is measured, 4, holds the report's number" in said
+    assert "The longest step, 0.3850, is rung 2: two." in said
     assert "the least, 0.2500." in said
-    assert "Not measured: rungs 2 and 4." in said
+    assert "Not measured: rungs 3 and 5." in said
     steps = pages.climbed(LADDER, RESULT)
-    assert steps[2].value.tolist() == [0.47, 0.52]  # of the seeds that live
-    assert [row[2:5] for row in pages.table(LADDER, steps).rows][1] == ["not measured", "—", "—"]
+    assert steps[1].value.tolist() == [0.47, 0.52]  # of the seeds that live
+    rows = [[row[2], row[3], row[5]] for row in pages.table(LADDER, steps).rows]
+    assert rows[1][1:] == ["+0.385", "near"]
+    assert rows[2] == ["not measured", "—", ""]
+    assert rows[3][1:] == ["—", "held"]  # what lies between isn't measured, so the step is no rung's
     drawn = pages.figure(LADDER, RESULT, {})
     ae.plots.check(drawn)
-    np.testing.assert_array_equal(np.isnan(drawn.lines[0].values).all(0), [False, True, False, True])
+    np.testing.assert_array_equal(np.isnan(drawn.lines[0].values).all(0), [False, False, True, False, True])
 
 
 @pytest.mark.parametrize(
-    ("result", "words"), [("own", "gives the report's number"), ("far", "ends short of the report's number")]
+    ("result", "words"),
+    [
+        ("own", "gives the report's number"),
+        ("far", "ends short of the report's number"),
+        ("held", "holds the report's number: 0.501"),
+        ("near", "decides nothing: 0.4700 and 0.5200, without dead seed 2: inside the range of a single run, 0.1625"),
+        ("other", "is not comparable with the report: 0.4900 and 0.5100, with epochs 1 in place of 3."),
+    ],
 )
-def test_a_rung_reaches_a_number_to_its_last_digit_or_ends_short(result, words):
-    ladder = LADDER._replace(rungs=(Rung("one", result, M),))
-    assert words in pages.conclusion(ladder, pages.climbed(ladder, RESULT), RESULT, {})
+def test_a_rung_reaches_a_number_by_the_verdict_on_it(result, words):
+    assert words in said_of(Rung("one", result, M)).splitlines()[2]
+
+
+def test_what_departures_bar_is_shown_and_not_judged():
+    given = Rung("one", "held", M), Rung("two", "other", M)
+    said = said_of(*given)
+    assert "The last rung that is measured and comparable, 1, holds the report's number" in said
+    assert "The last rung that is measured, 2, is not comparable" in said
+    assert "| not comparable: epochs 1 in place of 3 |" in said
+    assert "The longest step" not in said  # it isn't the rung's alone, but where its words name the departures
+    assert "The longest step, 0.001333, is rung 2: two." in said_of(given[0], given[1]._replace(otherwise=True))
+
+
+def test_a_ladder_without_any_result_has_neither_picture_nor_end():
+    assert "Not measured: rungs 1, 2, 3, 4, 5, 6 and 7." in pages.page({})
+    assert pages.pictures({}) == {}
+
+
+def rows_of_table(*outcomes: tuple[float, ...], kind="generative-natural", dead: tuple[int, ...] = ()) -> ae.Findings:
+    """All rows of report 003's table but the last, whose seeds end as it says (1) or not (0)."""
+    config, seeds = method.Config(arms=(kind,), table=True), tuple(range(len(outcomes[0])))
+    settings = method.all_settings(config).items()
+    measures = {
+        arm: {f"outcome/{of.outcome}": np.array(seen)} for (arm, of), seen in zip(settings, outcomes, strict=True)
+    }
+    return ae.Findings(ae.results.Origin(config, seeds, ()), measures, dict.fromkeys(measures, dead))
+
+
+def test_rows_of_the_table_count_as_often_as_the_report_has_them():
+    value, none = rungs.ends_as_reported("natural"), [(0.0, 0.0)] * 14
+    pair = [*none[:8], (1.0, 0.0), *none[9:]]  # rows 9 and 10 are one training
+    np.testing.assert_allclose(value(rows_of_table(*pair)), [100 * 2 / 16, 0])
+    np.testing.assert_allclose(value(rows_of_table(*pair, dead=(1,))), [100 * 2 / 16])
+    assert not rungs.ends_as_reported("balanced")(rows_of_table(*pair)).size
+    assert not value(rows_of_table(*none, kind="generative")).size
+    some = rows_of_table(*none)
+    fewer = dataclasses.replace(some, measures=dict([*some.measures.items()][:4]))
+    assert not value(fewer).size
+
+
+def test_the_stored_variances_are_of_the_images_that_a_result_was_trained_on():
+    stored, config = facts.stored(), method.Config()
+    train, test = stored["data"]
+    other = {**train, "sha256": test["sha256"]}
+    for data, has in (((train, test), True), ((other, test), False), (({**train, "role": "judge"}, test), False)):
+        result = ae.Findings(ae.results.Origin(config, (0,), data), {})
+        assert ("variances" in pages.with_variances(result, stored).facts) == has
 
 
 def test_the_entropy_of_pixels_is_the_least_cross_entropy():
