@@ -260,8 +260,13 @@ def figure(ladder: Ladder, results: Results, facts: Facts) -> Curves:
     if ladder.bound and (beside := bound_of(ladder, results, facts)) is not None:
         marks.append(Mark(ladder.bound.words, beside))
     panels = {"all rungs": 0, **close(ladder, steps)} if close(ladder, steps) else {"": 0}
+    barred = np.array([bool(step.bars) for step in steps])
+    kinds = {"ours": ~barred, "ours, not comparable with the report": barred}
     lines = [
-        Line("ours", np.arange(first + 1, len(steps) + 1), values[:, first:], panel) for panel, first in panels.items()
+        Line(kind, np.arange(first + 1, len(steps) + 1), shown[:, first:], panel, colour)
+        for panel, first in panels.items()
+        for colour, (kind, which) in enumerate(kinds.items())
+        if np.isfinite(shown := np.where(which, values, np.nan))[:, first:].any()
     ]
     return Curves(ladder.title, "rung", ladder.measure, lines, marks, share=False)
 

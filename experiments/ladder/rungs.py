@@ -183,7 +183,7 @@ LADDERS = (
                 otherwise=True,
             ),
         ),
-        Bound("the least cross-entropy that any output can have", entropy),
+        Bound("the least cross-entropy that any output can have on all training images", entropy),
     ),
     Ladder(
         "noise", f"{NOISE.reported:.3f}: the test error of report 001's denoiser", NOISE, 5e-4,

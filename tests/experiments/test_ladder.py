@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +82,8 @@ def test_what_departures_bar_is_shown_and_not_judged():
     assert "The last rung that is measured, 2, is not comparable" in said
     assert "| not comparable: epochs 1 in place of 3 |" in said
     assert "The longest step" not in said  # it isn't the rung's alone, but where its words name the departures
+    drawn = pages.figure(LADDER._replace(rungs=given), RESULT, {})
+    assert [line.label for line in drawn.lines] == ["ours", "ours, not comparable with the report"]
     assert "The longest step, 0.001333, is rung 2: two." in said_of(given[0], given[1]._replace(otherwise=True))
 
 
@@ -89,7 +92,9 @@ def test_a_ladder_without_any_result_has_neither_picture_nor_end():
     assert pages.pictures({}) == {}
 
 
-def rows_of_table(*outcomes: tuple[float, ...], kind="generative-natural", dead: tuple[int, ...] = ()) -> ae.Findings:
+def rows_of_table(
+    *outcomes: tuple[float, ...], kind: Any = "generative-natural", dead: tuple[int, ...] = ()
+) -> ae.Findings:
     """All rows of report 003's table but the last, whose seeds end as it says (1) or not (0)."""
     config, seeds = method.Config(arms=(kind,), table=True), tuple(range(len(outcomes[0])))
     settings = method.all_settings(config).items()

@@ -64,6 +64,7 @@ def test_predictions_are_ranked_as_what_is_seen():
     found = surviving.ranked_alike(rows)
     assert found is not None
     assert found[0] == pytest.approx(1 - 6 * 2 / (5 * 24))
+    assert found[1] is not None
     assert found[1][0] < found[0] < found[1][1] <= 1
     assert surviving.by_seed(rows) == pytest.approx([0.9, 0.9])
     assert [row.fails for row in predicted([0, 0, 2, 2], [[0, 0], [1, 0], [0, 0], [1, 1]])] == [
