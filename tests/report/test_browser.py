@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from browser import Browser, program
+from browser import needed
 from reports import DIGITS, document, findings, manifest
 
 import jaxae as ae
@@ -12,10 +12,7 @@ from jaxae.report.curves import loss_curves
 from jaxae.report.document import Section
 from jaxae.report.page import write_report
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(program() is None, reason="no Chromium here; install it, for instance the package chromium"),
-]
+pytestmark = needed
 EVIL = "</script><img src=http://example.org/x.png onerror=alert(1)>"
 HTML = '<p id="made">by hand</p><script type="application/json" id="data">[1, 2]</script><script>made.id = "x"</script>'
 SCRIPT = "made.textContent = JSON.parse(data.textContent).length;"
@@ -33,13 +30,6 @@ def page(tmp_path_factory):
     figures = {"digits": pictures, "curves": curves, "loss_curves": loss_curves(findings())}
     whole = document(figures=figures, sections=(Section("Made by code", HTML, SCRIPT),))
     return write_report(folder, manifest(), whole, ())
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    opened = Browser(tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

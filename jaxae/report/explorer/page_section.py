@@ -17,6 +17,7 @@ import numpy as np
 from jaxae.findings import Findings
 from jaxae.report.document import Section
 from jaxae.report.explorer.gathering import NAME, explored_arms, value_of
+from jaxae.report.numbers import plural
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 TITLE = "Explore the code"
@@ -52,13 +53,14 @@ def _model(found: Findings, arm: str) -> dict[str, Any]:
         found.arrays[arm][NAME + name] for name in ("codes", "sums", "weights", "networks", "error")
     )
     reach = np.concatenate([codes, sums])
-    kept = value_of(networks)
+    kept, sliders = value_of(networks), _sliders(reach)
     return {
         "name": arm,
         "said": _said(found, arm, kept["precision"], float(error)),
         "codes": _base64(np.asarray(codes, "<f4").tobytes()),
         "numbers": codes.shape[1],
-        "sliders": _sliders(reach),
+        "sliders": sliders,
+        "still": _still(codes.shape[1], len(sliders)),
         "map": _map(reach),
         "precision": kept["precision"],
         "layers": kept["layers"],
@@ -97,6 +99,23 @@ def _sliders(codes: np.ndarray) -> list[dict[str, Any]]:
     return [
         {"number": int(i), "low": _short(low[i]), "high": _short(high[i])} for i in np.sort(most) if high[i] > low[i]
     ]
+
+
+def _still(numbers: int, sliders: int) -> str:
+    """How many numbers of a code have no slider, and why; nothing where all have one.
+
+    >>> _still(8, 6)
+    '2 of 8 numbers have no slider: they are the same for all test images.'
+    >>> _still(8, 7)
+    '1 of 8 numbers has no slider: it is the same for all test images.'
+    >>> _still(128, SLIDERS)
+    '96 of 128 numbers have no slider: they vary least, or not at all.'
+    """
+    if not (still := numbers - sliders):
+        return ""
+    have, same, vary = ("has", "it is", "it varies") if still == 1 else ("have", "they are", "they vary")
+    why = f"{same} the same for all test images" if sliders < SLIDERS else f"{vary} least, or not at all"
+    return f"{still} of {plural(numbers, 'number')} {have} no slider: {why}."
 
 
 def _map(codes: np.ndarray) -> dict[str, Any]:
