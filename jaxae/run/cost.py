@@ -90,6 +90,7 @@ def _of_all(costs: Mapping[str, Cost | None]) -> Cost | None:
     return Cost(
         sum(cost.seconds for cost in known.values()), studies, first.where, "the results of its studies",
         max((cost.memory for cost in known.values() if cost.memory), default=None), first.seeds, (),
+        first.platform,
     )  # fmt: skip
 
 

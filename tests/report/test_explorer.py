@@ -27,8 +27,8 @@ from jaxae.train import Trained
 
 NODE = shutil.which("node")
 NETWORK = Path(gathering.__file__).parents[1] / "templates" / "network.js"
-SMALL = {"widths": (3, 4, 5), "image_shape": (8, 12, 1)}
-MODELS = {
+SMALL: dict[str, Any] = {"widths": (3, 4, 5), "image_shape": (8, 12, 1)}
+MODELS: dict[str, Any] = {
     "dense": MLPAutoencoder((9, 7), 5, image_shape=(4, 5, 3)),
     "transposed": DigitAutoencoder(2, digits.transposed, **SMALL),
     "upsampled": DigitAutoencoder(2, digits.upsampled, **SMALL),
@@ -57,7 +57,7 @@ class Case(NamedTuple):
 
 
 @functools.cache
-def drawn(name: str, precision: str) -> np.ndarray:
+def drawn(name: str, precision: Any) -> np.ndarray:
     """The images of six codes, by Flax; with precision "" the weights as they are."""
     variables = variables_of(MODELS[name])
     return np.asarray(decode(MODELS[name], as_packed(variables, precision) if precision else variables, codes_of(name)))
@@ -278,7 +278,8 @@ def test_a_section_is_made_of_what_was_gathered_and_of_nothing_else(tmp_path):
 
 def test_what_has_no_room_in_a_page_is_rounded_further_and_then_left_out(monkeypatch):
     arms = [trained(name, MODELS["dense"]) for name in ("a", "b", "c")]
-    sizes = [packed_size(networks_of(MODELS["dense"], arms[0].variables(1)), name) for name in ("float16", "int8")]
+    networks = networks_of(MODELS["dense"], arms[0].variables(1))
+    sizes = packed_size(networks, "float16"), packed_size(networks, "int8")
     precisions = []
     for room, count in ((3 * sizes[0], 3), (3 * sizes[0] - 1, 3), (2 * sizes[1], 2), (sizes[1] - 1, 0)):
         monkeypatch.setattr(gathering, "ROOM", room)

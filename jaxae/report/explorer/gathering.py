@@ -35,13 +35,18 @@ def gathered(arms: Iterable[Trained], test: Dataset) -> dict[str, dict[str, np.n
     All are kept with kernels in float16 if they have room in a page. Else they are in int8, and those that still have
     none, the last ones first, are left out; nothing is gathered where none has. Raises UsageError as `networks_of`.
     """
-    arms = [_candidate(arm) for arm in arms]
-    chosen, precision = _fitting(arms)
+    candidates = [_candidate(arm) for arm in arms]
+    chosen, precision = _fitting(candidates)
     if not chosen:
         return {}
     index = some_of_each(test.label, min(IMAGES, VALUES // test.image[0].size))
     images, label = np.asarray(test.image)[index], np.asarray(test.label)[index].astype(np.int32)
-    shared = {"images": images, "labels": label, "classes": _bytes_of(list(test.classes)), "arms": np.int64(len(arms))}
+    shared = {
+        "images": images,
+        "labels": label,
+        "classes": _bytes_of(list(test.classes)),
+        "arms": np.asarray(len(candidates)),
+    }
     found = {arm.name: _of_arm(arm, images, precision) for arm in chosen}
     return {arm: {NAME + name: value for name, value in of.items()} for arm, of in {"": shared, **found}.items()}
 
@@ -82,7 +87,7 @@ def _of_arm(arm: Candidate, images: np.ndarray, precision: Precision) -> dict[st
         "sums": sums,
         "networks": _bytes_of({"precision": precision, "layers": words}),
         "weights": np.frombuffer(content, np.uint8),
-        "error": np.float64(_error(arm.fitted, np.concatenate([codes, sums]), precision)),
+        "error": np.asarray(_error(arm.fitted, np.concatenate([codes, sums]), precision)),
     }
 
 

@@ -8,7 +8,6 @@ import io
 import json
 import math
 from base64 import b64encode
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +170,7 @@ def _script() -> str:
     return "\n\n".join(['(() => {\n"use strict";', *parts, "})();"])
 
 
-def _html(**facts: Mapping[str, Any]) -> str:
+def _html(**facts: Any) -> str:
     return _template().render(style=(TEMPLATES / "explorer.css").read_text("utf-8").strip(), **facts)
 
 
