@@ -87,7 +87,6 @@ def test_the_page_draws_what_flax_draws(opened):
 
 def test_numbers_without_a_slider_are_counted(opened):
     found = gathered([trained("dense", MODELS["dense"])], images((4, 5, 3)))
-    still = int((np.ptp(found["dense"]["explorer, codes"], axis=0) == 0).sum())
-    assert 1 < still < 5
-    words = f"{still} of 5 numbers have no slider: they are the same for all test images."
+    found["dense"]["explorer, codes"][:, 1:3] = 0.5
+    words = "2 of 5 numbers have no slider: they are the same for all test images."
     assert opened(found).run("part('still').textContent") == words
