@@ -5,6 +5,7 @@ The page is one file: pictures are in it, and it takes nothing from elsewhere. L
 
 import functools
 import math
+import warnings
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
@@ -80,11 +81,17 @@ def gallery_page(gallery: Gallery) -> str:
 
 
 def thumbnail(content: bytes) -> bytes:
-    """The upper part of a picture as a small JPEG. Raises ValueError, OSError or SyntaxError for what is none."""
+    """The upper part of a picture as a small JPEG. Raises ValueError, OSError or SyntaxError for what is none, or is so
+    large that Pillow warns of it."""
     from PIL import Image
 
-    with Image.open(BytesIO(content)) as image:
-        small = image.convert("RGB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(BytesIO(content)) as image:
+                small = image.convert("RGB")
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise ValueError(str(error)) from None
     share = min(1.0, WIDTH / small.width)
     small = small.resize((max(1, round(small.width * share)), max(1, round(small.height * share))))
     out = BytesIO()

@@ -19,6 +19,7 @@ from jaxae.report import figure_files
 from jaxae.report.document import Document
 from jaxae.report.figures import Curves, Images
 from jaxae.report.live import curves_json, policy
+from jaxae.report.numbers import listed_seeds
 from jaxae.report.rendering import MARKS, TEMPLATES, code_span, markdown_table, read_template, render
 from jaxae.report.strips import legend_of, strips
 from jaxae.report.tables import (
@@ -154,14 +155,13 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
 
 def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Seeds, data, device and command."""
-    seeds, device = manifest["seeds"], manifest["device"]
+    device = manifest["device"]
     data = [
         f"{d['role']}: {d['name']} {d['split']}, {d['source']}, n = {count(d['name'], d['split'], d['n'], d['source'])}"
         for d in manifest["data"]
     ]
-    shown = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
     return [
-        ("Seeds", f"{len(seeds)} ({shown})"),
+        ("Seeds", listed_seeds(manifest["seeds"])),
         ("Data", "; ".join(data)),
         ("Device", f"{device['count']} × {device['kind']} ({device['platform']})"),
         ("Command", code_span(manifest["command"])),

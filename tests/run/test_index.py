@@ -1,6 +1,8 @@
 """The gallery over runs: every state, runs side by side, where two differ; what is damaged is a sentence each."""
 
+import errno
 import json
+import os
 import re
 import shutil
 
@@ -100,3 +102,39 @@ def test_damaged_findings_and_pictures_leave_the_card(runs, tmp_path):
     (card,) = index_runs([folder], tmp_path / "index.html").cards
     assert "is not what was written, by its SHA-256" in card.note
     assert (card.state, card.picture, card.conclusion) == ("finished", b"", "")
+
+
+def test_names_that_are_no_utf_8_are_shown_and_led_to(runs, tmp_path):
+    name = os.fsdecode(b"r\xe9sum\xe9")
+    shutil.copytree(runs / "long", tmp_path / name)
+    (tmp_path / f"{name}.json").write_text("[]")
+    found = index_runs([tmp_path], tmp_path / "index.html")
+    assert [(card.name, card.link) for card in found.cards] == [("r?sum?", "r%E9sum%E9/report.html")]
+    assert "r?sum?.json" in found.problems[0]
+    assert "r?sum?" in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_what_is_closed_is_a_sentence_and_the_rest_is_shown(runs, tmp_path, monkeypatch):
+    for folder in ("a", "closed"):
+        shutil.copytree(runs / "long", tmp_path / folder)
+    stat = os.stat
+
+    def guarded(path, **options):
+        if "closed/" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)  # a test may run as root, to whom nothing is closed
+    found = index_runs([tmp_path, tmp_path / ("x" * 300)], tmp_path / "index.html")
+    assert [card.name for card in found.cards] == ["a"]
+    assert re.fullmatch(r".*/closed can't be read \(Permission denied\); .*", found.problems[0])
+    assert re.fullmatch(r".*/x+ can't be read \(File name too long\); .*", found.problems[1])
+
+
+def test_a_picture_of_too_many_pixels_is_left_out(runs, tmp_path, monkeypatch):
+    from PIL import Image
+
+    for most in (200_000, 100):  # which Pillow warns of, and refuses
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        (card,) = index_runs([runs / "long"], tmp_path / "index.html").cards
+        assert (card.state, card.picture) == ("finished", b"")
