@@ -20,7 +20,7 @@ from jaxae.report.document import Document
 from jaxae.report.figures import Curves, Images
 from jaxae.report.live import curves_json, policy
 from jaxae.report.numbers import listed_seeds
-from jaxae.report.rendering import MARKS, TEMPLATES, code_span, markdown_table, read_template, render
+from jaxae.report.rendering import MARKS, code_span, markdown_table, read_template, render, script_of
 from jaxae.report.strips import legend_of, strips
 from jaxae.report.tables import (
     EQUAL,
@@ -35,7 +35,7 @@ from jaxae.report.tables import (
 )
 
 __all__ = [
-    "MARKS", "SYNTHETIC", "TEMPLATES", "images_of", "is_synthetic", "markdown_table", "section", "write_report",
+    "MARKS", "SYNTHETIC", "images_of", "is_synthetic", "markdown_table", "section", "write_report",
 ]  # fmt: skip
 PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
 SYNTHETIC = (
@@ -93,7 +93,7 @@ def write_report(
         Picture(number, f"figures/{name}.png", drawn[name][f"{name}.png"], document.figures[name])
         for number, name in enumerate(in_order(document), 1)
     ]
-    scripts = [read_template("page.js"), *(part.script for part in document.sections if part.script)]
+    scripts = [script_of("scales.js", "page.js"), *(part.script for part in document.sections if part.script)]
     facts = _facts(manifest, document, departures) | {"pictures": pictures, "scripts": scripts}
     facts |= {"policy": policy(scripts), "style": read_template("page.css")}
     pages = {name: render(template, facts) for name, template in PAGES.items()}  # all is made, then all is written

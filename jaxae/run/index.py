@@ -159,7 +159,8 @@ def _card(entry: Entry, out: Path) -> Card:
     counts = Counter(row.verdict for row in rows)
     report = _report(entry.path, made["experiment"])
     return Card(
-        entry.name, _legible(made["title"]), _legible(made["command"]), where(made), listed_seeds(made["seeds"]), _state(entry),
+        entry.name, _legible(made["title"]), _legible(made["command"]), where(made), listed_seeds(made["seeds"]),
+        _state(entry),
         conclusion=_legible(_conclusion(entry)),
         tally=[(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
         alarms=[SYNTHETIC.partition(":")[0]] if is_synthetic(made) else [],

@@ -3,12 +3,10 @@
 Weights, codes and images are base64, since a page is text; the images are one PNG, a sheet of tiles.
 """
 
-import functools
 import io
 import json
 import math
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,8 @@ from jaxae.findings import Findings
 from jaxae.report.document import Section
 from jaxae.report.explorer.gathering import NAME, explored_arms, value_of
 from jaxae.report.numbers import plural
+from jaxae.report.rendering import read_template, render, script_of
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
 TITLE = "Explore the code"
 COLUMNS = 25  # of the sheet of images
 SLIDERS = 32  # numbers of a code that have one, at most: those that vary most
@@ -41,9 +39,14 @@ def explorer_sections(found: Findings, first: str = "") -> tuple[Section, ...]:
         "classes": value_of(shared["classes"]),
         "models": models,
     }
-    html = _html(data=json.dumps(data).replace("<", r"\u003c"), models=models, left_out=int(shared["arms"]) - len(arms))
+    facts = {
+        "style": read_template("explorer.css"),
+        "models": models,
+        "left_out": int(shared["arms"]) - len(arms),
+        "data": json.dumps(data).replace("<", r"\u003c"),
+    }
     words = "The page beside this one, report.html, draws what the decoder makes of any code, in the browser."
-    return (Section(TITLE, html, _script(), words),)
+    return (Section(TITLE, render("explorer.html", facts).strip(), script_of("network.js", "explorer.js"), words),)
 
 
 def _model(found: Findings, arm: str) -> dict[str, Any]:
@@ -161,25 +164,3 @@ def _sheet(images: np.ndarray) -> bytes:
 
 def _base64(content: bytes) -> str:
     return b64encode(content).decode()
-
-
-@functools.cache
-def _script() -> str:
-    """The program, which leaves no name behind."""
-    parts = [(TEMPLATES / name).read_text("utf-8").strip() for name in ("network.js", "explorer.js")]
-    return "\n\n".join(['(() => {\n"use strict";', *parts, "})();"])
-
-
-def _html(**facts: Any) -> str:
-    return _template().render(style=(TEMPLATES / "explorer.css").read_text("utf-8").strip(), **facts)
-
-
-@functools.cache
-def _template() -> Any:
-    import jinja2
-
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, autoescape=True,
-    )  # fmt: skip
-    return made.get_template("explorer.html")
