@@ -10,7 +10,7 @@ from jaxae.report.strips import half_widths, is_held
 
 LABEL, WIDTH, STEP, TOP = 430, 860, 21, 44  # pixels: of the names, of all, of a line, above the first
 MIDDLE, UNIT, MOST = (LABEL + WIDTH) / 2, 56, 3.2  # of the bars; half a bar's length; the farthest dot, in halves
-SHOWN = REPRODUCED, EXPLAINED, INCONCLUSIVE, DIFFERS  # told in a legend
+SHOWN = REPRODUCED, EXPLAINED, INCONCLUSIVE, DIFFERS  # what a legend tells of, where it is drawn
 STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
 .head { font-weight: 600; } .soft { fill: #59636e; } .band { fill: #c8d3dd; } .axis { stroke: #8c959f; }
 .reproduced { fill: #116329; } .differs { fill: #a40e26; }
@@ -23,6 +23,7 @@ STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-ser
 def picture(results: Sequence[Said]) -> str:
     """An SVG: a line for every number; its bar is the range in which 95% of single runs fall, the dot the report's."""
     rows = [(report, row) for report, of in numbers_of(results).items() for row in of if is_held(row)]
+    verdicts = [verdict for verdict in SHOWN if any(row.verdict == verdict for _, row in rows)]
     height = TOP + STEP * len(rows) + 34
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
@@ -33,7 +34,7 @@ def picture(results: Sequence[Said]) -> str:
         f'<path class="axis" stroke-dasharray="2 3" d="M{MIDDLE:g} {TOP - 16} V{height - 32}"/>',
         f'<text class="soft" x="{MIDDLE:g}" y="{height - 12}" text-anchor="middle">'
         "bar: 95% of our single runs; mark: the report's number</text>",
-        *(_key(verdict, 12 + 115 * place, height - 16) for place, verdict in enumerate(SHOWN)),
+        *(_key(verdict, 12 + 115 * place, height - 16) for place, verdict in enumerate(verdicts)),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
