@@ -20,7 +20,7 @@ from jaxae.report.document import Table
 from jaxae.report.live import policy
 from jaxae.report.numbers import NONE, number, plural, printed, reproduced
 from jaxae.report.rendering import MARKS, read_template, render
-from jaxae.report.tables import differing, judged
+from jaxae.report.tables import differing, judged, shown_verdict
 
 MARK = '<meta name="generator" content="jaxae index">'  # by which a page is known to be one that may be written anew
 STATES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "left to resume": "yellow", "failed": "red"}
@@ -138,7 +138,7 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 def _cell(row: Row) -> str:
     """The number with its interval, and its verdict's mark."""
-    return f"{reproduced(row)} {MARKS.get(row.verdict, '')}".strip()
+    return f"{reproduced(row)} {MARKS.get(shown_verdict(row), '')}".strip()
 
 
 # ---- what lies between two

@@ -6,7 +6,6 @@ resumed has the same report, byte for byte, as one that wasn't.
 
 import json
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from struct import unpack
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 from jaxae.data import count
 from jaxae.files import write_whole
-from jaxae.findings import VERDICTS, Departure
+from jaxae.findings import Departure
 from jaxae.report import figure_files
 from jaxae.report.document import Document
 from jaxae.report.figures import Curves, Images
@@ -23,15 +22,13 @@ from jaxae.report.numbers import listed_seeds
 from jaxae.report.rendering import MARKS, code_span, markdown_table, read_template, render, script_of
 from jaxae.report.strips import legend_of, strips
 from jaxae.report.tables import (
-    EQUAL,
     EXPLANATION,
     claims_table,
     differences_table,
-    judged,
     measures_table,
     primary,
     readings_table,
-    shown_verdict,
+    tally_of,
 )
 
 __all__ = [
@@ -130,7 +127,6 @@ def _remove_others(folder: Path, figures: Mapping[str, Any]) -> None:
 
 def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> dict[str, Any]:
     """What the templates show, worked out."""
-    counts = Counter(map(shown_verdict, judged(document.rows)))
     drawings = strips(primary(document.rows))
     return {
         "manifest": manifest,
@@ -138,7 +134,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "synthetic": SYNTHETIC if is_synthetic(manifest) else "",
         "barring": [departure.words for departure in departures if departure.bars],
         "listed": [departure.words for departure in departures if not departure.bars],
-        "tally": [(verdict, counts[verdict]) for verdict in (*VERDICTS, EQUAL) if counts[verdict]],
+        "tally": tally_of(document.rows),
         "claims": claims_table(document.rows),
         "drawings": drawings,
         "legend": legend_of(drawings),

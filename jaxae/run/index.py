@@ -7,7 +7,6 @@ the one that the command line names.
 import os
 import re
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from urllib.parse import quote
 from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.files import load_json, write_whole
-from jaxae.findings import VERDICTS
 from jaxae.findings.storage import from_json
 from jaxae.report.gallery import MARK, Card, Gallery, gallery_page, thumbnail
 from jaxae.report.numbers import listed_seeds
 from jaxae.report.page import SYNTHETIC, is_synthetic
-from jaxae.report.tables import judged
+from jaxae.report.tables import tally_of
 from jaxae.run import manifest
 from jaxae.run.comparing import Entry, comparisons
 from jaxae.run.cost import where
@@ -155,14 +153,12 @@ def _names(entries: Sequence[Entry]) -> list[str]:
 
 def _card(entry: Entry, out: Path) -> Card:
     made = entry.made
-    rows = judged(entry.document.rows) if entry.document else []
-    counts = Counter(row.verdict for row in rows)
     report = _report(entry.path, made["experiment"])
     return Card(
         entry.name, _legible(made["title"]), _legible(made["command"]), where(made), listed_seeds(made["seeds"]),
         _state(entry),
         conclusion=_legible(_conclusion(entry)),
-        tally=[(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
+        tally=tally_of(entry.document.rows) if entry.document else [],
         alarms=[SYNTHETIC.partition(":")[0]] if is_synthetic(made) else [],
         note=_legible(entry.problem or _onward(entry)),
         link=_address(report, out) if report else "",
