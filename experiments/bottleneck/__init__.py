@@ -22,4 +22,6 @@ ABOUT = own_images.about(
     "A four-layer MLP with a ReLU on the code too learns to reconstruct the images. It is then given noisy ones, which "
     "it never saw in training. PCA of the same size stands beside it, the best that a linear autoencoder can do.",
 )
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("bottleneck"), ABOUT)
+EXPERIMENT = ae.Experiment(
+    __name__, __doc__, Config, arms, train, claims, measure, say, result("bottleneck"), about=ABOUT
+)

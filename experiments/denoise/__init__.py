@@ -24,4 +24,4 @@ ABOUT = own_images.about(
     "Four convolutions learn to give an image back: the clean one (ae), or one with Gaussian noise (dae), of standard "
     "deviation 0.1 or of variance 0.1, for images in [-1, 1].",
 )
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("denoise"), ABOUT)
+EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("denoise"), about=ABOUT)

@@ -25,4 +25,6 @@ ABOUT = own_images.about(
     "One convolutional encoder, and decoders that enlarge by transposed convolution, by nearest upsampling or by "
     "interpolation, each trained on the squared error and on the binary cross-entropy, with codes of 2 and 7 numbers.",
 )
-EXPERIMENT = ae.Experiment(__name__, __doc__, Config, arms, train, claims, measure, say, result("digit_codes"), ABOUT)
+EXPERIMENT = ae.Experiment(
+    __name__, __doc__, Config, arms, train, claims, measure, say, result("digit_codes"), about=ABOUT
+)

@@ -143,8 +143,10 @@ def claimed(config: Config) -> list[str]:
 
 def batch(key, data: ae.data.Pairs, index) -> ae.Batch:
     """Means of pairs, f32[b, 32, 32, 3], and the pairs, f32[b, 2, 32, 32, 3], all signed."""
-    digit = unit_to_signed(to_rgb(resize(to_unit(data.first.image[index[:, 0]]), 32)))
-    photo = to_signed(data.second.image[index[:, 1]])
+    digits: Any = data.first.image
+    photos: Any = data.second.image
+    digit = unit_to_signed(to_rgb(resize(to_unit(digits[index[:, 0]]), 32)))
+    photo = to_signed(photos[index[:, 1]])
     return ae.Batch(inputs=mix(digit, photo), target=jnp.stack([digit, photo], 1))
 
 

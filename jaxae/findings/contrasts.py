@@ -53,14 +53,14 @@ def contrasts(one: Findings, other: Findings) -> list[Contrast]:
 
 def _contrast(one: Findings, other: Findings, arm: str, metric: str) -> Contrast:
     values = [found.values(arm, metric) for found in (one, other)]
-    rows = [measured(arm, metric, of) for of in values]
+    first, second = (measured(arm, metric, of) for of in values)
     shared = all(np.ndim(found.measures[arm][metric]) == 0 for found in (one, other))
     seeds = [np.asarray(found.seeds)[found.living(arm)].tolist() for found in (one, other)]
     paired = not shared and seeds[0] == seeds[1] and len(values[0]) == len(values[1])
     with np.errstate(invalid="ignore"):  # infinities, as the PSNR of a perfect image
         difference = float(values[0].mean() - values[1].mean())
         ends = interval(values[0] - values[1]) if paired else difference_interval(*values)
-    return Contrast(*rows, difference, None if shared else ends, paired, shared)
+    return Contrast(first, second, difference, None if shared else ends, paired, shared)
 
 
 def _bits(row: Row) -> bytes:

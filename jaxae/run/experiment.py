@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,7 @@ class Experiment:
     measure: Callable[["Run", Any], Findings] = measure_training
     say: Callable[[Findings], Document] | None = None
     measured: Path | None = None
+    _: KW_ONLY
     inside: Callable[[Any], Mapping[str, tuple["Experiment", Any]]] = nothing_inside
     about: Callable[[Any], str] | None = None
 

@@ -71,6 +71,7 @@ def constant(
 @of_first(static_argnames=("how", "dead"))
 def _dead(study, keys, state, data, index, images, how, dead):
     def lane(shared, key, state, images):
-        return jnp.asarray(dead(*evaluate.sample(study, key, state, *shared, images)))
+        data, index = shared
+        return jnp.asarray(dead(*evaluate.sample(study, key, state, data, index, images)))
 
     return lanes.apply_shared(lane, how, (data, index), keys, state, images)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
@@ -50,7 +51,7 @@ def _unreadable(study: Study, key: jax.Array, data: Any, batch: Callable[..., Ba
     except Exception as error:  # whatever comes of images that are no array
         return f"its batches take them otherwise than by `[index]` ({' '.join(str(error).split())[:80]})"
     program = closed.jaxpr
-    if any(isinstance(value, jax.core.Tracer) for value in closed.consts):  # of a row that was found in there
+    if any(isinstance(value, Tracer) for value in closed.consts):  # of a row that was found in there
         return "its batches take them in a branch or a loop"
     if not program.outvars:
         return "its batches take no stored images, uint8[n, h, w, c], of numpy's"

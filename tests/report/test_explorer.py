@@ -226,8 +226,7 @@ def trained(name: str, model: Any, seeds: int = 2) -> Trained:
     variables = jax.tree.map(lambda leaf: np.stack([leaf * lane for lane in range(seeds)]), variables_of(model))
     state = State(None, variables["params"], {}, None)  # pyright: ignore[reportArgumentType]
     alive = np.arange(seeds) > 0
-    slow = np.zeros(seeds, bool)
-    return Trained(name, study, np.arange(seeds), state, None, {}, {}, {}, np.zeros(0), {}, alive, slow, None)  # pyright: ignore
+    return Trained(name, study, np.arange(seeds), state, None, {}, {}, {}, np.zeros(0), {}, alive, ~alive, None)  # pyright: ignore
 
 
 LABELS = np.arange(60, dtype=np.int32) % 3

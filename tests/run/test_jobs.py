@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
@@ -186,7 +187,7 @@ def test_a_study_that_trains_nothing_is_neither_cut_nor_planned():
 
 
 def test_a_plan_of_runs_within_a_run_is_of_all_of_them(capsys):
-    precision = find_experiment("experiments.precision")
+    precision: Any = find_experiment("experiments.precision")
     whole = precision.config(studies=("fc_vs_conv",), source="synthetic", limit=400, jobs=1, plan=True)
     planning.show(precision, whole)
     said = capsys.readouterr().out
