@@ -86,8 +86,8 @@ def runs_in(paths: Sequence[Path]) -> list[Path]:
 
 
 def _below(path: Path, deep: int) -> list[Path]:
-    """The run that this is, or those in it; a file, which may be a result."""
-    if _is_run(path) or os.path.isfile(path):
+    """The run that this is, or those in it; a file, which may be a result; a closed folder, to be said."""
+    if _is_run(path) or os.path.isfile(path) or not os.access(path, os.R_OK | os.X_OK):
         return [path]
     return [run for child in _children(path) if os.path.isdir(child) and deep for run in _below(child, deep - 1)]
 

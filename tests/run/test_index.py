@@ -117,7 +117,7 @@ def test_names_that_are_no_utf_8_are_shown_and_led_to(runs, tmp_path):
 
 
 def test_what_is_closed_is_a_sentence_and_the_rest_is_shown(runs, tmp_path, monkeypatch):
-    for folder in ("a", "closed"):
+    for folder in ("a", "deep/closed"):
         shutil.copytree(runs / "long", tmp_path / folder)
     stat = os.stat
 
@@ -126,10 +126,11 @@ def test_what_is_closed_is_a_sentence_and_the_rest_is_shown(runs, tmp_path, monk
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return stat(path, **options)
 
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "closed")
     monkeypatch.setattr(os, "stat", guarded)  # a test may run as root, to whom nothing is closed
     found = index_runs([tmp_path, tmp_path / ("x" * 300)], tmp_path / "index.html")
     assert [card.name for card in found.cards] == ["a"]
-    assert re.fullmatch(r".*/closed can't be read \(Permission denied\); .*", found.problems[0])
+    assert re.fullmatch(r".*/deep/closed can't be read \(Permission denied\); .*", found.problems[0])
     assert re.fullmatch(r".*/x+ can't be read \(File name too long\); .*", found.problems[1])
 
 
