@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "End": 35, "Home": 36, "Escape": 27}
 PATIENCE = 60  # seconds for any answer
@@ -17,6 +19,12 @@ PATIENCE = 60  # seconds for any answer
 def program() -> str | None:
     """Chromium's path, if the system has one."""
     return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+needed = [
+    pytest.mark.browser,
+    pytest.mark.skipif(program() is None, reason="no Chromium here; install it, for instance the package chromium"),
+]
 
 
 class Browser:

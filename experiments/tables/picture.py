@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from html import escape
 
 from experiments.tables.counts import Said, numbers_of
-from jaxae.findings import DIFFERS, INCONCLUSIVE, NOT_COMPARABLE, REPRODUCED, Row
-from jaxae.findings.scales import on_scale
+from jaxae.findings import DIFFERS, EXPLAINED, INCONCLUSIVE, REPRODUCED, Row
 from jaxae.report.numbers import printed
+from jaxae.report.strips import half_widths, is_held
 
 LABEL, WIDTH, STEP, TOP = 430, 860, 21, 44  # pixels: of the names, of all, of a line, above the first
 MIDDLE, UNIT, MOST = (LABEL + WIDTH) / 2, 56, 3.2  # of the bars; half a bar's length; the farthest dot, in halves
-SHOWN = REPRODUCED, INCONCLUSIVE, DIFFERS  # told in a legend
+SHOWN = REPRODUCED, EXPLAINED, INCONCLUSIVE, DIFFERS  # what a legend tells of, where it is drawn
 STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
 .head { font-weight: 600; } .soft { fill: #59636e; } .band { fill: #c8d3dd; } .axis { stroke: #8c959f; }
 .reproduced { fill: #116329; } .differs { fill: #a40e26; }
@@ -22,7 +22,8 @@ STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-ser
 
 def picture(results: Sequence[Said]) -> str:
     """An SVG: a line for every number; its bar is the range in which 95% of single runs fall, the dot the report's."""
-    rows = [(report, row) for report, of in numbers_of(results).items() for row in of if _shown(row)]
+    rows = [(report, row) for report, of in numbers_of(results).items() for row in of if is_held(row)]
+    verdicts = [verdict for verdict in SHOWN if any(row.verdict == verdict for _, row in rows)]
     height = TOP + STEP * len(rows) + 34
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
@@ -33,23 +34,16 @@ def picture(results: Sequence[Said]) -> str:
         f'<path class="axis" stroke-dasharray="2 3" d="M{MIDDLE:g} {TOP - 16} V{height - 32}"/>',
         f'<text class="soft" x="{MIDDLE:g}" y="{height - 12}" text-anchor="middle">'
         "bar: 95% of our single runs; mark: the report's number</text>",
-        *(_key(verdict, 12 + 130 * place, height - 16) for place, verdict in enumerate(SHOWN)),
+        *(_key(verdict, 12 + 115 * place, height - 16) for place, verdict in enumerate(verdicts)),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _shown(row: Row) -> bool:
-    """Whether there is a range with a width, and a verdict by it."""
-    held = row.pi95 is not None and row.pi95[0] < row.pi95[1] and row.verdict != NOT_COMPARABLE
-    return held and not (row.exact or row.categorical)
-
-
 def _line(report: str, row: Row, y: int) -> str:
     """A number's name, its bar and its mark."""
-    assert row.pi95 is not None and row.reported is not None
-    low, high, number = (float(on_scale(value, row.scale)) for value in (*row.pi95, row.reported))
-    place = (number - (low + high) / 2) / ((high - low) / 2)
+    assert row.reported is not None
+    place = half_widths(row, row.reported)
     at = MIDDLE + UNIT * max(-MOST, min(MOST, place))
     name = f"{row.arm}, {row.metric.replace('/', ' ')}"
     far = 0 if abs(place) <= MOST else 1 if place > 0 else -1

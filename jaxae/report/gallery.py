@@ -3,12 +3,11 @@
 The page is one file: pictures are in it, and it takes nothing from elsewhere. Links to reports are relative to it.
 """
 
-import functools
 import math
+import warnings
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich import box
@@ -18,9 +17,10 @@ from rich.text import Text
 
 from jaxae.findings import Contrast, Row
 from jaxae.report.document import Table
+from jaxae.report.live import policy
 from jaxae.report.numbers import NONE, number, plural, printed, reproduced
-from jaxae.report.page import MARKS, TEMPLATES
-from jaxae.report.tables import differing, judged
+from jaxae.report.rendering import MARKS, read_template, render
+from jaxae.report.tables import differing, judged, shown_verdict
 
 MARK = '<meta name="generator" content="jaxae index">'  # by which a page is known to be one that may be written anew
 STATES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "left to resume": "yellow", "failed": "red"}
@@ -76,15 +76,23 @@ class Gallery(NamedTuple):
 
 def gallery_page(gallery: Gallery) -> str:
     """The page, HTML."""
-    return _environment().get_template("index.html").render(gallery=gallery, plural=plural)
+    style = "\n".join(map(read_template, ("page.css", "index.css")))
+    facts = {"gallery": gallery, "plural": plural, "mark": MARK, "style": style, "policy": policy(())}
+    return render("index.html", facts)
 
 
 def thumbnail(content: bytes) -> bytes:
-    """The upper part of a picture as a small JPEG. Raises ValueError, OSError or SyntaxError for what is none."""
+    """The upper part of a picture as a small JPEG. Raises ValueError, OSError or SyntaxError for what is none, or is so
+    large that Pillow warns of it."""
     from PIL import Image
 
-    with Image.open(BytesIO(content)) as image:
-        small = image.convert("RGB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(BytesIO(content)) as image:
+                small = image.convert("RGB")
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise ValueError(str(error)) from None
     share = min(1.0, WIDTH / small.width)
     small = small.resize((max(1, round(small.width * share)), max(1, round(small.height * share))))
     out = BytesIO()
@@ -130,7 +138,7 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 def _cell(row: Row) -> str:
     """The number with its interval, and its verdict's mark."""
-    return f"{reproduced(row)} {MARKS.get(row.verdict, '')}".strip()
+    return f"{reproduced(row)} {MARKS.get(shown_verdict(row), '')}".strip()
 
 
 # ---- what lies between two
@@ -228,24 +236,3 @@ def _grid(*columns: tuple[str, Any]) -> Grid:
     for name, justify in columns:
         shown.add_column(Text(name), justify=justify, overflow="fold")
     return shown
-
-
-@functools.cache
-def _environment() -> Any:
-    import jinja2
-    from markdown_it import MarkdownIt
-    from markupsafe import Markup
-
-    prose = MarkdownIt("commonmark", {"html": False}).disable(["image", "link", "autolink"])  # of whoever made the run
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, autoescape=jinja2.select_autoescape(["html"]),
-    )  # fmt: skip
-    made.filters["inline"] = lambda text: Markup(prose.renderInline(str(text)))
-    made.globals |= {"MARKS": MARKS, "NONE": NONE, "MARK": Markup(MARK), "zip": zip}
-    made.globals["style"] = Markup("\n".join(_css(name) for name in ("page.css", "index.css")))
-    return made
-
-
-def _css(name: str) -> str:
-    return Path(TEMPLATES, name).read_text("utf-8").strip()

@@ -68,7 +68,5 @@ def _numbers(values: Any) -> list[float | None]:
 def policy(scripts: Iterable[str]) -> str:
     """The page's Content-Security-Policy: these scripts and no other run, and nothing is loaded."""
     hashes = " ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
-    return (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    running = f"script-src {hashes}; " if hashes else ""
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {running}base-uri 'none'; form-action 'none'"

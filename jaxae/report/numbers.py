@@ -179,6 +179,12 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word}{'s' if count != 1 else ''}"
 
 
+def listed_seeds(seeds: Sequence[int]) -> str:
+    """ "3 (0, 1, 2)"; of more than ten the first and the last."""
+    shown = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
+    return f"{len(seeds)} ({shown})"
+
+
 def without(row: Row) -> str:
     """Which seeds the row leaves out since they died, or has among the others, in words."""
     died = row.excluded or row.dead

@@ -6,7 +6,6 @@ resumed has the same report, byte for byte, as one that wasn't.
 
 import json
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from struct import unpack
@@ -14,27 +13,26 @@ from typing import Any, NamedTuple
 
 from jaxae.data import count
 from jaxae.files import write_whole
-from jaxae.findings import VERDICTS, Departure
+from jaxae.findings import Departure
 from jaxae.report import figure_files
 from jaxae.report.document import Document
 from jaxae.report.figures import Curves, Images
 from jaxae.report.live import curves_json, policy
-from jaxae.report.rendering import MARKS, TEMPLATES, code_span, markdown_table, read_template, render
+from jaxae.report.numbers import listed_seeds
+from jaxae.report.rendering import MARKS, code_span, markdown_table, read_template, render, script_of
 from jaxae.report.strips import legend_of, strips
 from jaxae.report.tables import (
-    EQUAL,
     EXPLANATION,
     claims_table,
     differences_table,
-    judged,
     measures_table,
     primary,
     readings_table,
-    shown_verdict,
+    tally_of,
 )
 
 __all__ = [
-    "MARKS", "SYNTHETIC", "TEMPLATES", "images_of", "is_synthetic", "markdown_table", "section", "write_report",
+    "MARKS", "SYNTHETIC", "images_of", "is_synthetic", "markdown_table", "section", "write_report",
 ]  # fmt: skip
 PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
 SYNTHETIC = (
@@ -92,7 +90,7 @@ def write_report(
         Picture(number, f"figures/{name}.png", drawn[name][f"{name}.png"], document.figures[name])
         for number, name in enumerate(in_order(document), 1)
     ]
-    scripts = [read_template("page.js"), *(part.script for part in document.sections if part.script)]
+    scripts = [script_of("scales.js", "page.js"), *(part.script for part in document.sections if part.script)]
     facts = _facts(manifest, document, departures) | {"pictures": pictures, "scripts": scripts}
     facts |= {"policy": policy(scripts), "style": read_template("page.css")}
     pages = {name: render(template, facts) for name, template in PAGES.items()}  # all is made, then all is written
@@ -129,7 +127,6 @@ def _remove_others(folder: Path, figures: Mapping[str, Any]) -> None:
 
 def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> dict[str, Any]:
     """What the templates show, worked out."""
-    counts = Counter(map(shown_verdict, judged(document.rows)))
     drawings = strips(primary(document.rows))
     return {
         "manifest": manifest,
@@ -137,7 +134,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "synthetic": SYNTHETIC if is_synthetic(manifest) else "",
         "barring": [departure.words for departure in departures if departure.bars],
         "listed": [departure.words for departure in departures if not departure.bars],
-        "tally": [(verdict, counts[verdict]) for verdict in (*VERDICTS, EQUAL) if counts[verdict]],
+        "tally": tally_of(document.rows),
         "claims": claims_table(document.rows),
         "drawings": drawings,
         "legend": legend_of(drawings),
@@ -154,14 +151,13 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
 
 def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Seeds, data, device and command."""
-    seeds, device = manifest["seeds"], manifest["device"]
+    device = manifest["device"]
     data = [
         f"{d['role']}: {d['name']} {d['split']}, {d['source']}, n = {count(d['name'], d['split'], d['n'], d['source'])}"
         for d in manifest["data"]
     ]
-    shown = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
     return [
-        ("Seeds", f"{len(seeds)} ({shown})"),
+        ("Seeds", listed_seeds(manifest["seeds"])),
         ("Data", "; ".join(data)),
         ("Device", f"{device['count']} × {device['kind']} ({device['platform']})"),
         ("Command", code_span(manifest["command"])),

@@ -32,6 +32,11 @@ def read_template(name: str) -> str:
     return (TEMPLATES / name).read_text("utf-8").strip()
 
 
+def script_of(*names: str) -> str:
+    """A program of these files, which leaves no name behind."""
+    return "\n\n".join(['(() => {\n"use strict";', *map(read_template, names), "})();"])
+
+
 def markdown_table(table: Table) -> str:
     """A Markdown table whose cells can't break it."""
     kinds = [kind for _, kind in table.columns]

@@ -26,15 +26,19 @@ def is_held(row: Row) -> bool:
     return not apart and row.n_seeds >= FEW and row.pi95 is not None and row.pi95[0] < row.pi95[1]
 
 
+def half_widths(row: Row, value: float) -> float:
+    """Where a value lies, from the middle of the range of single runs, on the scale on which the verdict compares."""
+    assert row.pi95 is not None
+    low, high, place = (float(on_scale(number, row.scale)) for number in (*row.pi95, value))
+    return (place - (low + high) / 2) / ((high - low) / 2)
+
+
 def strip(row: Row) -> str:
     """The drawing; places are on the scale on which the verdict compares, in half widths of the range."""
     assert row.pi95 is not None and row.ci95 is not None and row.reported is not None
-    low, high = (float(on_scale(end, row.scale)) for end in row.pi95)
-    middle, half = (low + high) / 2, (high - low) / 2
 
     def place(value: float) -> float:
-        moved = (float(on_scale(value, row.scale)) - middle) / half
-        return round(WIDTH / 2 + max(-MOST, min(MOST, moved)) * (WIDTH / 2 - 10) / MOST, 1)
+        return round(WIDTH / 2 + max(-MOST, min(MOST, half_widths(row, value))) * (WIDTH / 2 - 10) / MOST, 1)
 
     words = f"reported {printed(row)}; 95% of single runs: {number(row.pi95[0])} to {number(row.pi95[1])}"
     seeds = "".join(_line("seed", place(value), 8, 18) for value in row.values)
@@ -44,7 +48,7 @@ def strip(row: Row) -> str:
         _bar("range", place(row.pi95[0]), place(row.pi95[1]), 7, 12),
         _bar("mean", place(row.ci95[0]), place(row.ci95[1]), 10, 6),
         seeds,
-        _reported(place(row.reported), (float(on_scale(row.reported, row.scale)) - middle) / half),
+        _reported(place(row.reported), half_widths(row, row.reported)),
     ]
     return "".join(parts) + "</svg>"
 

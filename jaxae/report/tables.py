@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from jaxae.findings import PAIRED, REPRODUCED, Row, leaving_out_zero
+from jaxae.findings import PAIRED, REPRODUCED, VERDICTS, Row, leaving_out_zero
 from jaxae.report.document import Table, plain
 from jaxae.report.numbers import plural, printed, reproduced, without
 
@@ -42,6 +42,12 @@ def primary(rows: Sequence[Row]) -> list[Row]:
 def judged(rows: Sequence[Row]) -> list[Row]:
     """The rows whose verdicts count: one for every number; where seeds died, that without them."""
     return list({(row.arm, row.metric, row.reported): row for row in primary(rows)}.values())  # it is the later one
+
+
+def tally_of(rows: Sequence[Row]) -> list[tuple[str, int]]:
+    """How many numbers of a report have which verdict, as they are shown."""
+    counts = Counter(map(shown_verdict, judged(rows)))
+    return [(verdict, counts[verdict]) for verdict in (*VERDICTS, EQUAL) if counts[verdict]]
 
 
 def shown_verdict(row: Row) -> str:

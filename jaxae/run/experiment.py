@@ -27,6 +27,8 @@ from jaxae.study import Arm
 if TYPE_CHECKING:
     from jaxae.run.run import Run
 
+OWN = re.compile(r"experiments\.[a-z_]+")  # modules of jaxae's own studies
+
 
 def no_claims(config: Any) -> Sequence[Claim]:
     """There is no report."""
@@ -146,7 +148,7 @@ def find_experiment(module: str, given: str = "") -> Experiment:
     A file of results chooses no code: modules other than `experiments.NAME` are imported only where the command line
     names them. Raises UsageError where there is none.
     """
-    if not given and not re.fullmatch(r"experiments\.[a-z_]+", module):
+    if not given and not OWN.fullmatch(module):
         raise UsageError(f"the run is of {module!r}, which isn't one of jaxae's own; name its file with --experiment")
     name = given or module
     try:

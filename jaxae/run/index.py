@@ -7,7 +7,6 @@ the one that the command line names.
 import os
 import re
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,20 @@ from urllib.parse import quote
 from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.files import load_json, write_whole
-from jaxae.findings import VERDICTS
 from jaxae.findings.storage import from_json
 from jaxae.report.gallery import MARK, Card, Gallery, gallery_page, thumbnail
+from jaxae.report.numbers import listed_seeds
 from jaxae.report.page import SYNTHETIC, is_synthetic
-from jaxae.report.tables import judged
+from jaxae.report.tables import tally_of
 from jaxae.run import manifest
 from jaxae.run.comparing import Entry, comparisons
 from jaxae.run.cost import where
-from jaxae.run.experiment import find_experiment
+from jaxae.run.experiment import OWN, find_experiment
 from jaxae.run.folder import in_use
 from jaxae.run.saved import read_result
 
 DEEP = 3  # folders below a named one's children in which runs are looked for
 MEND = "measure the run again: python -m jaxae report RUN"
-OWN = re.compile(r"experiments\.[a-z_]+")
 PICTURE = re.compile(r"\]\((figures/[\w.-]+\.png)\)")  # of a report.md
 
 
@@ -46,17 +44,24 @@ def index_runs(paths: Sequence[Path], out: Path, *, given: str = "") -> Gallery:
         try:
             entries.append(entry_of(path, given))
         except UsageError as error:
-            problems.append(str(error))
+            problems.append(_legible(str(error)))
+        except OSError as error:  # a closed folder, a name that is too long
+            problems.append(_legible(f"{path} can't be read ({error.strerror}); leave it out, or open it to be read"))
     if not entries:
         raise UsageError(problems[0] if len(problems) == 1 else f"there is no run in {' '.join(map(str, paths))}")
-    entries = [entry._replace(name=name) for entry, name in zip(entries, _names(entries), strict=True)]
+    entries = [entry._replace(name=_legible(name)) for entry, name in zip(entries, _names(entries), strict=True)]
     gallery = Gallery([_card(entry, out) for entry in entries], comparisons(entries), problems)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, gallery_page(gallery).encode())
+        write_whole(out, gallery_page(gallery).encode(errors="replace"))
     except OSError as error:
         raise UsageError(f"{out} can't be written ({error.strerror}); choose another --out") from None
     return gallery
+
+
+def _legible(text: str) -> str:
+    """Text with question marks for what is no letter: names of files are bytes, and JSON can hold half a letter."""
+    return text.encode(errors="replace").decode()
 
 
 def _refuse_other_page(out: Path) -> None:
@@ -81,23 +86,23 @@ def runs_in(paths: Sequence[Path]) -> list[Path]:
 
 
 def _below(path: Path, deep: int) -> list[Path]:
-    """The run that this is, or those in it; a file, which may be a result."""
-    if _is_run(path) or path.is_file():
+    """The run that this is, or those in it; a file, which may be a result; a closed folder, to be said."""
+    if _is_run(path) or os.path.isfile(path) or not os.access(path, os.R_OK | os.X_OK):
         return [path]
-    return [run for child in _children(path) if child.is_dir() and deep for run in _below(child, deep - 1)]
+    return [run for child in _children(path) if os.path.isdir(child) and deep for run in _below(child, deep - 1)]
 
 
 def _children(path: Path) -> list[Path]:
-    """The folders in a folder, and files of JSON; no hidden ones."""
+    """The folders in a folder, and files of JSON; no hidden ones, and none where it is closed."""
     try:
         inside = sorted(child for child in path.iterdir() if not child.name.startswith("."))
     except OSError:
         return []
-    return [child for child in inside if child.is_dir() or child.suffix == ".json"]
+    return [child for child in inside if os.path.isdir(child) or child.suffix == ".json"]
 
 
 def _is_run(path: Path) -> bool:
-    return (path / "manifest.json").exists()
+    return os.path.exists(path / "manifest.json")
 
 
 def entry_of(path: Path, given: str) -> Entry:
@@ -147,17 +152,15 @@ def _names(entries: Sequence[Entry]) -> list[str]:
 
 
 def _card(entry: Entry, out: Path) -> Card:
-    made, seeds = entry.made, entry.made["seeds"]
-    rows = judged(entry.document.rows) if entry.document else []
-    counts = Counter(row.verdict for row in rows)
+    made = entry.made
     report = _report(entry.path, made["experiment"])
-    shown = ", ".join(map(str, seeds)) if len(seeds) <= 10 else f"{seeds[0]} to {seeds[-1]}"
     return Card(
-        entry.name, made["title"], made["command"], where(made), f"{len(seeds)} ({shown})", _state(entry),
-        conclusion=_conclusion(entry),
-        tally=[(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
+        entry.name, _legible(made["title"]), _legible(made["command"]), where(made), listed_seeds(made["seeds"]),
+        _state(entry),
+        conclusion=_legible(_conclusion(entry)),
+        tally=tally_of(entry.document.rows) if entry.document else [],
         alarms=[SYNTHETIC.partition(":")[0]] if is_synthetic(made) else [],
-        note=entry.problem or _onward(entry),
+        note=_legible(entry.problem or _onward(entry)),
         link=_address(report, out) if report else "",
         picture=_picture(entry.path),
     )  # fmt: skip
@@ -188,12 +191,12 @@ def _conclusion(entry: Entry) -> str:
 def _report(path: Path, study: str) -> Path | None:
     """The page of a run; of a results file its study's, where that lies beside it."""
     page = path.with_name(f"{study}.md") if path.is_file() else path / "report.html"
-    return page if page.is_file() else None
+    return page if os.path.isfile(page) else None
 
 
 def _address(page: Path, out: Path) -> str:
     """Where a page is, seen from `out`."""
-    return quote(os.path.relpath(page.resolve(), out.resolve().parent).replace(os.sep, "/"))
+    return quote(os.fsencode(os.path.relpath(page.resolve(), out.resolve().parent).replace(os.sep, "/")))
 
 
 def _picture(path: Path) -> bytes:

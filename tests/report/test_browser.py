@@ -4,18 +4,16 @@ import base64
 
 import numpy as np
 import pytest
-from browser import Browser, program
-from reports import DIGITS, document, findings, manifest
+from browser import needed
+from reports import DIGITS, ROWS, document, findings, manifest
 
 import jaxae as ae
 from jaxae.report.curves import loss_curves
 from jaxae.report.document import Section
+from jaxae.report.gallery import Card, Comparison, Gallery, gallery_page, numbers_table
 from jaxae.report.page import write_report
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(program() is None, reason="no Chromium here; install it, for instance the package chromium"),
-]
+pytestmark = needed
 EVIL = "</script><img src=http://example.org/x.png onerror=alert(1)>"
 HTML = '<p id="made">by hand</p><script type="application/json" id="data">[1, 2]</script><script>made.id = "x"</script>'
 SCRIPT = "made.textContent = JSON.parse(data.textContent).length;"
@@ -33,13 +31,6 @@ def page(tmp_path_factory):
     figures = {"digits": pictures, "curves": curves, "loss_curves": loss_curves(findings())}
     whole = document(figures=figures, sections=(Section("Made by code", HTML, SCRIPT),))
     return write_report(folder, manifest(), whole, ())
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    opened = Browser(tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -135,3 +126,20 @@ def test_without_scripts_the_pictures_stand_in(browser, page):
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
     assert browser.run("[...document.querySelectorAll('img')].filter((image) => image.offsetWidth > 0).length") == 3
     assert browser.run("[...document.querySelectorAll('.curves')].filter((e) => e.offsetWidth > 0).length") == 0
+
+
+def test_a_gallery_names_the_runs_on_a_phone_too(browser, tmp_path):
+    card = Card("a" * 60, "Title", f"python {EVIL} --{'x' * 80}", "a CPU", "1 (0)", "finished", link="a/report.html")
+    table = numbers_table("Numbers", ["first", EVIL], [ROWS, ROWS], claims=True)
+    (tmp_path / "index.html").write_text(gallery_page(Gallery([card], [Comparison("Both", [table], [])], ["One."])))
+    browser.look(390, 844)
+    browser.open(tmp_path / "index.html")
+    assert browser.run("document.documentElement.scrollWidth") == 390
+    labels = "[...document.querySelectorAll('tbody tr')[0].children].map((cell) => cell.dataset.label)"
+    assert browser.run(labels) == ["Arm", "Measure", "Reported", "first", EVIL]
+    shown = browser.run("getComputedStyle(document.querySelector('td[data-label=first]'), '::before').content")
+    assert shown == '"first "'
+    assert browser.run("[...document.querySelectorAll('h1, h2, h3')].map((head) => head.localName).join(' ')") == (
+        "h1 h2 h2 h3 h2"
+    )
+    assert browser.told("Log.entryAdded") == []

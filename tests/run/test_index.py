@@ -1,6 +1,8 @@
 """The gallery over runs: every state, runs side by side, where two differ; what is damaged is a sentence each."""
 
+import errno
 import json
+import os
 import re
 import shutil
 
@@ -60,6 +62,7 @@ def test_a_run_that_is_worked_in_is_running(runs, tmp_path):
 def test_two_runs_are_compared_by_settings_and_numbers(runs, tmp_path, capsys):
     tool.main(["index", str(runs / "long"), str(runs / "short"), "--out", str(tmp_path / "index.html")])
     assert "Settings that differ" in capsys.readouterr().out
+    assert '<td role="cell" class="text" data-label="short">100</td>' in (tmp_path / "index.html").read_text()
     (comparison,) = index_runs([runs / "long", runs / "short"], tmp_path / "index.html").comparisons
     settings, apart = comparison.shown
     assert ("--limit", "200", "100") in settings.rows
@@ -77,6 +80,7 @@ def test_the_page_is_one_file_and_takes_nothing_for_markup(runs, tmp_path):
     index_runs([folder], tmp_path / "index.html")
     text = (tmp_path / "index.html").read_text()
     assert "<script" not in text
+    assert "default-src &#39;none&#39;; img-src data:; style-src &#39;unsafe-inline&#39;; base-uri" in text
     assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text) == ["%3Cb%3Erun/report.html"]
 
 
@@ -100,3 +104,40 @@ def test_damaged_findings_and_pictures_leave_the_card(runs, tmp_path):
     (card,) = index_runs([folder], tmp_path / "index.html").cards
     assert "is not what was written, by its SHA-256" in card.note
     assert (card.state, card.picture, card.conclusion) == ("finished", b"", "")
+
+
+def test_names_that_are_no_utf_8_are_shown_and_led_to(runs, tmp_path):
+    name = os.fsdecode(b"r\xe9sum\xe9")
+    shutil.copytree(runs / "long", tmp_path / name)
+    (tmp_path / f"{name}.json").write_text("[]")
+    found = index_runs([tmp_path], tmp_path / "index.html")
+    assert [(card.name, card.link) for card in found.cards] == [("r?sum?", "r%E9sum%E9/report.html")]
+    assert "r?sum?.json" in found.problems[0]
+    assert "r?sum?" in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_what_is_closed_is_a_sentence_and_the_rest_is_shown(runs, tmp_path, monkeypatch):
+    for folder in ("a", "deep/closed"):
+        shutil.copytree(runs / "long", tmp_path / folder)
+    stat = os.stat
+
+    def guarded(path, **options):
+        if "closed/" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "closed")
+    monkeypatch.setattr(os, "stat", guarded)  # a test may run as root, to whom nothing is closed
+    found = index_runs([tmp_path, tmp_path / ("x" * 300)], tmp_path / "index.html")
+    assert [card.name for card in found.cards] == ["a"]
+    assert re.fullmatch(r".*/deep/closed can't be read \(Permission denied\); .*", found.problems[0])
+    assert re.fullmatch(r".*/x+ can't be read \(File name too long\); .*", found.problems[1])
+
+
+def test_a_picture_of_too_many_pixels_is_left_out(runs, tmp_path, monkeypatch):
+    from PIL import Image
+
+    for most in (500_000, 100):  # which Pillow warns of, and refuses
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        (card,) = index_runs([runs / "long"], tmp_path / "index.html").cards
+        assert (card.state, card.picture) == ("finished", b"")

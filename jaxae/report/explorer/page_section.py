@@ -3,12 +3,10 @@
 Weights, codes and images are base64, since a page is text; the images are one PNG, a sheet of tiles.
 """
 
-import functools
 import io
 import json
 import math
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,9 @@ import numpy as np
 from jaxae.findings import Findings
 from jaxae.report.document import Section
 from jaxae.report.explorer.gathering import NAME, explored_arms, value_of
+from jaxae.report.numbers import plural
+from jaxae.report.rendering import read_template, render, script_of
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
 TITLE = "Explore the code"
 COLUMNS = 25  # of the sheet of images
 SLIDERS = 32  # numbers of a code that have one, at most: those that vary most
@@ -40,9 +39,14 @@ def explorer_sections(found: Findings, first: str = "") -> tuple[Section, ...]:
         "classes": value_of(shared["classes"]),
         "models": models,
     }
-    html = _html(data=json.dumps(data).replace("<", r"\u003c"), models=models, left_out=int(shared["arms"]) - len(arms))
+    facts = {
+        "style": read_template("explorer.css"),
+        "models": models,
+        "left_out": int(shared["arms"]) - len(arms),
+        "data": json.dumps(data).replace("<", r"\u003c"),
+    }
     words = "The page beside this one, report.html, draws what the decoder makes of any code, in the browser."
-    return (Section(TITLE, html, _script(), words),)
+    return (Section(TITLE, render("explorer.html", facts).strip(), script_of("network.js", "explorer.js"), words),)
 
 
 def _model(found: Findings, arm: str) -> dict[str, Any]:
@@ -51,13 +55,14 @@ def _model(found: Findings, arm: str) -> dict[str, Any]:
         found.arrays[arm][NAME + name] for name in ("codes", "sums", "weights", "networks", "error")
     )
     reach = np.concatenate([codes, sums])
-    kept = value_of(networks)
+    kept, sliders = value_of(networks), _sliders(reach)
     return {
         "name": arm,
         "said": _said(found, arm, kept["precision"], float(error)),
         "codes": _base64(np.asarray(codes, "<f4").tobytes()),
         "numbers": codes.shape[1],
-        "sliders": _sliders(reach),
+        "sliders": sliders,
+        "still": _still(codes.shape[1], len(sliders)),
         "map": _map(reach),
         "precision": kept["precision"],
         "layers": kept["layers"],
@@ -96,6 +101,23 @@ def _sliders(codes: np.ndarray) -> list[dict[str, Any]]:
     return [
         {"number": int(i), "low": _short(low[i]), "high": _short(high[i])} for i in np.sort(most) if high[i] > low[i]
     ]
+
+
+def _still(numbers: int, sliders: int) -> str:
+    """How many numbers of a code have no slider, and why; nothing where all have one.
+
+    >>> _still(8, 6)
+    '2 of 8 numbers have no slider: they are the same for all test images.'
+    >>> _still(8, 7)
+    '1 of 8 numbers has no slider: it is the same for all test images.'
+    >>> _still(128, SLIDERS)
+    '96 of 128 numbers have no slider: they vary least, or not at all.'
+    """
+    if not (still := numbers - sliders):
+        return ""
+    have, same, vary = ("has", "it is", "it varies") if still == 1 else ("have", "they are", "they vary")
+    why = f"{same} the same for all test images" if sliders < SLIDERS else f"{vary} least, or not at all"
+    return f"{still} of {plural(numbers, 'number')} {have} no slider: {why}."
 
 
 def _map(codes: np.ndarray) -> dict[str, Any]:
@@ -142,25 +164,3 @@ def _sheet(images: np.ndarray) -> bytes:
 
 def _base64(content: bytes) -> str:
     return b64encode(content).decode()
-
-
-@functools.cache
-def _script() -> str:
-    """The program, which leaves no name behind."""
-    parts = [(TEMPLATES / name).read_text("utf-8").strip() for name in ("network.js", "explorer.js")]
-    return "\n\n".join(['(() => {\n"use strict";', *parts, "})();"])
-
-
-def _html(**facts: Any) -> str:
-    return _template().render(style=(TEMPLATES / "explorer.css").read_text("utf-8").strip(), **facts)
-
-
-@functools.cache
-def _template() -> Any:
-    import jinja2
-
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, autoescape=True,
-    )  # fmt: skip
-    return made.get_template("explorer.html")

@@ -31,9 +31,7 @@ function choose(kept) {
   part("said").textContent = model.said;
   part("plane").hidden = !model.map.plane;
   part("adding").hidden = !model.networks.plus;
-  const shown = model.sliders.length, still = model.numbers - shown;
-  const why = shown < 32 ? "they are the same for all test images" : "they vary least";
-  part("still").textContent = still ? ` of  numbers have no slider: .` : "";
+  part("still").textContent = model.still;
   ranges = model.sliders.map(({ number, low, high }) => {
     const label = element("label", { className: "explore-slide" });
     const input = element("input", { type: "range", min: low, max: high, step: (high - low) / 100 });
