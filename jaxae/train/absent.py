@@ -31,6 +31,8 @@ class Absent:
 class _Images:
     """In their place within a batch: `take` says what comes of `[index]`, uint8[..., h, w, c]."""
 
+    __iter__ = None  # with `[index]` alone there would be no end of rows
+
     def __init__(self, absent: Absent, take: Callable[[jax.Array], jax.Array]):
         self.shape, self.dtype, self.ndim, self._take = absent.shape, absent.dtype, len(absent.shape), take
 
