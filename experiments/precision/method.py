@@ -81,6 +81,10 @@ class Config(ae.Flags):
         super().__post_init__()
         if self.seeds < self.fewest:
             raise ae.UsageError(f"--seeds {self.seeds}: differences paired by seed take at least {self.fewest}")
+        if self.stream and "digit_addition" in self.studies:
+            others = " ".join(name for name in self.studies if name != "digit_addition")
+            mend = f", or name the others: --studies {others}" if others else ""
+            raise ae.UsageError(f"--stream: digit_addition can't be trained so; leave out --stream{mend}")
 
     @property
     def both(self) -> tuple[str, str]:

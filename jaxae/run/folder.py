@@ -11,6 +11,7 @@ from typing import BinaryIO
 from jaxae.errors import UsageError
 from jaxae.train import checkpoint
 
+MOMENT = 0.1  # seconds, more than `in_use` has the lock
 LOCK = ".lock"  # the file that is locked: the lock ends with the process, however that ends; the file stays
 
 
@@ -109,7 +110,11 @@ def _locked(folder: Path) -> BinaryIO:
     try:
         import fcntl
 
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # it may be one that looked whether somebody works here
+            time.sleep(MOMENT)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         raise UsageError(f"another process works in {folder}; wait until it has ended, or choose another") from None

@@ -17,6 +17,7 @@ import numpy as np
 from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.files import ANY, load_json, refuse_changed, sealed, write_json
+from jaxae.findings import Findings
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.report.numbers import listed
@@ -284,10 +285,12 @@ def _history(arm: str, lanes, parts: Sequence[Part], histories: Mapping[Path, An
 def _measure(out, experiment, config, parts: Sequence[Part], made, data_dir) -> None:
     """Findings of seeds concatenated, or all measured again where arms differ."""
     lists = [tuple(getattr(part.config, name) for name in flags.listing(type(config))) for part in parts]
+    origin, why = manifest.origin(made, experiment), within.reasons(experiment, parts)
     if len({*lists}) == 1:
         found = [load_findings(part.folder, manifest.origin(part.made, experiment)) for part in parts]
-        save_findings(out, concatenated(found, manifest.origin(made, experiment)))
+        save_findings(out, concatenated([within.with_reasons(each, why) for each in found], origin))
         return
+    save_findings(out, Findings(origin, {}, {}, facts={within.UNTRAINED: why}))  # where measuring finds them
     try:
         measured_again(experiment, out, made, data_dir)
     except UsageError as error:

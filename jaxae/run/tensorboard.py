@@ -98,5 +98,6 @@ def _tag(name: str) -> str:
 
 def _numbers(hparams: Any) -> dict[str, float]:
     """The hparams that are single numbers."""
-    plain = hparams if isinstance(hparams, Mapping) else {}
+    named = hparams._asdict() if hasattr(hparams, "_asdict") else hparams
+    plain = named if isinstance(named, Mapping) else {}
     return {str(name): float(value) for name, value in plain.items() if np.ndim(value) == 0}

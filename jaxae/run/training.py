@@ -10,13 +10,13 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxae import train
+from jaxae import keys, train
 from jaxae.errors import UsageError
 from jaxae.run import terminal
 from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events, write_images
 from jaxae.study import Study
-from jaxae.train import checkpoint, hosts, lanes
+from jaxae.train import checkpoint, hosts, lanes, streaming
 from jaxae.train.absent import stored_images
 from jaxae.train.lanes import Lanes
 from jaxae.train.plan import Plan, Progress
@@ -87,14 +87,31 @@ def scores_file(folder: Path, study: Study) -> Path:
 def choose_lanes(run: "Run", study: Study, count: int, *sets: Any) -> Lanes:
     """As asked for; else side by side on accelerators, and on a CPU as is soonest done, with the same bits.
 
-    Images are read from their file where that is asked for, or where those of `sets` don't fit.
+    Images are read from their file where that is asked for, and where those of `sets` (the training's, then those that
+    are evaluated) don't fit, if they can be.
     """
     _refuse_devices(run.config.devices)
     accelerated = jax.default_backend() != "cpu"
     mode = run.config.lanes or ("vmap" if accelerated else "map")
     there = min(count, lanes.there()) if accelerated else lanes.there()
     how = lanes.arranged(study, count, mode, run.config.devices or there)
-    return dataclasses.replace(how, stream=run.config.stream or not hosts.least(_fit(sets)))
+    return dataclasses.replace(how, stream=run.config.stream or _streams_unasked(run, study, sets))
+
+
+def _streams_unasked(run: "Run", study: Study, sets: Any) -> bool:
+    """Whether the images don't fit and can be read from their file, in all processes; it is said."""
+    if hosts.least(_fit(sets)) or not hosts.least(_can_stream(study, keys.root(run.config.seed), sets)):
+        return False
+    run.say(f"{study.name}: its images take more than half of a device's memory, so they are read from their file")
+    return True
+
+
+def _can_stream(study: Study, key: jax.Array, sets: Any) -> bool:
+    try:
+        streaming.load_grain()
+    except UsageError:
+        return False
+    return not streaming.unstreamable(study, key, *sets)
 
 
 def _refuse_devices(asked: int | None) -> None:

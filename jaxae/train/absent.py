@@ -31,6 +31,8 @@ class Absent:
 class _Images:
     """In their place within a batch: `take` says what comes of `[index]`, uint8[..., h, w, c]."""
 
+    __iter__ = None  # with `[index]` alone there would be no end of rows
+
     def __init__(self, absent: Absent, take: Callable[[jax.Array], jax.Array]):
         self.shape, self.dtype, self.ndim, self._take = absent.shape, absent.dtype, len(absent.shape), take
 
@@ -54,7 +56,7 @@ def without_images(data: Any) -> Any:
 def taken(function: Callable[[Any], Any], data: Any, fill: Any = 0) -> list[list[jax.Array]]:
     """The rows, i32[b], that `function(data)` takes of each of the absent images, in the order in which it does.
 
-    What it takes is full of `fill`.
+    What it takes is full of `fill`. Rows beyond either end are the last and the first, as in arrays of JAX's.
     """
     found: list[list[jax.Array]] = []
 
@@ -63,7 +65,7 @@ def taken(function: Callable[[Any], Any], data: Any, fill: Any = 0) -> list[list
         found.append(notes)
 
         def take(index):
-            notes.append(index)
+            notes.append(jnp.clip(index.astype(jnp.int32), -len(absent), len(absent) - 1))
             return jnp.full((*index.shape, *absent.shape[1:]), fill, absent.dtype)
 
         return _Images(absent, take)

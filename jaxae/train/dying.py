@@ -42,7 +42,7 @@ def living(
     data: Any,
     steps: int,
     how: lanes.Lanes = lanes.SOLO,
-    dead: Callable[[Any, Batch], Any] = one_picture,
+    dead: Callable[[Any, Batch], Any] = seen_one_picture,
 ) -> np.ndarray:
     """bool[lanes]: which models live after so many steps; they don't where `dead` says so of up to 200 examples.
 
@@ -57,7 +57,7 @@ def constant(
     state: Any,
     data: Any,
     how: lanes.Lanes = lanes.SOLO,
-    dead: Callable[[Any, Batch], Any] = one_picture,
+    dead: Callable[[Any, Batch], Any] = seen_one_picture,
 ) -> np.ndarray:
     """bool[lanes]: which models show one picture: `dead` says so of up to 200 examples; none where there aren't two."""
     if study.examples(data) < 2:

@@ -17,10 +17,12 @@ from jaxae.train.lanes import Lanes
 
 
 def scores_of(study: Study, keys: jax.Array, state: State, data: Any, how: Lanes) -> dict[str, np.ndarray]:
-    """The study's scores {name: f32[lanes, n]} of every example of `data`."""
+    """The study's scores {name: f32[lanes, n]} of every example of `data`. Raises UsageError where its images are to be
+    read from their file, and can't be."""
     placed = lanes.resident(data, how)
     if not how.stream:
         return jax.device_get(_scores(study, keys, state, placed, how))
+    streaming.refuse_unreadable(study, keys[0], data)
     return _read(study, keys, data, how, lambda turns: _some_scores(study, keys, state, placed, turns, how))
 
 

@@ -16,6 +16,7 @@ from jax.core import Tracer
 import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
+from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.programs import of_first
 from jaxae.study import Batch, Study
@@ -30,23 +31,37 @@ def refuse_unstreamable(study: Study, key: jax.Array, training: Any, *others: An
     """Raise UsageError where this study's batches can't be given images that are read for them: those of the training
     data, and those of the others, which are evaluated."""
     load_grain()
+    if reason := unstreamable(study, key, training, *others):
+        raise UsageError(
+            f"{study.name!r} can't be trained on images that stay in their file: {reason}; leave out --stream, or "
+            "stream=True"
+        )
+
+
+def unstreamable(study: Study, key: jax.Array, training: Any, *others: Any) -> str:
+    """Why they can't be given to this study's batches, in words; empty where they can."""
     evaluated = [(study.eval_batch or study.batch, data) for data in others if data is not None]
-    for batch, data in [(study.batch, training), *evaluated]:
-        if reason := _unreadable(study, key, without_images(data), batch):
-            raise UsageError(
-                f"{study.name!r} can't be trained on images that stay in their file: {reason}; leave out --stream, or "
-                "stream=True"
-            )
+    reasons = (_unreadable(study, key, data, batch) for batch, data in [(study.batch, training), *evaluated])
+    return next(filter(None, reasons), "")
+
+
+def refuse_unreadable(study: Study, key: jax.Array, data: Any) -> None:
+    """Raise UsageError where the stored images of `data` can't be read for this study's evaluation, if it has some."""
+    if stored_images(data) and (reason := _unreadable(study, key, data, study.eval_batch or study.batch)):
+        raise UsageError(
+            f"{study.name!r} can't be evaluated on images that stay in their file: {reason}; leave out --stream, or "
+            "stream=True, or give them as arrays of jax.numpy"
+        )
 
 
 def _unreadable(study: Study, key: jax.Array, data: Any, batch: Callable[..., Batch]) -> str:
-    """Why, in words; empty where they can."""
-    index = loop.any_index(study, data, study.batch_size)
+    data = without_images(data)
 
     def rows(fill, data, index):
         return taken(lambda data: batch(key, data, index), data, fill)
 
     try:
+        index = loop.any_index(study, data, study.batch_size)
         closed: Any = jax.make_jaxpr(rows)(jnp.uint8(0), data, index)
     except Exception as error:  # whatever comes of images that are no array
         return f"its batches take them otherwise than by `[index]` ({' '.join(str(error).split())[:80]})"
@@ -111,7 +126,8 @@ def of_epoch(
 
 
 def of_sample(study: Study, keys: jax.Array, data: Any, index: np.ndarray, how: Lanes) -> Rows:
-    """The rows of the examples `index`, i32[b], in every lane."""
+    """The rows of the examples `index`, i32[b], in every lane. Raises UsageError where they can't be read."""
+    refuse_unreadable(study, keys[0], data)
     turns = (np.broadcast_to(index, (len(keys), 1, len(index))),)
     (rows,) = read_ahead(study, keys, data, evaluate.batch_of_sample, turns, [slice(0, 1)], how)
     return jax.tree.map(lambda leaf: leaf[:, 0], rows)
@@ -122,7 +138,10 @@ def load_grain() -> Any:
     try:
         import grain
     except ImportError:
-        raise UsageError("images are read from their file by Grain, which isn't there; pip install grain") from None
+        raise UsageError(
+            "images are read from their file by Grain, which isn't there; install it with: "
+            f"{commands.installing(['grain'])}"
+        ) from None
     return grain
 
 

@@ -60,7 +60,10 @@ class Trained:
         return int(np.argmax(self.alive))
 
     def sample(self, data: Any, index: Any, *, lane: int = 0, study: Study | None = None) -> tuple[Any, Batch]:
-        """Outputs and batch for the examples `index` of `data`, by the model of one lane, in this study or another."""
+        """Outputs and batch for the examples `index` of `data`, by the model of one lane, in this study or another.
+
+        Raises UsageError, as `evaluate` does, where stored images are read from their file and can't be for this study.
+        """
         study, keys, index = study or self.study, self.keys[lane : lane + 1], np.asarray(index, np.int32)
         state, images = jax.tree.map(lambda leaf: leaf[lane], self.state), None
         if self.how.stream:

@@ -123,6 +123,24 @@ def test_a_study_that_does_not_train_in_a_precision_is_named_and_its_data_refuse
     assert "not measured again" not in capsys.readouterr().out
 
 
+def test_runs_that_left_a_study_out_are_merged_with_the_reason(study, tmp_path, monkeypatch):
+    def refuse(run):
+        raise ae.UsageError("a loss that is not finite") from ae.train.NonFiniteLossError.__new__(
+            ae.train.NonFiniteLossError
+        )
+
+    study(refuse)
+    monkeypatch.setitem(method.STUDIES, "bottleneck", method.STUDIES["fc_vs_conv"])
+    one = perform_in(tmp_path / "one")
+    later = perform(precision.EXPERIMENT, precision.Config(**FLAGS, seed=2, out=tmp_path / "later"))
+    other = {**FLAGS, "studies": ("bottleneck",)}
+    other = perform(precision.EXPERIMENT, precision.Config(**other, out=tmp_path / "other"))
+    for second, studies in ((later, ["fc_vs_conv"]), (other, ["fc_vs_conv", "bottleneck"])):
+        merged = merge_runs([one, second], tmp_path / f"merged with {second.name}")
+        why = load_result(merged.parent if merged.is_file() else merged).findings.facts["untrained"]
+        assert {*why} == {f"{name} in {kind}" for name in studies for kind in ("float32", "bfloat16")}
+
+
 @pytest.mark.slow
 def test_jobs_of_studies_and_of_seeds_are_merged_to_the_run_of_all(study, tmp_path, monkeypatch):
     study(fc_vs_conv.EXPERIMENT.train)
@@ -150,6 +168,12 @@ def test_studies_are_trained_in_either_precision_and_in_the_batches_asked_for():
     for name in config.studies:
         given = [method.config_of(config, name, kind) for kind in config.both]
         assert [(each.precision, each.batch_size) for each in given] == [("float32", 4), ("bfloat16", 4)]
+
+
+def test_a_study_that_images_can_not_be_read_for_is_refused_before_any_is_trained():
+    with pytest.raises(ae.UsageError, match=r"digit_addition can't be trained so; .* --studies fc_vs_conv bottleneck"):
+        precision.Config(stream=True)
+    assert precision.Config(stream=True, studies=("fc_vs_conv",)).stream
 
 
 @pytest.mark.parametrize("name", method.STUDIES)

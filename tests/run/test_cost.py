@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 import jaxae as ae
-from experiments import bottleneck
+from experiments import bottleneck, precision
 from jaxae.__main__ import main
 from jaxae.run import cost, terminal
 from jaxae.run.command_line import parsed
@@ -62,6 +62,14 @@ def test_jobs_are_cut_by_the_saved_result_whatever_the_images(experiment):
         assert found == {"code 2": pytest.approx(25), "code 8": pytest.approx(75)}
     unknown = dataclasses.replace(experiment, measured=None)
     assert cost.weights_of(unknown, plain) == {"code 2": 5, "code 8": 5}
+
+
+def test_runs_within_one_cost_what_they_cost_together():
+    config = precision.Config()
+    found = cost.cost_of(precision.EXPERIMENT, config)
+    assert found is not None
+    each = [cost.cost_of(*own) for own in precision.EXPERIMENT.inside(config).values()]
+    assert found.seconds == pytest.approx(sum(one.seconds for one in each if one is not None))
 
 
 def test_a_result_is_read_for_the_help_alone(experiment, monkeypatch):

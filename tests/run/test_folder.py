@@ -37,6 +37,15 @@ def test_one_process_works_in_a_folder_and_one_that_was_killed_leaves_it(tmp_pat
         folder.claim(out, fresh=True)
 
 
+def test_who_looks_whether_a_folder_is_in_use_stops_no_run(tmp_path, monkeypatch):
+    out, fcntl = tmp_path / "run", pytest.importorskip("fcntl")
+    folder.claim(out, fresh=True).close()
+    with (out / folder.LOCK).open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        folder.claim(out, fresh=True).close()
+
+
 def test_runs_of_one_second_have_a_folder_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len({folder.new_folder("study") for _ in range(3)}) == 3

@@ -9,9 +9,10 @@ from PIL import Image
 from quick import at, perform
 from tensorboardX.proto import event_pb2, plugin_hparams_pb2
 
+from experiments.digit_addition.method import Weights
 from jaxae.data.tfrecord import records
 from jaxae.run.saved import load_result
-from jaxae.run.tensorboard import images_of_tree
+from jaxae.run.tensorboard import _numbers, images_of_tree
 from jaxae.transforms import SIGNED
 
 ARM, TAG = "fc standardised", "fc_standardised"
@@ -50,6 +51,12 @@ def test_losses_pictures_and_hparams_are_read_back(tmp_path):
     assert named and named <= final.keys()  # by which the tab finds them
     measure = load_result(folder).findings.measures[f"{ARM} rate 0.5"]["test/mse"][1]
     assert final["final/test/mse"] == pytest.approx(measure, rel=1e-6)
+
+
+def test_hparams_are_mappings_or_named_tuples():
+    weights = Weights(1.0, 0.5, E=0.25)
+    assert _numbers(weights) == _numbers(weights._asdict()) == {"original": 1.0, "added": 0.5, "E": 0.25, "P": 0.0}
+    assert _numbers(None) == {}
 
 
 def test_images_are_found_wherever_they_lie_and_brought_to_unit():

@@ -61,3 +61,12 @@ def test_where_outputs_are_no_pictures_like_the_targets_nobody_is_called_dead():
     for target in (jnp.arange(3), jnp.zeros((3, 1)), (images, images)):
         assert not dying.seen_one_picture(Output(image=images), Batch(images, target))
     assert dying.seen_one_picture(Output(image=images), Batch(images, images + jnp.arange(3.0)[:, None]))
+
+
+def test_a_model_whose_outputs_are_no_pictures_stops_no_training(monkeypatch):
+    monkeypatch.setattr(dying, "SLOW_START", 1)
+    counting = study(
+        batch=lambda key, data, index: Batch(data[index], index), loss=lambda outputs, *_: (outputs.image.sum(1), {})
+    )
+    done = train.fit(counting, roots(1), DATA, validation=HELD_OUT, epochs=1, stop_dead=True)
+    assert done.alive.all()

@@ -1,6 +1,8 @@
 """Images that are read from their file while training goes on: the bits of images on the device."""
 
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -15,8 +17,10 @@ from tiny import assert_same_bits, result, roots
 from jaxae import checkpoint, data, keys, losses, metrics, train
 from jaxae.errors import UsageError
 from jaxae.models import Output
+from jaxae.run.flags import Flags
+from jaxae.run.training import choose_lanes
 from jaxae.study import Batch, Study
-from jaxae.train import evaluate, lanes, streaming
+from jaxae.train import evaluate, evaluation, lanes, streaming
 from jaxae.train.lanes import Lanes
 from jaxae.transforms import to_signed, to_unit
 
@@ -77,7 +81,7 @@ MIXED = Study("mixed", Wide(), mixed, loss, ADAM, batch_size=6, epochs=2, scores
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(streaming, "PIECE", 8_000)  # bytes: two steps of three lanes, two chunks of an evaluation
+    monkeypatch.setattr(streaming, "PIECE", 2_000)  # bytes: two steps, and two chunks of an evaluation, of all lanes
     monkeypatch.setattr(evaluate, "CHUNK", 4)
 
 
@@ -104,6 +108,38 @@ def test_images_that_are_read_give_the_bits_of_images_on_the_device(study, given
     first = next(train.progress(study, roots(count), given, plan, **options))
     assert 0 < int(first.done) < study.steps_per_epoch(given)  # in the middle of an epoch
     assert_same_bits(whole, trained(study, given, held_out, how, count, start=first))
+
+
+def rated(hparams):
+    return optax.adam(hparams["rate"])
+
+
+def test_unrolled_steps_stopped_lanes_and_evaluation_otherwise_have_the_bits_of_images_on_the_device():
+    rates = {"rate": np.array([0.0, 0.01], np.float32)}  # at rate 0 validation never improves
+    odd = replace(NOISY, unroll=2, eval_batch=others_images, optimizer=rated, epochs=3)
+    options = {"validation": TEST, "hparams": rates, "patience": 1}
+    one, other = (train.fit(odd, roots(2), WHOLE, **options, stream=stream) for stream in (False, True))
+    assert np.isnan(other.validation["loss"]).sum(1).tolist() == [1, 0]
+    for name in ("state", "best", "train", "validation"):
+        assert_same_bits(getattr(one, name), getattr(other, name))
+    assert_same_bits(one.evaluate(TEST), other.evaluate(TEST))
+
+
+def others_images(key, given, index):
+    """Some counted from the end; of those beyond either end the nearest."""
+    image = to_unit(given.image[3 * index - 20])
+    return Batch(inputs=image, target=image)
+
+
+def test_means_over_many_images_have_the_bits_of_those_on_the_device(monkeypatch):
+    monkeypatch.setattr(evaluate, "CHUNK", 250)
+    many = data.from_arrays(DRAWN.integers(0, 256, (5_003, 2, 2, 1)).astype(np.uint8))
+    state = train.begin(NOISY, roots(2), WHOLE, train.Plan(1)).state
+    one, other = (
+        evaluation.losses_of(NOISY, roots(2), state, many, None, np.ones(2, bool), Lanes(stream=stream))
+        for stream in (False, True)
+    )
+    assert_same_bits(one, other)
 
 
 def test_going_on_from_a_checkpoint_in_the_middle_of_an_epoch_reads_what_is_left(tmp_path):
@@ -197,10 +233,36 @@ def test_batches_that_images_can_not_be_read_for_are_refused(batch, words):
         next(train.progress(made, roots(1), WHOLE, train.Plan(1), how=Lanes(stream=True)))
 
 
+def test_images_that_can_not_be_read_for_an_evaluation_are_refused_and_taken_from_the_device():
+    arm = train.fit(NOISY, roots(1), WHOLE, epochs=1, stream=True)
+    for batch in (looking, branching, converted):
+        other = replace(NOISY, eval_batch=batch)
+        with pytest.raises(UsageError, match="'noisy' can't be evaluated on images that stay in their file: "):
+            arm.evaluate(WHOLE, other)
+        with pytest.raises(UsageError, match="'noisy' can't be evaluated on images that stay in their file: "):
+            arm.sample(WHOLE, np.arange(3), study=other)
+    placed = jax.tree.map(jnp.asarray, WHOLE)
+    outputs, _ = arm.sample(placed, np.arange(3), study=replace(NOISY, eval_batch=branching))
+    assert outputs.image.shape == (3, 12, 12, 1)
+
+
 def test_without_grain_streaming_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "grain", None)
-    with pytest.raises(UsageError, match="Grain, which isn't there; pip install grain"):
+    with pytest.raises(UsageError, match=r"Grain, which isn't there; install it with: python3 -m pip .* install grain"):
         train.fit(NOISY, roots(1), WHOLE, stream=True)
+
+
+def test_images_that_do_not_fit_are_read_where_they_can_be_and_it_is_said(monkeypatch):
+    said: list[str] = []
+    run: Any = SimpleNamespace(config=Flags(), say=said.append)
+    assert not choose_lanes(run, NOISY, 2, WHOLE, TEST, None).stream
+    monkeypatch.setattr("jaxae.run.training._fit", lambda sets: False)
+    assert choose_lanes(run, NOISY, 2, WHOLE, TEST, None).stream
+    assert said == ["noisy: its images take more than half of a device's memory, so they are read from their file"]
+    assert not choose_lanes(run, replace(NOISY, eval_batch=branching), 2, WHOLE, TEST, None).stream
+    monkeypatch.setitem(sys.modules, "grain", None)
+    assert not choose_lanes(run, NOISY, 2, WHOLE, TEST, None).stream
+    assert len(said) == 1
 
 
 def test_a_large_set_is_decoded_into_a_file_that_ends_with_it(tmp_path, monkeypatch):
