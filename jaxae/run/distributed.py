@@ -84,12 +84,25 @@ def leave(status: Any) -> None:
     os._exit(status if isinstance(status, int) else 1)
 
 
+def _refuse_places(coordinator: str, processes: int, process: int) -> None:
+    """Raise UsageError for what no process can be found at: JAX would wait for it."""
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise UsageError(f"--coordinator {coordinator} is no address of a process; give HOST:PORT, such as node0:8476")
+    if not 0 <= process < processes:
+        raise UsageError(
+            f"--process {process}: of --processes {processes} they are 0 to {processes - 1}; give one of those"
+        )
+
+
 def _join(config: Any) -> None:
     """Start JAX's runtime: as the flags say, else as the scheduler's variables do."""
     given = {"coordinator": config.coordinator, "processes": config.processes, "process": config.process}
     absent = [name for name, value in given.items() if value is None]
     if 0 < len(absent) < len(given):
         raise UsageError(f"--{absent[0]} is missing; give --coordinator, --processes and --process, or none of them")
+    if not absent:
+        _refuse_places(config.coordinator, config.processes, config.process)
     try:
         jax.distributed.initialize(
             config.coordinator, config.processes, config.process, heartbeat_timeout_seconds=HEARTBEAT,

@@ -72,8 +72,9 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
 
 
 def _loaded(folders: Sequence[Path], given: str) -> list[Part]:
-    if len({folder.resolve() for folder in folders}) < len(folders) or len(folders) < 2:
-        raise UsageError(f"{' '.join(map(str, folders))}: name two runs or more, each once")
+    alone = f"{' '.join(map(str, folders))}: name two runs or more, each once"
+    if len({folder.resolve() for folder in folders}) < len(folders) or not folders:
+        raise UsageError(alone)
     parts = []
     for folder in folders:
         made = manifest.load_manifest(folder)
@@ -83,6 +84,8 @@ def _loaded(folders: Sequence[Path], given: str) -> list[Part]:
                 f"--out {shlex.quote(str(folder))}"
             )
         parts.append(Part(folder, made, flags.restored(find_experiment(made["module"], given).config, made["config"])))
+    if len(parts) < 2 and "job" not in parts[0].made:  # of a job alone it is said which are missing
+        raise UsageError(alone)
     return sorted(parts, key=lambda part: (part.config.seed, part.made["started"]))
 
 

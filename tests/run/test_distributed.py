@@ -84,6 +84,14 @@ def test_the_command_that_goes_on_is_for_several_processes_too(tmp_path):
     [
         ((), "error: --distributed finds no other processes (coordinator_address should be defined.); start it by"),
         (("--processes", "2"), "error: --coordinator is missing; give --coordinator, --processes and --process"),
+        (
+            ("--coordinator", "nowhere", "--processes", "2", "--process", "1"),
+            "error: --coordinator nowhere is no address of a process; give HOST:PORT, such as node0:8476",
+        ),
+        (
+            ("--coordinator", "localhost:8476", "--processes", "2", "--process", "5"),
+            "error: --process 5: of --processes 2 they are 0 to 1; give one of those",
+        ),
     ],
 )
 def test_a_process_that_finds_no_others_says_so(given, words, tmp_path):
