@@ -92,6 +92,8 @@ def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path
         merge_runs(folders, tmp_path / "merged")
     with pytest.raises(UsageError, match=r"of 3 jobs, job 2 is missing; .* --job 2/3$"):
         merge_runs([folders[0], folders[2]], tmp_path / "merged")
+    with pytest.raises(UsageError, match=r"of 3 jobs, jobs 1 and 2 are missing; .* --job 1/3$"):
+        merge_runs([folders[2]], tmp_path / "merged")
     resumed = dataclasses.replace(planning.job(EXPERIMENT, configs[1]).config, resume=True)
     steps.perform(EXPERIMENT, resumed)  # as merge says it, by its own flags
     merge_runs(folders, tmp_path / "merged")
