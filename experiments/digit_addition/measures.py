@@ -12,7 +12,7 @@ import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_addition.method import FINAL, FRACTIONS, ROWS, class_means, digits
-from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures
+from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures, nearest_mean
 from experiments.digit_addition.surviving import variances
 from jaxae.report.explorer import gathered
 from jaxae.train.curves import rise
@@ -48,7 +48,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: found["measures"] for name, found in sums.items()},
         fractions["measures"],
         differences=[(*pair, metric) for pair in compared(arms) for metric in ("test/accuracy", SHARE)],
-        facts={"sums": {"pairs": len(train), **facts(targets)}, **of_pairs(train, mean, judge)},
+        facts={"sums": {"pairs": len(train), **facts(targets, mean)}, **of_pairs(train, mean, judge)},
         by_seed=ae.results.combined(
             {name: found["by_seed"] for name, found in sums.items()},
             {name: unit_curves(arm) for name, arm in arms.items()},
@@ -145,12 +145,14 @@ def shown_targets(train: ae.data.Dataset, mean: np.ndarray, judge: digit_classif
     return found | reading.read_in(judge, "mean targets", blends)
 
 
-def facts(targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What sentences say of them: how many sums are 0 and 9, and the digits that are read, with their probability."""
+def facts(targets: Mapping[str, np.ndarray], mean: np.ndarray) -> dict[str, Any]:
+    """What sentences say of them: how many sums are 0 and 9, the digits that are read, with their probability, and
+    those whose mean image is nearest."""
     share = targets["sums, natural"]
     read = zip(targets["mean targets, digit read"], targets["mean targets, probability"], strict=True)
     words = [f"{digit} ({sure:.0%})" for digit, sure in read]
-    return {"share of 0": float(share[0]), "share of 9": float(share[9]), "read as": words}
+    near = np.asarray(nearest_mean(targets["mean targets"], mean)).tolist()
+    return {"share of 0": float(share[0]), "share of 9": float(share[9]), "read as": words, "nearest": near}
 
 
 def of_pairs(train: ae.data.Dataset, mean: np.ndarray, judge: digit_classifier.Judge) -> dict[str, Any]:

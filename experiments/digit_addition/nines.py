@@ -12,7 +12,7 @@ import experiments.digit_addition.surviving as surviving
 import jaxae as ae
 from experiments.digit_addition.measures import SHARE, UNITS
 from experiments.digit_addition.method import GENERATIVE, all_settings, all_weights
-from experiments.digit_addition.outcomes import NINES
+from experiments.digit_addition.outcomes import NEAR, NINES
 from experiments.digit_addition.surviving import Prediction
 from jaxae.report.figures import Bars
 from jaxae.report.numbers import listed
@@ -50,6 +50,7 @@ def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
     rank = surviving.ranked_alike(predicted)
     collapsed = [each.arm for each in predicted if found.values(each.arm, f"outcome/{NINES}").mean() > CLAIMED]
     digits = [digit for arm in collapsed for digit in pictures.shares(found, arm)[found.living(arm)].argmax(1)]
+    near = [share for arm in collapsed if found.has(arm, NEAR) for share in found.values(arm, NEAR)]
     return {
         "rows": len(predicted),
         "codes": of_codes(predicted),
@@ -60,6 +61,7 @@ def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
         "reported": [row_of(each.arm) for each in predicted if all_settings(found.config)[each.arm].outcome == NINES],
         "read": len(digits),
         "nines": sum(digit == 9 for digit in digits),
+        "near": sum(share > CLAIMED for share in near) if len(near) == len(digits) else None,
     }
 
 

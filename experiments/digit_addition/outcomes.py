@@ -13,6 +13,7 @@ A seed whose decoder draws a single colour has died, which is no outcome of its 
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,6 +21,7 @@ NINES, NUMBER, OTHER, CORRECT = OUTCOMES = (
     "only fuzzy nines", "just a number with fuzzy nines", "different from the target", "correct",
 )  # fmt: skip
 COLLAPSED, RIGHT = 0.9, 0.8  # shares of images
+NEAR = "test/share nearest to the mean 9"
 READINGS = {
     NINES: f"{COLLAPSED:.0%} of the images are read as one digit, whichever it is",
     NUMBER: f"{COLLAPSED:.0%} of the images are read as one of two digits",
@@ -54,6 +56,14 @@ def outcome(shares: np.ndarray, accuracy: float) -> str:
     if commonest[:2].sum() >= COLLAPSED:
         return NUMBER
     return CORRECT if accuracy >= RIGHT else OTHER
+
+
+def nearest_mean(images: Any, mean: Any) -> Any:
+    """The digit whose mean image is nearest, in squares: f32[n, h, w, c] and means f32[10, h, w, c] -> i32[n].
+
+    What a classifier that knows digits alone reads in a blur of all of them is a guess; this is what it is most like.
+    """
+    return jax.vmap(lambda image: jnp.square(image[None] - mean).mean((1, 2, 3)).argmin())(images)
 
 
 def is_single_colour(outputs: Any, batch: Any) -> Any:

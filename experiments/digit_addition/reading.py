@@ -10,7 +10,7 @@ import numpy as np
 
 import jaxae as ae
 from experiments.digit_addition.method import Digits, batch, pairs_of
-from experiments.digit_addition.outcomes import TENTHS, VALUES, counted, sum_measures
+from experiments.digit_addition.outcomes import NEAR, TENTHS, VALUES, counted, nearest_mean, sum_measures
 from experiments.digit_classifier import Judge, read_digits
 from jaxae.models import DigitClassifier
 from jaxae.models.addition import add
@@ -26,10 +26,10 @@ Tested = tuple[Digits, Judge]  # what images of sums are drawn from, and who rea
 
 
 def judged_batch(key: jax.Array, data: Tested, index: jax.Array) -> ae.Batch:
-    """Pairs as in training; the label is (a + b, the judge)."""
+    """Pairs as in training; the label is (a + b, the judge, the mean image of every digit)."""
     pairs, judge = data
     made = batch(key, pairs, index)
-    return made._replace(label=(made.label, judge))
+    return made._replace(label=(made.label, judge, pairs.mean))
 
 
 def judged_pairs(data: Tested) -> int:
@@ -38,12 +38,14 @@ def judged_pairs(data: Tested) -> int:
 
 
 def judged_scores(outputs, batch: ae.Batch) -> dict[str, Any]:
-    """Scores of the image of the sum: what it is read as, whether that is a + b, how sure, and two distances."""
-    total, judge = batch.label
+    """Scores of the image of the sum: what it is read as, whether that is a + b, how sure, the digit whose mean image
+    is nearest, and two distances."""
+    total, judge, mean = batch.label
     logits: Any = DigitClassifier().apply(judge, outputs.image)
     read = jnp.argmax(logits, axis=-1)
     return {
         "digit read": read,
+        "nearest mean": nearest_mean(outputs.image, mean),
         "a + b": total,
         "accuracy": (read == total).astype(jnp.float32),
         "confidence": jax.nn.softmax(logits).max(axis=-1),
@@ -66,13 +68,13 @@ def read_sums(arm: ae.Trained, data: Tested) -> dict[str, dict[str, np.ndarray]]
     scores, by_seed, measures = {}, {}, {}
     for how in ("", SAMPLED)[: 1 + model.variational]:
         found = arm.evaluate(data, judged(arm.study, sampled=bool(how)))
-        digit, total = (found.pop(name).astype(np.int8) for name in ("digit read", "a + b"))
+        digit, near, total = (found.pop(name).astype(np.int8) for name in ("digit read", "nearest mean", "a + b"))
         by_seed |= {f"digit read{how}": digit, "a + b": total}
         scores |= {name + how: values for name, values in found.items()}
         shares = counted(digit) / digit.shape[1]
         measures[f"test/share of the commonest digit{how}"] = shares.max(1)
         if not how:
-            measures |= sum_measures(shares, found["accuracy"].mean(1))
+            measures |= sum_measures(shares, found["accuracy"].mean(1)) | {NEAR: (near == 9).mean(1)}
     return {"scores": scores, "by_seed": by_seed, "measures": measures}
 
 

@@ -107,8 +107,10 @@ def test_sums_are_scored_by_what_is_read(monkeypatch):
     nothing: Any = None
     outputs = Sum(jnp.asarray(shown([3, 4])), nothing, nothing, nothing, nothing)
     target = jnp.asarray(shown([3, 7])), jnp.asarray(shown([4, 4]))
-    seen = reading.judged_scores(outputs, Batch((), target, (jnp.array([3, 7]), {})))
+    mean = jnp.asarray(shown(range(10)))[::-1]  # that of 9 looks like a 0, and so on
+    seen = reading.judged_scores(outputs, Batch((), target, (jnp.array([3, 7]), {}, mean)))
     assert (seen["digit read"].tolist(), seen["a + b"].tolist()) == ([3, 4], [3, 7])
+    assert seen["nearest mean"].tolist() == [6, 5]
     assert seen["accuracy"].tolist() == [1, 0]
     np.testing.assert_allclose(seen["confidence"], 1, rtol=1e-6)
     np.testing.assert_allclose(seen["mse to the target"], [0, 0.09 / 784], atol=1e-9)
