@@ -16,6 +16,7 @@ import jaxae as ae
 from experiments import tables
 from experiments.benchmark import jax_arms
 from experiments.fc_vs_conv import method as fc_vs_conv
+from experiments.tables.sources import source_of
 from jaxae import data, keys, models, train
 from jaxae.files import SEAL
 from jaxae.findings.storage import from_json, to_json
@@ -198,7 +199,7 @@ def text_of(path: Path) -> str:
 def test_the_card_says_source_expected_and_how_to_run(name):
     study = experiment(name)
     card = dict(re.findall(r"^(Source|Expected|Run) +(.*)$", study.card or "", re.MULTILINE))
-    assert re.match(r"\d{3}_[0-9a-f]{16}\.txt: ", card["Source"])
+    assert source_of(study.card)
     assert card["Expected"].startswith(f"experiments/results/{name}.json ")
     words = shlex.split(card["Run"])
     assert tuple(words[:3]) == study.program
