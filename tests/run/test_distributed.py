@@ -102,6 +102,24 @@ def test_a_process_that_finds_no_others_says_so(given, words, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_processes_that_wait_for_others_say_so_and_end_in_time(tmp_path):
+    places = "127.0.0.1:8471", "127.0.0.1:8472"  # each of them at its own
+    started = [
+        start(
+            tmp_path / "run", "--distributed", "--coordinator", place, "--processes", "2", "--process", str(i), WAIT="1"
+        )
+        for i, place in enumerate(places)
+    ]
+    for i, (place, process) in enumerate(zip(places, started, strict=True)):
+        status, said = ended(process)
+        assert status == 2, said
+        whom = f"all 2 processes of this run to meet at {place}"
+        assert said.startswith(
+            f"process {i}: waiting for {whom}, for 1 s at most\nerror: waited 1 s in vain for {whom}"
+        )
+        assert said.count("\n") == 2
+
+
 def test_more_devices_than_there_can_be_are_refused(tmp_path):
     run: Any = SimpleNamespace(config=at(tmp_path / "run", devices=4096))
     with pytest.raises(UsageError, match=r"--devices is 4096 and there can be \d+ here; ask for fewer"):
