@@ -21,7 +21,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from experiments import result
+from experiments import each_class, result
 from jaxae.report import numbers
 from jaxae.report.figures import Bars, Images
 from jaxae.transforms import UNIT, random_shift, to_unit
@@ -162,6 +162,7 @@ def _probabilities(variables, images):
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Train, and keep the first seed's model for other studies."""
     digits, test = run.data("mnist", "train"), run.data("mnist", "test")
+    each_class.refuse_fewer(run, "mnist", "test", 1)  # each is scored
     (arm,) = arms(run.config, len(digits))
     trained = run.train(arm, digits, test=test)
     run.publish(trained[NAME], digits, recipe(run.config))

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxae as ae
+from experiments import each_class
 from experiments.digit_classifier import loss, optimizer, scores, steps
 from jaxae.report import numbers
 from jaxae.report.figures import Bars
@@ -103,6 +104,7 @@ def accuracy_of(run: ae.Run) -> dict[str, dict[str, np.ndarray]]:
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Train, and keep the first seed's model for other studies."""
     photos, test = run.data("cifar10", "train"), run.data("cifar10", "test")
+    each_class.refuse_fewer(run, "cifar10", "test", 1)  # each is scored
     (arm,) = arms(run.config, len(photos))
     trained = run.train(arm, photos, test=test)
     run.publish(trained[NAME], photos, recipe(run.config))

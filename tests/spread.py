@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import optax
 
 import jaxae as ae
-from jaxae.run import training
+from jaxae.run import distributed, training
 from jaxae.transforms import to_unit
 
 
@@ -65,4 +65,6 @@ EXPERIMENT = ae.Experiment(__name__, "spread: over processes.", Config, arms, tr
 if __name__ == "__main__":
     if "DIE_AFTER" in os.environ:
         die_after(int(os.environ["DIE_AFTER"]))
+    if "WAIT" in os.environ:
+        distributed.SILENT, distributed.WAIT = 0.5, int(os.environ["WAIT"])
     ae.cli(EXPERIMENT)

@@ -5,7 +5,8 @@ noisy digits, which it never saw in training, and decodes the straight line betw
 code sizes stand beside PCA of the same size, the best that a linear autoencoder can do, and a classifier reads what
 lies on the way from one digit to another.
 
-Source    002_33d737c79ea82370.txt: one run, no seed; MNIST, MSE, Adam 1e-3, batch 2048, 50 epochs, ReduceLROnPlateau
+Source    "Autoencoder for Image Reconstruction" (ELEC 475, lab 1), 002_33d737c79ea82370.txt: one run, no seed; MNIST,
+          MSE, Adam 1e-3, batch 2048, 50 epochs, ReduceLROnPlateau
 Expected  experiments/results/bottleneck.json (n seeds, device and command are in it)
 Run       python -m experiments.bottleneck --code-sizes 2 4 8 16 32
 Also      no flags: the report's code of 8 alone; --code-activation linear; --noise 0.3; --source synthetic

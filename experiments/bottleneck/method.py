@@ -8,9 +8,8 @@ import flax.linen as nn
 import optax
 
 import jaxae as ae
-from experiments import digit_classifier, own_images
+from experiments import digit_classifier, each_class, own_images
 from jaxae.models.mlp import linear
-from jaxae.report.figures import per_class
 from jaxae.run.flags import UNSET
 from jaxae.transforms import UNIT, to_unit
 
@@ -104,7 +103,7 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     digits, test = own_images.load(run)
     _refuse_values(digits, run.config)
     if not own_images.is_own(run.config):
-        per_class(test.image, test.label, 2)  # which are shown: a --test-limit that leaves too few is refused now
+        each_class.refuse_fewer(run, "mnist", "test", 2)  # which are shown
         digit_classifier.judge(run)  # what it refuses too
     trained = {}
     for arm in arms(run.config, len(digits), own_images.shape_of(digits)):

@@ -5,8 +5,10 @@ The report's text says that the noise has variance 0.1, its public code that it 
 run, and the reported numbers decide. With the smaller noise a denoiser has to beat 26 dB, what the noisy image itself
 scores; the report's 24.48 dB stay below it.
 
-Source    001_9e09d4206a4553a9.txt: one run, no seed; CIFAR-10 in [-1, 1], MSE, batch 16, 3 epochs of 45,000; by its
-          public code: Adam 1e-4, L2 1e-5 added to the gradient, metrics on 8-bit images
+Source    "Homework 4 - Autoencoders for Reconstruction" (520.638 Deep Learning), 001_9e09d4206a4553a9.txt: one run, no
+          seed; CIFAR-10 in [-1, 1], MSE, batch 16, 3 epochs of 45,000; by its public code: Adam 1e-4, L2 1e-5 added to
+          the gradient, metrics on 8-bit images
+Code      https://github.com/nhinke/deeplearning-repo/tree/49a7b05/Homework/hw4
 Expected  experiments/results/denoise.json (n seeds, device and command are in it), denoise_improvements.json
 Run       python -m experiments.denoise --seeds 3
 Also      --arms deviation --improvements rate sgd l1 batch-norm copies layers epochs channels (what the report

@@ -6,7 +6,8 @@ nothing but "fuzzy nines", what balanced data and a learned map of the number ch
 loss weights it tried, and what the models draw for 7 + 1.5. It judged by eye; here a classifier of real digits reads
 every image, and outcomes are thresholds on what it reads: see `outcomes`.
 
-Source    003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs
+Source    "Learning to Sum and to Generate Images of Numbers" (University of Burgundy, assignment I),
+          003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs
 Expected  experiments/results/digit_addition.json (narrower networks, fewer epochs: every arm adds, none collapses) and
           digit_addition_table.json (3 epochs, so not judged: rows 12 to 16 end as the report says, rows 1 to 11 don't)
 Run       python -m experiments.digit_addition --seeds 3

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from experiments import digit_classifier
+from experiments import digit_classifier, each_class
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, NUMBER, OTHER, READINGS, Seen
 from jaxae.models import AdditionModel
 from jaxae.transforms import UNIT, Classes, addition_pairs, by_class
@@ -116,6 +116,10 @@ class Config(ae.Flags):
         if self.kl == "sum" and self.arms == ("adder",):
             raise ae.UsageError("--kl sum: the adder's loss has no KL; name another arm, or leave --kl out")
         _refuse_rows(self.rows, self.arms, self.table)
+        if self.stream:
+            raise ae.UsageError(
+                "--stream: digit_addition takes its images in a branch, where they can't be read; leave it out"
+            )
 
 
 def _refuse_rows(rows: tuple[int, ...], arms: tuple[Name, ...], table: bool) -> None:
@@ -268,6 +272,8 @@ def arms(config: Config) -> list[ae.Arm]:
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm on pairs of the training images, its curves on pairs of up to VALIDATION test images."""
     images, test = run.data("mnist", "train"), run.data("mnist", "test")
+    for split in ("train", "test"):
+        each_class.refuse_fewer(run, "mnist", split, 1)  # from which targets are drawn
     digit_classifier.judge(run)  # what it refuses is refused now, not when all is trained
     mean, trained = class_means(images), {}
     parts = digits(images, mean), digits(test.head(min(VALIDATION, len(test))), mean)

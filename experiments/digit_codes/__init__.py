@@ -7,7 +7,8 @@ training and validation images. It calls the transposed decoder the best; here d
 seeds. Its "nearest interpolation" is nearest upsampling: its second and third decoders are one network with two names,
 so that what lies between them is chance alone.
 
-Source    003_a7ffb30fa963b16e.txt: part II; one run of each arm, no seed given; MNIST, Adam 1e-3, 100 epochs
+Source    "Learning to Sum and to Generate Images of Numbers" (University of Burgundy, assignment I),
+          003_a7ffb30fa963b16e.txt: part II; one run of each arm, no seed given; MNIST, Adam 1e-3, 100 epochs
 Expected  experiments/results/digit_codes.json and, with codes of 7, digit_codes_7.json (fewer epochs and images than
           the report's: two-core runs)
 Run       python -m experiments.digit_codes --seeds 3

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 import jaxae as ae
-from experiments import own_images
+from experiments import each_class, own_images
 from jaxae.models import DigitAutoencoder, digits
 from jaxae.run.flags import UNSET
 from jaxae.transforms import UNIT, to_unit
@@ -154,6 +154,8 @@ def split(image: Any) -> tuple[np.ndarray, np.ndarray]:
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, in the order of the flags; its models are those of the lowest validation loss."""
     digits, test = own_images.load(run)
+    if not own_images.is_own(run.config):
+        each_class.refuse_fewer(run, "mnist", "test", 1)  # some are shown
     images, held_out = split(digits.image)
     how = {"validation": held_out, "test": test.image, "patience": run.config.patience}
     trained = {}

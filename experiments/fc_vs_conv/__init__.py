@@ -5,7 +5,9 @@ and 0.48, which no sigmoid autoencoder on images in [0, 1] can have: the mean im
 code, once public, says what they are: the lowest test loss of ten epochs on standardised targets, which a sigmoid can't
 reach. Other readings are run beside it, such as the sum of ten epoch means on unit images.
 
-Source    004_fd8987dbd02e3c4a.txt: one run, no seed; MNIST, MSE, SGD at 1.0, batch 10, 10 epochs
+Source    "Answer 2" (Computer Vision, program assignment 2), 004_fd8987dbd02e3c4a.txt: one run, no seed; MNIST, MSE,
+          SGD at 1.0, batch 10, 10 epochs
+Code      https://github.com/SunilDevlops/Programs/tree/b34ca9b/ComputerVision/ProgramAssignment2/Question2
 Expected  experiments/results/fc_vs_conv.json (n seeds, device and command are in it)
 Run       python -m experiments.fc_vs_conv --seeds 3
 Also      --learning-rates 1.0 0.5 0.1 (the report found 0.1 too slow); --upsampling nearest; --arms conv;

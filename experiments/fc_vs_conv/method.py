@@ -11,6 +11,7 @@ import optax
 
 import experiments.fc_vs_conv.author as author
 import jaxae as ae
+from experiments import each_class
 from jaxae.run.flags import UNSET
 from jaxae.transforms import MNIST, MNIST_DEVIATION, MNIST_MEAN, UNIT, standardise, to_unit
 
@@ -181,6 +182,7 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm on all training digits, tested after every epoch."""
     authors(run)  # refused before anything is trained
     digits, test = run.data("mnist", "train"), run.data("mnist", "test")
+    each_class.refuse_fewer(run, "mnist", "test", 2)  # which are shown
     trained = {}
     for arm in arms(run.config):
         trained |= run.train(arm, digits, validation=test, test=test, stop_dead=run.config.stop_dead)

@@ -1,6 +1,5 @@
 """How many numbers of the reports were tried, in how many readings, with which verdicts, and what chance would give."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.tables.sources import Source, source_of
 from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Row
 from jaxae.findings.scales import on_scale, own_margin
 from jaxae.report.document import Document
@@ -25,10 +25,14 @@ class Said(NamedTuple):
     document: Document
 
     @property
+    def source(self) -> Source | None:
+        """The report that the study's card names."""
+        return source_of(self.saved.experiment.card)
+
+    @property
     def report(self) -> str:
-        """The number of the report that the study's card names; nothing where there is none."""
-        found = re.search(r"(\d{3})_[0-9a-f]+\.txt", self.saved.experiment.card or "")
-        return found[1] if found else ""
+        """Its number; nothing where there is none."""
+        return self.source.report if self.source else ""
 
 
 def numbers_of(results: Sequence[Said]) -> dict[str, list[Row]]:

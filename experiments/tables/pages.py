@@ -10,6 +10,7 @@ from experiments.benchmark import table as benchmark_table
 from experiments.benchmark.contents import load_content
 from experiments.tables.counts import APART, Said, chance, verdicts_table
 from experiments.tables.picture import picture
+from experiments.tables.sources import sources_list
 from jaxae.findings import VERDICTS
 from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
@@ -23,7 +24,7 @@ from jaxae.run.terminal import duration
 HERE = Path(__file__).parents[1]
 README, RESULTS = HERE.parent / "README.md", HERE / "results" / "README.md"
 PICTURE = HERE / "results" / "numbers.svg"
-RESULTS_BLOCK, FINDINGS_BLOCK = "results", "findings"  # of the README
+RESULTS_BLOCK, FINDINGS_BLOCK, REPORTS_BLOCK = "results", "findings", "reports"  # of the README
 STUDY = re.compile(
     r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE
 )  # of the README's table, and its last cell
@@ -53,6 +54,7 @@ def pages() -> dict[Path, str]:
     made[RESULTS] = index(results)
     made[PICTURE] = picture(results)
     readme = within(README.read_text(), RESULTS_BLOCK, reports_table(results))
+    readme = within(readme, REPORTS_BLOCK, sources_list(said.source for said in results))
     return {README: with_costs(within(readme, FINDINGS_BLOCK, findings_list(results))), **made}
 
 
@@ -86,7 +88,9 @@ def study_page(study: str, results: Sequence[Said]) -> str:
         section(said.name, said.saved.manifest, said.document, said.saved.experiment.departures(said.saved.findings))
         for said in own
     ]
-    return "\n\n".join([f"# {title}", MADE, *parts]) + "\n"
+    source = own[0].source
+    about = [f"Report {source.report}: {source.words}."] if source else []
+    return "\n\n".join([f"# {title}", MADE, *about, *parts]) + "\n"
 
 
 def _weight(said: Said) -> tuple[bool, bool, int, str]:
@@ -112,6 +116,7 @@ def index(results: Sequence[Said]) -> str:
     parts = [
         INTRO, "## Verdicts", COUNTED, markdown_table(counts), words,
         f"[The ladder]({page_of('ladder').name}): the conventions between disputed numbers and ours, one at a time.",
+        "## The reports", sources_list(said.source for said in results),
         "## Results", files_table(results),
         "## How they depart from the reports", departures_table(listed),
         "## What they cost", compute_table(results),

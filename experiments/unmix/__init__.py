@@ -5,8 +5,9 @@ The report's PSNR of 62.79 dB, for photos that it calls "highly blurry and barel
 scored with a data range of 255, which adds 20 log10(255) = 48.13 dB to the right 14.66. Both ranges are computed, and
 so is the formula that the report turns to, photo = 2 * mean - digit, whose error is the digit's with the other sign.
 
-Source    000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18 pretrained on ImageNet, sum of two MSEs, Adam 1e-3,
-          batch 128, one epoch of 50,000 pairs; trained on images in [-1, 1], which only the first loss tells
+Source    "Neural Networks Homework 4 Report" (Neural Networks), 000_78e97eb95608c9b3.txt: one run, no seed; ResNet-18
+          pretrained on ImageNet, sum of two MSEs, Adam 1e-3, batch 128, one epoch of 50,000 pairs; trained on images in
+          [-1, 1], which only the first loss tells
 Expected  experiments/results/unmix.json (the PSNRs are no photo's, but for the data range; our networks are better,
           and with skip connections far better: a run of --decoders plain skip. 0.228 is reproduced as the mean loss of
           the epoch, at the edge of the range and against what the report's scores say), unmix_pretrained.json (100

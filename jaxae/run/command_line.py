@@ -19,7 +19,7 @@ import tyro
 from jaxae.data import cache
 from jaxae.errors import UsageError
 from jaxae.run import distributed, planning
-from jaxae.run.cost import cost_of, words_of_cost
+from jaxae.run.cost import cost_of, unmeasured, words_of_cost
 from jaxae.run.experiment import Experiment
 from jaxae.run.flags import Flags
 from jaxae.run.signals import Interrupted
@@ -99,8 +99,8 @@ def own_first(config: type[Flags]) -> type[Flags]:
 
 def _cost_entry(experiment: Experiment) -> str:
     """The entry of the run card that says what the defaults cost."""
-    told = words_of_cost(cost_of(experiment, experiment.config()))
-    return f"Cost      {told}, with the defaults" if told else ""
+    cost = cost_of(experiment, experiment.config())
+    return f"Cost      with the defaults {words_of_cost(cost)}.{unmeasured(cost)}" if cost else ""
 
 
 def described(text: str) -> str:

@@ -98,11 +98,17 @@ def words_of_cost(cost: Cost | None) -> str:
     """A sentence, and a warning where it is a day; empty where nothing is known."""
     if cost is None:
         return ""
-    memory = f" and {cost.memory:.0f} GiB of memory" if cost.memory else ""
+    memory = f" and {cost.memory:.1f} GiB of memory" if cost.memory else ""
     told = f"about {duration(cost.seconds)}{memory} on {cost.where}, by {cost.source}"
     if cost.seconds < DAY:
         return told
     return f"{told}: a day or more, so think of --limit, --epochs, --seeds and fewer arms; Ctrl-C saves"
+
+
+def unmeasured(cost: Cost) -> str:
+    """What wasn't measured: " Not measured: memory, hours on a GPU."; empty where all was."""
+    absent = ["memory"] * (cost.memory is None) + ["hours on a GPU"] * (cost.platform == "cpu")
+    return f" Not measured: {', '.join(absent)}." if absent else ""
 
 
 def where(made: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """One run by several processes: they find each other, the first writes the run's folder, and none waits for the dead.
 
 The others work in folders of their own, which end with them. A process that fails ends at once, and with it the others:
-on a CPU as soon as they notice, in any case when its heartbeat has been missing for HEARTBEAT seconds.
+on a CPU as soon as they notice, in any case when its heartbeat has been missing for HEARTBEAT seconds. One that doesn't
+find the others says for whom it waits, and ends after WAIT seconds.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from jaxae.errors import UsageError
 from jaxae.run.signals import Interrupted
 from jaxae.train import hosts
 
+WAIT = 300  # seconds for which a process waits for all to be there
+SILENT = 5  # seconds of these before it says so
 HEARTBEAT = 30  # seconds without a sign of life after which a process is taken for dead
 SHUTDOWN = 120  # seconds for which those that are done wait for the others
 LOST = re.compile(
@@ -103,14 +107,33 @@ def _join(config: Any) -> None:
         raise UsageError(f"--{absent[0]} is missing; give --coordinator, --processes and --process, or none of them")
     if not absent:
         _refuse_places(config.coordinator, config.processes, config.process)
+    joining = _met(config)
     try:
-        jax.distributed.initialize(
-            config.coordinator, config.processes, config.process, heartbeat_timeout_seconds=HEARTBEAT,
-            shutdown_timeout_seconds=SHUTDOWN,
-        )  # fmt: skip
+        joining.result()
     except (ValueError, RuntimeError) as error:
         raise UsageError(
             f"--distributed finds no other processes ({' '.join(str(error).split())[:120]}); start it by a scheduler "
             "that JAX knows (SLURM, Open MPI, Kubernetes, TPU pods), or give --coordinator HOST:PORT --processes N "
             "--process I"
         ) from error
+
+
+def _met(config: Any) -> futures.Future[None]:
+    """What came of waiting for the other processes: in a thread, since JAX says nothing, hears no Ctrl-C and crashes in
+    the end. Raises UsageError after WAIT seconds."""
+    whom = "the other processes of this run"
+    if config.coordinator:
+        whom = f"all {config.processes} processes of this run to meet at {config.coordinator}"
+    joining = futures.ThreadPoolExecutor(1).submit(
+        jax.distributed.initialize, config.coordinator, config.processes, config.process,
+        initialization_timeout=WAIT + 60, heartbeat_timeout_seconds=HEARTBEAT, shutdown_timeout_seconds=SHUTDOWN,
+    )  # fmt: skip
+    if futures.wait([joining], SILENT).not_done:
+        own = "" if config.process is None else f"process {config.process}: "
+        print(f"{own}waiting for {whom}, for {WAIT} s at most", file=sys.stderr, flush=True)
+    if futures.wait([joining], WAIT - SILENT).not_done:
+        raise UsageError(
+            f"waited {WAIT} s in vain for {whom}; start all of them, and see that the others can reach the host of "
+            "process 0"
+        )
+    return joining

@@ -57,7 +57,7 @@ class Experiment:
     """The functions that a study consists of; the last line of its file is `ae.cli(EXPERIMENT)`.
 
     module    the file's `__name__`, by which `python -m` finds it
-    card      its docstring: title, summary, then Source, Expected, Run, Also
+    card      its docstring: title, summary, then Source, Code, Expected, Run, Also
     config    a subclass of Flags, all of whose fields have defaults
     arms      config -> Arms: studies, and the settings that each is trained with in one program
     train     run -> {name: Trained}, or whatever `measure` takes; it calls run.data, run.train, run.pretrained

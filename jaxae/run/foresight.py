@@ -19,7 +19,7 @@ from jaxae.train.lanes import Lanes
 from jaxae.train.leaves import digests
 from jaxae.train.loop import any_index
 from jaxae.train.plan import Plan
-from jaxae.train.streaming import refuse_unstreamable
+from jaxae.train.streaming import load_grain, refuse_unstreamable
 
 if TYPE_CHECKING:
     from jaxae.run.run import Run
@@ -46,7 +46,8 @@ def foresee(
         )
     _trace(study, roots[0], there, next(iter(arm.settings.values())))
     if how.stream:
-        refuse_unstreamable(study, roots[0], *sets.values())
+        load_grain()
+        refuse_unstreamable(study, roots[0], *sets.values(), asked="--stream")
     _note_arrays(run, study.name, there if initial is None else {**there, "initial": initial})
 
 

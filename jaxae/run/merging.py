@@ -4,26 +4,22 @@ Checkpoints, scores and histories are those of the parts, lane by lane. Findings
 differ they are measured again, since what compares arms was measured in none of the parts.
 """
 
-import dataclasses
 import functools
-import itertools
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.files import ANY, load_json, refuse_changed, sealed, write_json
 from jaxae.findings import Findings
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
-from jaxae.report.numbers import listed
 from jaxae.run import flags, manifest, resuming, within
 from jaxae.run.experiment import Experiment, find_experiment
 from jaxae.run.folder import claim, clear, refuse_used
+from jaxae.run.mergeable import Part, Places, loaded, places_of, refuse_other, whole_of
 from jaxae.run.steps import measured_again, write_pages
 from jaxae.train import checkpoint
 
@@ -36,14 +32,6 @@ HISTORY = {
 ELSEWHERE = ("command", "config", "seeds", "started", "wall_seconds")  # what parts may differ in, noted of each
 
 
-class Part(NamedTuple):
-    """A run that becomes a part of another."""
-
-    folder: Path
-    made: Mapping[str, Any]
-    config: flags.Flags
-
-
 def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir: Path | None = None) -> Path:
     """Merge complete runs into the run `out`, which must not be there; its page.
 
@@ -51,12 +39,12 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     overlap or leave a gap, for arms that lack a seed, and for parts that have lost their checkpoints.
     """
     refuse_used(out)
-    parts = _loaded(folders, given)
+    parts = loaded(folders, given)
     experiment = find_experiment(parts[0].made["module"], given)
     for part in parts[1:]:
-        _refuse_other(parts[0], part)
-    config = _whole(experiment, parts)
-    places = _places(experiment, config, parts)
+        refuse_other(parts[0], part)
+    config = whole_of(experiment, parts)
+    places = places_of(experiment, config, parts)
     there, lock = out.exists(), claim(out, fresh=True)
     try:
         with lock:
@@ -69,121 +57,6 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
         clear(out, keep=there)
         raise
     return write_pages(out, experiment, made, load_findings(out, manifest.origin(made, experiment)))
-
-
-def _loaded(folders: Sequence[Path], given: str) -> list[Part]:
-    alone = f"{' '.join(map(str, folders))}: name two runs or more, each once"
-    if len({folder.resolve() for folder in folders}) < len(folders) or not folders:
-        raise UsageError(alone)
-    parts = []
-    for folder in folders:
-        made = manifest.load_manifest(folder)
-        if made["status"] != "complete":
-            raise UsageError(
-                f"the run in {folder} is {made['status']}; finish it with: {commands.here(made['command'])} --resume "
-                f"--out {shlex.quote(str(folder))}"
-            )
-        parts.append(Part(folder, made, flags.restored(find_experiment(made["module"], given).config, made["config"])))
-    if len(parts) < 2 and "job" not in parts[0].made:  # of a job alone it is said which are missing
-        raise UsageError(alone)
-    return sorted(parts, key=lambda part: (part.config.seed, part.made["started"]))
-
-
-def _refuse_other(first: Part, part: Part) -> None:
-    """Raise UsageError unless both can be parts of one run: what is asked of a run that goes on, and the same code."""
-    one, other = first.made, part.made
-    where = f"{first.folder} and {part.folder}"
-    if one["module"] != other["module"]:
-        raise UsageError(f"{where} are runs of {one['module']} and {other['module']}; merge runs of one experiment")
-    free, others = {"seed", "seeds", *flags.listing(type(first.config))}, flags.science(part.config)
-    for name, old in flags.science(first.config).items():  # as they are read: flags that came later have their defaults
-        if name not in free and old != (new := others[name]):
-            raise UsageError(f"{where} have {flags.flag(name)} {old} and {new}; merge runs of equal flags")
-    for name, old, new in resuming.differing_platform(one, other):
-        raise UsageError(f"{where} were made with {name} {old} and {new}; merge runs of one platform")
-    for name, old, new in (
-        ("commits", one["git_commit"], other["git_commit"]),
-        ("versions of jaxae", one["versions"].get("jaxae"), other["versions"].get("jaxae")),
-    ):
-        if old != new:
-            raise UsageError(
-                f"{where} were made by the {name} {old or 'unknown'} and {new or 'unknown'}; merge runs of the same "
-                "code"
-            )
-    if one.get("measured") != other.get("measured"):
-        raise UsageError(
-            f"{where} were measured again by different code or devices; measure both again here: report RUN"
-        )
-    for entry in [*other["data"], *other["files"]]:
-        resuming.refuse_other_data([*one["data"], *one["files"]], entry, first.folder)
-    for name, kept in one.get("pretrained", {}).items():
-        if kept != other.get("pretrained", {}).get(name, kept):
-            raise UsageError(f"{where} used another pretrained {name!r} each; merge runs of the same")
-
-
-def _whole(experiment: Experiment, parts: Sequence[Part]) -> Any:
-    """The flags of the run that the parts make: of jobs, those that were cut into them; else what all parts have.
-
-    Raises UsageError where a job is missing, and where seeds overlap or leave a gap.
-    """
-    if (whole := _whole_of_jobs(experiment, parts)) is not None:
-        return whole
-    config = parts[0].config
-    lists = {
-        name: tuple(dict.fromkeys(value for part in parts for value in getattr(part.config, name)))
-        for name in flags.listing(type(config))
-    }
-    seeds = sorted({seed for part in parts for seed in part.made["seeds"]})
-    if gap := sorted({*range(seeds[0], seeds[-1])} - {*seeds}):
-        raise UsageError(f"no run has seed {gap[0]}; add one, made with --seed {gap[0]} --seeds 1 and the same flags")
-    return dataclasses.replace(config, seed=seeds[0], seeds=len(seeds), **lists)
-
-
-def _whole_of_jobs(experiment: Experiment, parts: Sequence[Part]) -> Any:
-    """The flags that were cut into jobs, where all parts are jobs of them, each there; None where they aren't.
-
-    Raises UsageError, naming what to run, where some are missing.
-    """
-    notes = [part.made.get("job", {}) for part in parts]
-    count, config = (notes[0].get(name) for name in ("of", "config"))
-    if not count or any((note.get("of"), note.get("config")) != (count, config) for note in notes):
-        return None
-    whole = flags.restored(experiment.config, config)
-    missing = sorted({*range(1, count + 1)} - {note["number"] for note in notes})
-    if missing:
-        again = f"{commands.here(experiment.command(whole))} --job {missing[0]}/{count}"
-        these = f"job {missing[0]} is" if len(missing) == 1 else f"jobs {listed(missing)} are"
-        raise UsageError(f"of {count} jobs, {these} missing; name the folders, or run what isn't there: {again}")
-    return whole
-
-
-Places = dict[str, list[tuple[Path, str, int]]]  # of every lane of a study: run, study there, lane there
-
-
-def _places(experiment: Experiment, config: Any, parts: Sequence[Part]) -> Places:
-    """Where each lane of the merged run is. Raises UsageError where one is nowhere, or in two places."""
-    if not experiment.trainings(config):
-        raise UsageError(f"{experiment.name} has no arms of its own, so its runs can't be merged")
-    found: dict[tuple[str, int], tuple[Path, str, int]] = {}
-    for part in parts:
-        names = [name for arm in experiment.arms(part.config) for name in arm.names]
-        for name, (place, seed) in itertools.product(names, enumerate(part.made["seeds"])):
-            if (name, seed) in found:
-                other = found[name, seed][0]
-                raise UsageError(f"{other} and {part.folder} both have seed {seed} of {name!r}; leave one of them out")
-            if name not in part.made["arms"]:
-                raise UsageError(
-                    f"{part.folder} has not trained {name!r}, an arm of its flags; name all, and only, what "
-                    "is trained in the experiment's arms"
-                )
-            entry = part.made["arms"][name]
-            found[name, seed] = part.folder, entry["trained_as"], entry["lanes"][0] + place
-    seeds = range(config.seed, config.seed + config.seeds)
-    wanted = {arm.study.name: [(name, seed) for name in arm.names for seed in seeds] for arm in experiment.arms(config)}
-    if missing := [lane for lanes in wanted.values() for lane in lanes if lane not in found]:
-        name, seed = missing[0]
-        raise UsageError(f"no run has seed {seed} of {name!r}, which the others' flags ask for; add one that has")
-    return {study: [found[lane] for lane in lanes] for study, lanes in wanted.items()}
 
 
 def _manifest(experiment: Experiment, config: Any, parts: Sequence[Part], places: Places) -> dict[str, Any]:

@@ -10,17 +10,19 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from jaxae import keys
 from jaxae.data import Dataset, is_prepared, official_count, synthetic
 from jaxae.errors import UsageError
 from jaxae.report.numbers import listed, plural
 from jaxae.run import flags
-from jaxae.run.cost import Cost, cost_of, weights_of, words_of_cost
+from jaxae.run.cost import Cost, cost_of, unmeasured, weights_of, words_of_cost
 from jaxae.run.experiment import Experiment, inner_name
 from jaxae.run.jobs import number_of, pieces
 from jaxae.run.run import Run
 from jaxae.run.sources import Use
 from jaxae.run.terminal import Output, duration
 from jaxae.study import Arm, Study
+from jaxae.train.streaming import refuse_unstreamable
 
 
 class Job(NamedTuple):
@@ -82,9 +84,13 @@ class Rehearsal(Run):
             self._sets.setdefault((name, split, size), _stand_in(name, split, count))
         return super().data(name, split, use=use, size=size)
 
-    def train(self, arm: Arm | Study, data: Any, **_: Any) -> dict[str, Any]:
+    def train(
+        self, arm: Arm | Study, data: Any, *, validation: Any = None, test: Any = None, **_: Any
+    ) -> dict[str, Any]:
         """Note it. What is returned can be passed on, and not used."""
         arm = Arm(arm) if isinstance(arm, Study) else arm
+        if self.config.stream:
+            refuse_unstreamable(arm.study, keys.root(self.config.seed), data, validation, test, asked="--stream")
         self.steps[arm.study.name] = arm.study.epochs, arm.study.steps_per_epoch(data)
         return {name: Untrained(name) for name in arm.names}
 
@@ -168,8 +174,7 @@ def _note(cost: Cost | None, absent: str) -> str:
     if cost is None:
         return f"How long that takes isn't known: no committed result tells of these images.{counted}"
     measured = ", ".join([f"with {plural(cost.seeds, 'seed')} at once", *cost.others])
-    never = " No accelerator was timed." * (cost.platform == "cpu")
-    return f"In all, with measuring, {words_of_cost(cost)}; measured {measured}.{never}{counted}"
+    return f"In all, with measuring, {words_of_cost(cost)}; measured {measured}.{unmeasured(cost)}{counted}"
 
 
 def _jobs(experiment: Experiment, own: Any) -> Table:

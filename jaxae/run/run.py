@@ -13,14 +13,13 @@ from rich.console import Console
 from jaxae import commands, keys, train
 from jaxae.data import Dataset
 from jaxae.errors import UsageError
-from jaxae.files import sealed, write_json
+from jaxae.files import write_json
 from jaxae.findings import Origin
-from jaxae.models.cards import described
 from jaxae.run import flags, manifest, pretrained, resuming
 from jaxae.run import folder as folders
 from jaxae.run.experiment import Experiment
 from jaxae.run.foresight import foresee
-from jaxae.run.scoring import scored
+from jaxae.run.scoring import written_arms
 from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.sources import Sets, Use, load_noted
 from jaxae.run.tensorboard import tensorboard_writer
@@ -28,9 +27,8 @@ from jaxae.run.terminal import Output, Working
 from jaxae.run.training import choose_lanes, non_finite, train_or_restore
 from jaxae.study import Arm, Study
 from jaxae.train import lanes
-from jaxae.train.curves import parameters
 from jaxae.train.plan import Plan
-from jaxae.train.trained import Trained, history, of_progress
+from jaxae.train.trained import Trained, of_progress
 
 Like = tuple[Path, Mapping[str, Any]] | None  # a run, or saved result, whose data another must have; its manifest
 
@@ -174,7 +172,7 @@ class Run:
         whole = of_progress(arm.study.name, arm.study, roots, now, how, plan, arm.study.steps_per_epoch(data))
         if best:
             whole = dataclasses.replace(whole, state=whole.best)
-        return self._arms(arm, whole, test, best)
+        return written_arms(self, arm, whole, test, best)
 
     def pretrained(self, study: Study, data: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """The variables of a model that this run uses and doesn't study, from the cache; trained first if need be.
@@ -278,22 +276,3 @@ class Run:
         if taken := [name for name in arm.names if name in self.history]:
             raise UsageError(f"this run has an arm called {taken[0]!r} already; give every arm a name of its own")
         folders.take(self._studies, arm.study.name, arm=True)
-
-    def _arms(self, arm: Arm, whole: Trained, test: Any, best: bool) -> dict[str, Trained]:
-        """The arms that were trained together, each with its lanes, scored, noted, written down."""
-        if test is not None:
-            whole = scored(self, arm, whole, test)
-        found = {}
-        for place, name in enumerate(arm.names):
-            part = slice(place * len(self.seeds), (place + 1) * len(self.seeds))
-            found[name] = done = whole.cut(name, part)
-            self.history[name] = sealed({"seeds": self.seeds, **history(done)})
-            self.note_arm(
-                name, parameters=parameters(done.state), trained_as=arm.study.name, lanes=[part.start, part.stop],
-                scored="best" if best else "state",
-                model=described(arm.study.model), scale=arm.study.scale,
-            )  # fmt: skip
-        if self.training:
-            write_json(self.folder / "history.json", self.history)
-        self.write_manifest("running")
-        return found

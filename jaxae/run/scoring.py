@@ -1,4 +1,4 @@
-"""The scores of a run's arms on the test images, kept in its folder, and which of their models show one picture."""
+"""The trained arms of a run: scored on the test images, the models that show one picture named, written down."""
 
 import contextlib
 import dataclasses
@@ -6,14 +6,37 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from jaxae.errors import UsageError
+from jaxae.files import sealed, write_json
 from jaxae.findings.claims import named_seeds
 from jaxae.findings.storage import load_arrays, save_arrays
+from jaxae.models.cards import described
 from jaxae.run.training import scores_file
 from jaxae.study import Arm
-from jaxae.train.trained import Trained, told_apart
+from jaxae.train.curves import parameters
+from jaxae.train.trained import Trained, history, told_apart
 
 if TYPE_CHECKING:
     from jaxae.run.run import Run
+
+
+def written_arms(run: "Run", arm: Arm, whole: Trained, test: Any, best: bool) -> dict[str, Trained]:
+    """The arms that were trained together, each with its lanes, scored, noted, written down."""
+    if test is not None:
+        whole = scored(run, arm, whole, test)
+    found = {}
+    for place, name in enumerate(arm.names):
+        part = slice(place * len(run.seeds), (place + 1) * len(run.seeds))
+        found[name] = done = whole.cut(name, part)
+        run.history[name] = sealed({"seeds": run.seeds, **history(done)})
+        run.note_arm(
+            name, parameters=parameters(done.state), trained_as=arm.study.name, lanes=[part.start, part.stop],
+            scored="best" if best else "state",
+            model=described(arm.study.model), scale=arm.study.scale,
+        )  # fmt: skip
+    if run.training:
+        write_json(run.folder / "history.json", run.history)
+    run.write_manifest("running")
+    return found
 
 
 def scored(run: "Run", arm: Arm, whole: Trained, test: Any) -> Trained:

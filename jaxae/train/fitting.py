@@ -147,6 +147,7 @@ def progress(
     refuse_non_finite_data(validation, "the validation data")
     chunk, stored = plan.chunk or chunk_length(per_epoch), data
     if how.stream:
+        streaming.load_grain()
         streaming.refuse_unstreamable(study, keys[0], data, validation)
         chunk = streaming.steps_at_once(study, data, len(keys), chunk)
     else:

@@ -27,14 +27,12 @@ PIECE = 2**26  # bytes of images, of all lanes, that are read and computed on at
 AHEAD = 2  # pieces that are read before they are asked for, each by a thread of its own
 
 
-def refuse_unstreamable(study: Study, key: jax.Array, training: Any, *others: Any) -> None:
+def refuse_unstreamable(study: Study, key: jax.Array, training: Any, *others: Any, asked: str = "stream=True") -> None:
     """Raise UsageError where this study's batches can't be given images that are read for them: those of the training
-    data, and those of the others, which are evaluated."""
-    load_grain()
+    data, and those of the others, which are evaluated. `asked` is what asked for it."""
     if reason := unstreamable(study, key, training, *others):
         raise UsageError(
-            f"{study.name!r} can't be trained on images that stay in their file: {reason}; leave out --stream, or "
-            "stream=True"
+            f"{study.name!r} can't be trained on images that stay in their file: {reason}; leave out {asked}"
         )
 
 

@@ -16,6 +16,7 @@ import jaxae as ae
 from experiments import tables
 from experiments.benchmark import jax_arms
 from experiments.fc_vs_conv import method as fc_vs_conv
+from experiments.tables.sources import source_of
 from jaxae import data, keys, models, train
 from jaxae.files import SEAL
 from jaxae.findings.storage import from_json, to_json
@@ -171,6 +172,38 @@ def test_precision_reaches_the_model(name, tmp_path, monkeypatch):
         steps.perform(experiment(name), config(name, limit=200, precision="bfloat16", out=tmp_path / "run"))
 
 
+@pytest.mark.parametrize(
+    ("name", "flag", "count"),
+    [
+        ("bottleneck", "test_limit", 2),
+        ("digit_addition", "limit", 1),
+        ("digit_addition", "test_limit", 1),
+        ("digit_codes", "test_limit", 1),
+        ("fc_vs_conv", "test_limit", 2),
+        ("digit_classifier", "test_limit", 1),
+        ("photo_classifier", "test_limit", 1),
+    ],
+)
+def test_a_limit_that_leaves_too_few_images_of_a_class_is_refused_before_training(
+    name, flag, count, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run, "train_or_restore", lambda *_, **__: pytest.fail("it is trained"))
+    split, few = "train" if flag == "limit" else "test", "no" if count == 1 else f"fewer than {count}"
+
+    def refused(limit):
+        with pytest.raises(ae.UsageError) as error:
+            steps.perform(experiment(name), config(name, out=tmp_path / "run", **{flag: limit}))
+        given, said = f"--{flag.replace('_', '-')} {limit}", str(error.value)
+        assert said.startswith(f"{given} leaves {few} {split} images of some class, and {name} needs {count} of each; ")
+        assert not (tmp_path / "run").exists()
+        return int(said.removesuffix(" or more").split()[-1])
+
+    enough = refused(5)
+    assert refused(enough - 1) == enough
+    images = data.load("cifar10" if name == "photo_classifier" else "mnist", split, source="synthetic")
+    assert np.bincount(images.label[:enough], minlength=10).min() == count
+
+
 def test_bfloat16_is_close_to_float32_and_not_the_reports_setting():
     images = data.load("mnist", "train", source="synthetic").head(60)
     losses = {}
@@ -198,7 +231,7 @@ def text_of(path: Path) -> str:
 def test_the_card_says_source_expected_and_how_to_run(name):
     study = experiment(name)
     card = dict(re.findall(r"^(Source|Expected|Run) +(.*)$", study.card or "", re.MULTILINE))
-    assert re.match(r"\d{3}_[0-9a-f]{16}\.txt: ", card["Source"])
+    assert source_of(study.card)
     assert card["Expected"].startswith(f"experiments/results/{name}.json ")
     words = shlex.split(card["Run"])
     assert tuple(words[:3]) == study.program

@@ -11,6 +11,7 @@ import jaxae as ae
 from experiments.tables import pages
 from experiments.tables.counts import Said, chance, numbers_of, verdicts_table
 from experiments.tables.pages import reports_table
+from experiments.tables.sources import sources_list
 from jaxae.findings import measured
 
 HALF = 4.302653 * math.sqrt(4 / 3)  # of the range of single runs of 1, 2 and 3
@@ -18,7 +19,8 @@ NARROW = [1 + 0.1 * step / HALF for step in (-1, 0, 1)]  # whose range is 0.9 to
 
 
 def said(name, *rows, report="009_0123abcd.txt", study="mine"):
-    experiment = SimpleNamespace(name=study, card=f"mine: it.\n\nSource    {report}")
+    card = f'mine: it.\n\nSource    "A\n          Report" (a course), {report}: one run\nCode      https://a.b/c'
+    experiment = SimpleNamespace(name=study, card=card)
     return Said(name, cast(Any, SimpleNamespace(experiment=experiment)), ae.Document("", tuple(rows)))
 
 
@@ -42,6 +44,11 @@ def test_a_number_that_no_file_has_tried_in_the_deciding_reading_is_not_comparab
     tried, other = row(NARROW, "reproduced"), dataclasses.replace(row(NARROW, "reproduced", 2.0), primary=False)
     found = numbers_of([said("x", tried, other), said("y", other)])["009"]
     assert [(row.reported, row.verdict) for row in found] == [(1.0, "reproduced"), (2.0, "not comparable")]
+
+
+def test_a_report_is_named_once_by_its_title_and_course_with_its_code():
+    sources = [said(name).source for name in ("x", "y")]
+    assert sources_list([*sources, None]) == "- **009** *A Report*, a course ([its author's code](https://a.b/c))"
 
 
 def test_chance_is_what_narrow_ranges_cover_of_a_factor_of_two():

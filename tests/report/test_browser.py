@@ -9,7 +9,7 @@ from reports import DIGITS, ROWS, document, findings, manifest
 
 import jaxae as ae
 from jaxae.report.curves import loss_curves
-from jaxae.report.document import Section
+from jaxae.report.document import Section, Table
 from jaxae.report.gallery import Card, Comparison, Gallery, gallery_page, numbers_table
 from jaxae.report.page import write_report
 
@@ -29,7 +29,8 @@ def page(tmp_path_factory):
     curves = ae.plots.Curves("Curves", "epoch", "loss", lines, [("reported", 0.5)])
     pictures = ae.plots.Images("Digits", (("original", DIGITS),))
     figures = {"digits": pictures, "curves": curves, "loss_curves": loss_curves(findings())}
-    whole = document(figures=figures, sections=(Section("Made by code", HTML, SCRIPT),))
+    short = Table("By code", (("Numbers", "text"), ("MSE", "number")), [["8", "0.5"]])
+    whole = document(figures=figures, tables=(short,), sections=(Section("Made by code", HTML, SCRIPT),))
     return write_report(folder, manifest(), whole, ())
 
 
@@ -98,6 +99,9 @@ def test_a_phone_shows_the_verdict_first_and_nothing_wider_than_its_screen(shown
     tops = "[...row.children].map((cell) => [cell.getBoundingClientRect().top, cell.className])"
     row = "const row = document.querySelector('#claims tbody tr')"
     assert shown.run(f"(() => {{ {row}; return {tops}.sort((a, b) => a[0] - b[0])[0][1]; }})()") == "verdict"
+    first = "[...document.querySelectorAll('td:first-child[data-label]')]"
+    names = shown.run(f"{first}.map((e) => getComputedStyle(e, '::before').content)")
+    assert {*names} == {"none", '"Numbers "'}  # an arm's name says what it is
     colour = shown.run("getComputedStyle(document.body).backgroundColor")
     assert (colour == "rgb(255, 255, 255)") == (scheme == "light")
 

@@ -48,6 +48,18 @@ def test_a_day_is_warned_of_and_nothing_known_is_nothing_said(experiment):
     assert cost.words_of_cost(cost.cost_of(dataclasses.replace(experiment, measured=None), bottleneck.Config())) == ""
 
 
+def test_memory_is_told_where_the_result_noted_it_and_what_was_not_measured_is_said(experiment):
+    def told():
+        found = cost.cost_of(experiment, bottleneck.Config(code_sizes=(2, 8), epochs=10, seeds=2))
+        assert found is not None
+        return cost.words_of_cost(found), cost.unmeasured(found)
+
+    assert told() == ("about 8 min on 2 cores of EPYC, by saved.json", " Not measured: memory, hours on a GPU.")
+    experiment.measured.write_text(json.dumps({"manifest": SAVED | {"peak_memory_gib": 0.61}}))
+    with_memory = "about 8 min and 0.6 GiB of memory on 2 cores of EPYC, by saved.json"
+    assert told() == (with_memory, " Not measured: hours on a GPU.")
+
+
 def test_a_cost_says_what_it_was_measured_with_and_seeds_limits_and_epochs_are_no_other_flags(experiment):
     found = cost.cost_of(experiment, bottleneck.Config(seeds=5, epochs=3, limit=500, test_limit=20, batch_size=64))
     assert found is not None
@@ -82,7 +94,7 @@ def test_the_help_begins_with_the_studys_own_flags_and_what_they_cost(experiment
         parsed(experiment, ["-h"])
     said = capsys.readouterr().out
     assert said.index("--code-sizes") < said.index("--seeds")
-    assert "Cost      about " in said
+    assert "Cost      with the defaults about " in said
     assert type(parsed(experiment, ["--code-sizes", "3"])) is bottleneck.Config
 
 

@@ -33,12 +33,16 @@ def ended(process):
     return process.returncode, "".join(said)
 
 
-def both(folder, *words, dies=()):
-    """The statuses and words of two processes, on a device each; `dies` are environments, by the process's number."""
+def free_place():
+    """An address on the loopback that nobody has."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    joined = ["--distributed", "--coordinator", coordinator, "--processes", "2", "--devices", "2", *words]
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def both(folder, *words, dies=()):
+    """The statuses and words of two processes, on a device each; `dies` are environments, by the process's number."""
+    joined = ["--distributed", "--coordinator", free_place(), "--processes", "2", "--devices", "2", *words]
     started = [start(folder, *joined, "--process", str(i), **dict(dies).get(i, {})) for i in range(2)]
     return [ended(process) for process in started]
 
@@ -100,6 +104,23 @@ def test_a_process_that_finds_no_others_says_so(given, words, tmp_path):
     assert words in said
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_processes_that_wait_for_others_say_so_and_end_in_time(tmp_path):
+    places = [free_place(), free_place()]  # each of them is at its own
+    started = [
+        start(
+            tmp_path / "run", "--distributed", "--coordinator", place, "--processes", "2", "--process", f"{i}", WAIT="1"
+        )
+        for i, place in enumerate(places)
+    ]
+    ends = [ended(process) for process in started]
+    for i, (place, (status, said)) in enumerate(zip(places, ends, strict=True)):
+        assert status == 2, said
+        whom = f"all 2 processes of this run to meet at {place}"
+        first, second = said.splitlines()
+        assert first == f"process {i}: waiting for {whom}, for 1 s at most"
+        assert second.startswith(f"error: waited 1 s in vain for {whom}; start all of them")
 
 
 def test_more_devices_than_there_can_be_are_refused(tmp_path):

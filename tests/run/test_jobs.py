@@ -207,6 +207,20 @@ def test_a_study_that_trains_on_what_it_trained_can_not_be_planned():
         planning.show(dataclasses.replace(EXPERIMENT, train=train), QUICK)
 
 
+def test_a_plan_refuses_to_stream_what_can_not_be():
+    def train(run):
+        study = EXPERIMENT.arms(run.config)[0].study
+        imageless = dataclasses.replace(
+            study, batch=lambda key, data, index: ae.Batch(data.label[index], data.label[index])
+        )
+        return run.train(imageless, run.data("mnist", "train"))
+
+    with pytest.raises(UsageError, match=r"its batches take no stored images.*; leave out --stream$"):
+        planning.show(dataclasses.replace(EXPERIMENT, train=train), dataclasses.replace(QUICK, stream=True))
+    with pytest.raises(UsageError, match=r"--stream: digit_addition takes its images in a branch.*; leave it out"):
+        find_experiment("experiments.digit_addition").config(stream=True)
+
+
 @pytest.mark.parametrize("name", ["denoise", "bottleneck", "digit_codes", "digit_addition", "unmix"])
 def test_a_plan_needs_no_data_at_hand(name, tmp_path, capsys):
     study = find_experiment(f"experiments.{name}")
