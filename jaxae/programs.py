@@ -8,15 +8,16 @@ from typing import Any, TypeVar, cast
 
 import jax
 
+QUICK = {"xla_backend_optimization_level": 1}  # half the time to compile on a CPU; 0 would change roundings
 RECENT = 8  # the last used: an equal one that is made anew finds their programs, though nobody has kept them
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PROGRAMS: weakref.WeakKeyDictionary[Any, dict[Callable[..., Any], Any]] = weakref.WeakKeyDictionary()
 
 
-def of_first(**options: Any) -> Callable[[F], F]:
+def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
     """A decorator of `function(first, *arguments)`, whose first argument is a study or a model: compiled as by jax.jit
-    with these options, once for equal ones.
+    with these options, once for equal ones; `quick` as in `quickly`.
 
     Were it static, JAX would keep it and all that was compiled of it for ever, up to 8,192 programs. Here they are kept
     while the first of equal ones lives, and for the RECENT ones.
@@ -28,12 +29,18 @@ def of_first(**options: Any) -> Callable[[F], F]:
             programs = _PROGRAMS.setdefault(_recent(first), {})
             if function not in programs:
                 alike = copy.copy(first)  # itself it would be kept by its own programs
-                programs[function] = jax.jit(functools.partial(function, alike), **options)
+                how = options | quickly() if quick else options
+                programs[function] = jax.jit(functools.partial(function, alike), **how)
             return programs[function](*arguments, **named)
 
         return cast(F, compiled)
 
     return decorate
+
+
+def quickly() -> dict[str, Any]:
+    """Options of jax.jit for what computes less than compiling it takes: on a CPU, fewer of LLVM's optimisations."""
+    return {"compiler_options": QUICK} if jax.default_backend() == "cpu" else {}
 
 
 @functools.lru_cache(RECENT)

@@ -11,10 +11,12 @@ SECTIONS = {  # of the file, but for the steps: title, and columns by their key
     "lanes": ("Several seeds in one program, all lanes together, against as many runs one after another", {
         "arm": "Arm", "batch": "Batch", "mode": "Lanes", "lanes": "Number", "images_per_second": "images/s",
         "ratio_alone": "times jaxae alone", "ratio_torch": "times PyTorch at its best"}),
-    "startup": ("Seconds from the start of a process to its first results", {
+    "startup": ("Seconds from the start of a process to its first results: of jaxae a compiled call, up to a second of "
+                "steps, of PyTorch one step", {
         "arm": "Arm", "batch": "Batch", "import_seconds": "import", "load_seconds": "data, cached",
         "compile_seconds": "compile, first run", "compile_again_seconds": "compile, second run",
         "start_seconds": "all, first run", "start_again_seconds": "all, second run",
+        "command_seconds": "the study's command", "command_again_seconds": "again",
         "torch_start_seconds": "PyTorch, eager", "torch_compiled_start_seconds": "PyTorch, compiled",
         "torch_compiled_start_again_seconds": "PyTorch, compiled, second run"}),
     "evaluation": ("Evaluation: images per second", {
@@ -41,8 +43,9 @@ def markdown(content: Mapping[str, Any]) -> str:
         parts += [table.title, KEY, markdown_table(table)]
     for name, (title, columns) in SECTIONS.items():
         if content.get(name):
-            kinds = [(words, "text" if key in TEXT else "number") for key, words in columns.items()]
-            cells = [[cell(entry.get(key)) for key in columns] for entry in content[name]]
+            shown = {key: words for key, words in columns.items() if any(key in entry for entry in content[name])}
+            kinds = [(words, "text" if key in TEXT else "number") for key, words in shown.items()]
+            cells = [[cell(entry.get(key)) for key in shown] for entry in content[name]]
             parts += [title, markdown_table(Table(title, kinds, cells))]
     parts += [f"Not measured: {text}" for text in content["manifest"].get("failed", ())]
     return "\n\n".join(part.strip() for part in parts)

@@ -25,6 +25,8 @@ import jaxae.models.plain_forms as plain_forms
 import jaxae.models.pooling as pooling
 from jaxae.errors import UsageError
 
+TRACED = 64  # geometries of an operation: JAX traces the same function of the same shapes once
+
 
 def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) -> jax.Array:
     """Convolve x (b, h, w, i) with kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv2d.
@@ -106,15 +108,21 @@ def _by_autodiff(operation):
 def _by_platform(cpu: Form, default: Form):
     """The operation of a geometry (a tuple) and of arrays, in the form of the platform that it is lowered for."""
 
+    @functools.lru_cache(TRACED)
+    def operations(geometry):
+        return [lambda *arrays, form=form: form.operation(*arrays, *geometry) for form in (cpu, default)]
+
+    @functools.lru_cache(TRACED)
+    def slopes(geometry):
+        return [lambda g, *arrays, form=form: tuple(form.gradients(arrays, geometry, g)) for form in (cpu, default)]
+
     @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
     def operation(geometry, *arrays):
-        here, elsewhere = (lambda *arrays, form=form: form.operation(*arrays, *geometry) for form in (cpu, default))
+        here, elsewhere = operations(geometry)
         return lax.platform_dependent(*arrays, cpu=here, default=elsewhere)
 
     def gradients(geometry, arrays, g):
-        here, elsewhere = (
-            lambda g, *arrays, form=form: tuple(form.gradients(arrays, geometry, g)) for form in (cpu, default)
-        )
+        here, elsewhere = slopes(geometry)
         return lax.platform_dependent(g, *arrays, cpu=here, default=elsewhere)
 
     operation.defvjp(lambda geometry, *arrays: (operation(geometry, *arrays), arrays), gradients)

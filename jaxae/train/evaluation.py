@@ -105,6 +105,7 @@ def _means(values):
 
 def only_active(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function(shared, *lane)` as one of (shared, active, *lane), which gives NaN for lanes that aren't active."""
+    function = jax.jit(function, inline=True)  # traced once for its shapes and for what is compiled
 
     def lane(shared, active, *lane):
         shapes = jax.eval_shape(function, shared, *lane)

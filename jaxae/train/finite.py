@@ -1,5 +1,6 @@
 """The check for losses and parameters that are not finite: NaN or infinity stops a training where it begins."""
 
+import functools
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 import jaxae.train.leaves as leaves
 from jaxae.errors import UsageError
+from jaxae.programs import quickly
 from jaxae.study import Study
 from jaxae.train.plan import Losses, Progress
 
@@ -34,7 +36,7 @@ def refuse_non_finite(study: Study, now: Progress, losses: Losses, count: int, p
         lane = int(bad[:, at].argmax())
         epoch, within = divmod(first + at, per_epoch)
         raise NonFiniteLossError(study.name, lane, epoch + 1, within + 1, f"the loss is {losses['loss'][lane, at]} at")
-    finite = np.asarray(_finite(now.state.params))
+    finite = np.asarray(_compiled()(now.state.params))
     if not finite.all():
         epoch, within = divmod(int(now.done) - 1, per_epoch)
         what = "the parameters are not finite after"
@@ -62,7 +64,11 @@ def refuse_non_finite_data(data: Any, what: str) -> None:
             raise UsageError(f"{what}{where} hold NaN or infinity{first}; leave such examples out")
 
 
-@jax.jit
+@functools.cache
+def _compiled():
+    return jax.jit(_finite, **quickly())
+
+
 def _finite(params):
     """bool[lanes]: whether every parameter of the lane is a number."""
     leaves = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(1) for leaf in jax.tree.leaves(params)]

@@ -98,11 +98,12 @@ def begin(
     count, per_epoch = keys.shape[0], study.steps_per_epoch(data)
     points = len(plan.points(per_epoch)) if validate else 0
     data = lanes.resident(data, how)
-    state = _init(study, keys, data, hparams, initial, how)
-    shapes = jax.eval_shape(functools.partial(_one_step, study), *_one_lane(study, keys, state, data, hparams))
+    here = lanes.on_one((keys, data, hparams, initial)) if how.axis else (keys, data, hparams, initial)
+    state = lanes.spread(_init(study, *here, how.once), how)
+    names = jax.eval_shape(functools.partial(_first_losses, study), *_one_lane(study, keys, state, data, hparams))
 
     def nothing(length):
-        return {name: np.full((count, length), np.nan, np.float32) for name in shapes[1]}
+        return {name: np.full((count, length), np.nan, np.float32) for name in names}
 
     return Progress(
         state=state,
@@ -221,8 +222,8 @@ def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int
             )
 
 
-def _one_step(study, key, state, data, index, hparams):
-    return loop.step(study, key, state, blank(data), index, hparams)
+def _first_losses(study, key, state, data, index, hparams):
+    return loop.losses_of_step(study, key, state, blank(data), index, hparams)
 
 
 def _one_lane(study, keys, state, data, hparams):
@@ -241,7 +242,7 @@ def _write_losses(now: Progress, losses: Any, count: int) -> None:
         now.train[name][:, first : first + count] = np.asarray(values)
 
 
-@of_first(static_argnames=("how",))
+@of_first(quick=True, static_argnames=("how",))
 def _init(study, keys, data, hparams, initial, how):
     def lane(shared, key, h):
         return loop.init(study, key, shared[0], h, shared[1])
@@ -249,7 +250,7 @@ def _init(study, keys, data, hparams, initial, how):
     return lanes.apply(lane, how, (data, initial), keys, hparams)
 
 
-@of_first(static_argnames=("how",))
+@of_first(quick=True, static_argnames=("how",))
 def _orders(study, keys, data, epoch, how):
     return lanes.apply(lambda shared, key: loop.order(study, key, *shared), how, (data, epoch), keys)
 
@@ -259,6 +260,7 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, images, 
     """`count` steps of every active lane, from row `at` on, with the `images` that they take of absent ones; the losses
     of the others are NaN."""
 
+    @functools.partial(jax.jit, inline=True)  # traced once for `rest` and for what is compiled
     def train(shared, key, state, rows, h, images=None):
         data, at = shared
         return loop.follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h, how.axis, images)

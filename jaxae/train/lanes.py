@@ -69,6 +69,11 @@ class Lanes:
         """The axis of the devices that share a lane, if they do."""
         return AXIS if self.shared and self.devices > 1 else None
 
+    @property
+    def once(self) -> "Lanes":
+        """For what is computed once before training: by one device, where all would compute the same."""
+        return SOLO if self.axis else self
+
 
 SOLO = Lanes()
 STREAMED = Lanes(stream=True)  # one lane, whose images are read
@@ -176,7 +181,7 @@ def _kept(array: np.ndarray, place: NamedSharding) -> jax.Array:
     name = id(array), place
     if name not in _COPIES:
         # devices of a CPU keep what is put as it is, and so alive: another view of the same memory, or a copy
-        _COPIES[name] = hosts.everywhere(array.view(np.ndarray) if _can_be_kept(array) else _aligned(array), place)
+        _COPIES[name] = hosts.everywhere(array.view(np.ndarray) if _can_be_kept(array) else aligned(array), place)
         weakref.finalize(array, _COPIES.pop, name, None)
     return _COPIES[name]
 
@@ -186,11 +191,14 @@ def _can_be_kept(array):
     return array.base is not None and array.ctypes.data % _ALIGNMENT == 0 and array.flags.c_contiguous
 
 
-def _aligned(array):
+def aligned(array: np.ndarray) -> np.ndarray:
+    """A copy that can't be written, and that devices of a CPU can all have where it is: to be kept in the array's place,
+    where otherwise `resident` would keep one beside it."""
     room = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
     start = -room.ctypes.data % _ALIGNMENT
     copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
+    copy.setflags(write=False)
     return copy
 
 
@@ -232,6 +240,8 @@ def _run(function, mode, shared, arguments):
 
 
 def _unless_padding(function):
+    function = jax.jit(function, inline=True)  # traced once for its shapes and for what is compiled
+
     def guarded(shared, real, *lane):
         shapes = jax.eval_shape(function, shared, *lane)
         empty = lambda *_: jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)  # noqa: E731

@@ -56,15 +56,7 @@ def step(
     losses, bitwise those of one device. The study must allow it: see `indivisible`.
     """
     batch = batch_of_step(study, key, data, state.step, index)
-    rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
-
-    def objective(params, batch):
-        variables = {"params": params, "batch_stats": state.batch_stats}
-        outputs, changed = study.model.apply(variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs)
-        means = {name: value.mean() for name, value in study.objective(outputs, batch, hparams).items()}
-        return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
-
-    slope = functools.partial(jax.grad(objective, has_aux=True), state.params)
+    slope = functools.partial(jax.grad(_objective(study, key, state, hparams), has_aux=True), state.params)
     if study.parts > 1 and (axis or jax.default_backend() == "cpu"):
         gradients, means = parts.mean(lambda part: _without_statistics(slope(part)), batch, study.parts, axis)
         batch_stats = state.batch_stats
@@ -76,6 +68,27 @@ def step(
         )
     params = optax.apply_updates(state.params, updates)
     return State(state.step + 1, params, batch_stats, opt_state), means
+
+
+def losses_of_step(
+    study: Study, key: jax.Array, state: State, data: Any, index: jax.Array, hparams: Any = None
+) -> Losses:
+    """The losses that `step` gives, of the whole batch, without an update."""
+    batch = batch_of_step(study, key, data, state.step, index)
+    return _objective(study, key, state, hparams)(state.params, batch)[1][0]
+
+
+def _objective(study, key, state, hparams):
+    """(params, batch) -> the loss of a step, and: all that it logs, and the batch statistics after it."""
+    rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
+
+    def objective(params, batch):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        outputs, changed = study.model.apply(variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs)
+        means = {name: value.mean() for name, value in study.objective(outputs, batch, hparams).items()}
+        return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
+
+    return objective
 
 
 def batch_of_step(study: Study, key: jax.Array, data: Any, number: jax.Array | int, index: jax.Array) -> Batch:

@@ -71,6 +71,7 @@ def mean(function: Callable[[Any], Any], batch: Any, count: int, axis: str | Non
     `count` is a power of two that divides the examples, which lead in every array of `batch`. Within shard_map, each
     device along `axis` computes its neighbouring parts, and all get the mean. The same bits on 1, 2, 4 ... devices.
     """
+    function = jax.jit(function, inline=True)  # traced once for its shapes and for the loop
     here = count if axis is None else count // lax.axis_size(axis)
     first = 0 if axis is None else lax.axis_index(axis) * here
     cut = jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), batch)
