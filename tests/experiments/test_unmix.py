@@ -12,7 +12,7 @@ from tiny import assert_same_bits, lane, roots
 
 import jaxae as ae
 from experiments import unmix
-from experiments.unmix import measures, method
+from experiments.unmix import measures, method, ways
 from jaxae.models import Output, resnet
 from jaxae.train import checkpoint
 from jaxae.train.lanes import Lanes
@@ -59,7 +59,7 @@ def small():
         patch.setattr(resnet, "WIDTHS", (4,))
         patch.setattr(ae.models, "Unmixer", functools.partial(ae.models.Unmixer, widths=(3, 4, 5)))
         pairs = ae.data.pairs(ae.data.synthetic.digits("train[:11]"), ae.data.synthetic.scenes("train[:7]"), count=10)
-        yield method.study("skip", "none", 1, unmix.Config(batch_size=4)), pairs
+        yield method.study(ways.Way("skip"), unmix.Config(batch_size=4)), pairs
 
 
 def test_lanes_chunks_and_a_checkpoint_leave_its_bits_and_statistics_as_they_are(small, tmp_path):
@@ -186,3 +186,41 @@ def test_weights_that_are_not_there_or_have_one_name_are_refused(files, words, t
         (tmp_path / file).touch()
     with pytest.raises(ae.UsageError, match=words):
         unmix.Config(pretrained=files)
+
+
+def test_rungs_are_arms_of_their_own_and_each_is_what_its_name_says():
+    config = unmix.Config(rungs=tuple(ways.RUNGS))
+    studies = {arm.study.name: arm.study for arm in unmix.arms(config)}
+    assert studies.keys() >= {"plain", "plain 512 features", "plain frozen", "plain from CIFAR-10 frozen"}
+    assert len(studies) == len(ways.RUNGS)
+    plain = studies.pop("plain")
+    assert plain == unmix.arms(unmix.Config())[0].study == studies.pop("plain from CIFAR-10")
+    assert all(study != plain for study in studies.values())
+    assert {claim.arm for claim in method.claims(config) if claim.primary} == {"plain"}
+    assert {claim.arm for claim in method.claims(config)} == {arm.study.name for arm in unmix.arms(config)}
+    pairs = ae.data.pairs(ae.data.synthetic.digits("train[:11]"), ae.data.synthetic.scenes("train[:7]"), count=10)
+    np.testing.assert_array_equal(studies["plain aligned"].one_pass(ae.keys.root(0), pairs)[:, 1], np.arange(10) % 7)
+    with pytest.raises(ae.UsageError, match="without --times; leave one"):
+        unmix.Config(rungs=("frozen",), times=(2,))
+
+
+def test_a_frozen_encoder_stays_as_it_was_but_for_its_new_layer_and_its_statistics(small):
+    _, pairs = small
+    frozen = method.study(ways.RUNGS["frozen"], unmix.Config(batch_size=4))
+    key = ae.keys.root(0)
+    first = jax.jit(ae.train.init, static_argnames="study")(frozen, key, pairs, measures.NEITHER)
+    last = ae.train.fit(frozen, roots(1), pairs, hparams=neither(1)).state
+    before, after = first.params["encoder"], jax.tree.map(lambda leaf: leaf[0], last.params["encoder"])
+    assert np.abs(np.asarray(after.pop("fc")["kernel"] - before.pop("fc")["kernel"])).max() > 0
+    assert_same_bits(before, after)
+    moved = jax.tree.map(lambda a, b: np.abs(np.asarray(a - b[0])).max(), first.batch_stats, last.batch_stats)
+    assert min(jax.tree.leaves(moved)) > 0
+
+
+def test_scatter_is_the_distance_from_the_mean_of_the_neighbours():
+    line = np.arange(12.0)[None] + np.where(np.arange(12) == 6, 5.0, 0.0)
+    away, mean = measures.scatter(line, 4)
+    np.testing.assert_allclose(away, [[0, 0, -1.25, -1.25, 5, -1.25, -1.25, 0]])
+    np.testing.assert_allclose(mean[0, 4], 6)
+    noise = np.random.default_rng(0).normal(3 - np.linspace(0, 1, 4000), 0.1)[None]
+    np.testing.assert_allclose(measures.scatter(noise, 20)[0].std(), 0.1 * np.sqrt(1 + 1 / 20), rtol=0.03)
