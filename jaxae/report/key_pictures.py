@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from jaxae.report.page import in_order
 FOLDER = "pictures"  # beside results files, where they have any
 MOST = 3  # figures of a document that doesn't name them
 LARGEST = 150_000  # bytes of a file
-DOTS = (150, 120, 96, 72, 54)  # an inch, the most with which a picture is small enough
+DOTS = (150, 120, 96, 72)  # an inch, of which a picture has the most with which it is small enough
 
 
 class Shown(NamedTuple):
@@ -37,12 +38,28 @@ def key_pictures(document: Document) -> dict[str, bytes]:
 
 
 def small(name: str, figure: Any) -> bytes:
-    """A figure as a PNG of at most LARGEST bytes, which holds its title."""
+    """A figure as a PNG of at most LARGEST bytes, which holds its title; in 256 colours and coarser where need be."""
+    content = b""
     for dots in DOTS:
         content = headless.drawing().png(figure, titled=False, dpi=dots, title=figure.title)
         if len(content) <= LARGEST:
             return content
-    raise UsageError(f"the picture {name!r} takes {len(content):,} bytes at {dots} dots an inch; draw less in it")
+        content = in_256_colours(content, figure.title)
+        if len(content) <= LARGEST:
+            return content
+    raise UsageError(f"the picture {name!r} takes {len(content):,} bytes, however coarse; draw less in it")
+
+
+def in_256_colours(png: bytes, title: str) -> bytes:
+    """The same picture in the 256 colours that suit it best."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    held, out = PngInfo(), BytesIO()
+    held.add_text("Title", title)
+    with Image.open(BytesIO(png)) as image:
+        image.convert("RGB").quantize(256).save(out, "png", optimize=True, pnginfo=held)
+    return out.getvalue()
 
 
 def write(result: Path, files: Mapping[str, bytes]) -> list[Path]:

@@ -124,7 +124,7 @@ def test_images_from_the_best_to_the_worst():
 
 def test_key_pictures_are_small_and_say_what_they_show(tmp_path):
     (tmp_path / key_pictures.FOLDER).mkdir()
-    result, noise = tmp_path / "mine.json", np.random.default_rng(0).random((40, 32, 32, 3))
+    result, noise = tmp_path / "mine.json", np.random.default_rng(0).random((20, 32, 32, 3))
     drawn = {name: Images(f"{name}: [0, 1) and <b>", [("noise", noise)], columns=10) for name in "abcd"}
     first = key_pictures.key_pictures(Document("", figures=drawn, key="c"))
     assert [*first] == ["1_c.png", "2_a.png", "3_b.png"]
