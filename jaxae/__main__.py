@@ -26,7 +26,12 @@ def parser() -> argparse.ArgumentParser:
     report = parts.add_parser("report", help="measure a run again, without training, and write its report anew")
     report.add_argument("run", type=Path, help="the run directory")
     report.add_argument("--saved", action="store_true", help="don't measure again: say what was measured before")
-    report.add_argument("--save", type=Path, metavar="FILE", help="also write manifest and findings into one JSON file")
+    report.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="also write manifest and findings into one JSON file, and key figures where pictures/ is beside it",
+    )
     merging = parts.add_parser("merge", help="make one run of several that differ in their seeds, or their arms")
     merging.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the run directories")
     merging.add_argument("--out", type=Path, required=True, help="the folder of the merged run")
@@ -109,8 +114,7 @@ def report_run(flags: argparse.Namespace) -> None:
         refuse_precious(flags.save, flags.experiment)
     print(report_again(flags.run, given=flags.experiment, data_dir=flags.data_dir, saved=flags.saved))
     if flags.save is not None:
-        save_result(flags.run, flags.save, flags.experiment)
-        print(flags.save)
+        print("\n".join(map(str, save_result(flags.run, flags.save, flags.experiment))))
 
 
 def merge(flags: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from jaxae.errors import UsageError
 from jaxae.losses import check_floating, check_pair, mse
 
 __all__ = [
+    "coarse_share",
     "is_constant",
     "mse",
     "psnr",
@@ -103,6 +104,24 @@ def ssim_uniform(image: jax.Array, target: jax.Array, data_range: float = 1.0) -
     luminance = (2 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
     structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
     return jnp.mean(luminance * structure, axis=(-3, -2, -1))
+
+
+def coarse_share(image: jax.Array, target: jax.Array, window: int = len(UNIFORM)) -> jax.Array:
+    """The share of each image's squared error that is at low frequencies: float[b, h, w, c] twice -> float[b], 0 to 1.
+
+    Over the windows of so many pixels a side that lie inside the image, and over channels: the mean square of the
+    error's mean in a window, divided by the mean of its mean square there. An error of one value everywhere has 1,
+    noise that differs from pixel to pixel about 1 / window^2; a window as large as a square image leaves what is wrong
+    in its overall colour. It is 0 where there is no error. 7 are the windows of `ssim_uniform`. Raises UsageError for
+    a window that isn't from 1 to the image's shorter side.
+    """
+    if window < 1:
+        raise UsageError(f"a window of {window} pixels holds nothing; give 1 or more")
+    _check_images(image, target, smallest=window)
+    error, weights = image - target, np.full(window, 1 / window)
+    means = jnp.square(_window_means(error, weights)).mean((-3, -2, -1))
+    squares = _window_means(jnp.square(error), weights).mean((-3, -2, -1))
+    return jnp.where(squares == 0, 0.0, means / jnp.where(squares == 0, 1.0, squares))
 
 
 def quantise(image: jax.Array) -> jax.Array:

@@ -28,7 +28,8 @@ The numbers of the reports that ours disagreed with, and the conventions that li
 another. A rung keeps what the rungs above it have switched on, except where its words say otherwise. Each value is of
 a committed result, the mean over its living seeds with the 95% interval; a rung that none measures says so. A result
 that departs from the report in what bars a comparison is shown, but not held against the report. A rung moves the
-number where the rung just before it is measured too, with the same departures or ones that its words name."""
+number where the rung just before it is measured too, with the same departures or ones that its words name. Where the
+rungs are choices, each is the first one with its own words alone, and moves the number from there."""
 
 
 class Climbed(NamedTuple):
@@ -96,11 +97,12 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
     """How near the last rung that can be judged comes, which one takes the longest step, what isn't measured."""
     known, moves = measured(steps), moves_of(ladder, steps)
     comparable = [place for place in known if not steps[place].bars]
-    last, said = {*comparable[-1:], *known[-1:]}, []
-    for place in sorted(last):
-        kind = " and comparable" if len(last) > 1 and place in comparable else ""
+    ends, said = {*end_of(ladder, steps, comparable), *end_of(ladder, steps, known)}, []
+    for place in sorted(ends):
+        kind = " and comparable" if len(ends) > 1 and place in comparable else ""
         words = reached(ladder, ladder.rungs[place], steps[place], results)
-        said.append(f"- The last rung that is measured{kind}, {place + 1}, {words}.")
+        which = "nearest of the rungs that are" if ladder.choices else "last rung that is"
+        said.append(f"- The {which} measured{kind}, {place + 1}, {words}.")
     if moves:
         longest = max(moves, key=lambda place: abs(moves[place]))
         words = f"is rung {longest + 1}: {ladder.rungs[longest].switched}"
@@ -113,20 +115,27 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
     return "\n".join(said)
 
 
+def end_of(ladder: Ladder, steps: Sequence[Climbed], places: Sequence[int]) -> Sequence[int]:
+    """Of these places the last one, or of choices the nearest to the report; none of none."""
+    if not ladder.choices:
+        return places[-1:]
+    return sorted(places, key=lambda place: abs(steps[place].mean - ladder.reported))[:1]
+
+
 def measured(steps: Sequence[Climbed]) -> list[int]:
     """The places of the rungs that are measured."""
     return [place for place, step in enumerate(steps) if step.value.size]
 
 
 def moves_of(ladder: Ladder, steps: Sequence[Climbed]) -> dict[int, float]:
-    """How far each rung moves the number from the rung just before, by place; where both are measured, and their
-    results depart alike from the report or the rung's words name that they don't."""
-    return {
-        here: steps[here].mean - steps[here - 1].mean
-        for here in measured(steps)
-        if here and steps[here - 1].value.size
-        and (steps[here].bars == steps[here - 1].bars or ladder.rungs[here].otherwise)
-    }  # fmt: skip
+    """How far each rung moves the number from the rung just before, of choices from the first, by place; where both
+    are measured, and their results depart alike from the report or the rung's words name that they don't."""
+    found = {}
+    for here in measured(steps):
+        before = steps[0 if ladder.choices else here - 1]
+        if here and before.value.size and (steps[here].bars == before.bars or ladder.rungs[here].otherwise):
+            found[here] = steps[here].mean - before.mean
+    return found
 
 
 def bound_of(ladder: Ladder, results: Results, facts: Facts) -> float | None:
@@ -276,5 +285,5 @@ def close(ladder: Ladder, steps: Sequence[Climbed]) -> dict[str, int]:
     """A panel for the rungs from the longest step on, where beside it their own steps can't be seen."""
     moves = {place: abs(move) for place, move in moves_of(ladder, steps).items()}
     first = max(moves, key=moves.__getitem__, default=0)
-    later = [move for place, move in moves.items() if place > first]
+    later = [move for place, move in moves.items() if place > first and not ladder.choices]
     return {f"from rung {first + 1} on": first} if later and max(later) < FAR * moves[first] else {}

@@ -12,6 +12,7 @@ import experiments.unmix.method as unmix
 import jaxae as ae
 from experiments.digit_addition.method import NUMBERED, all_settings
 from experiments.digit_addition.nines import KINDS
+from experiments.unmix.ways import RUNGS, arm_name
 
 Results = Mapping[str, ae.Findings]  # the committed ones, by name
 Facts = Mapping[str, Any]  # what is stored beside the ladder
@@ -52,7 +53,7 @@ class Bound(NamedTuple):
 
 class Ladder(NamedTuple):
     """A number of a report, as its study claims it, and the rungs to it; `near` is half of the last digit that the
-    title gives."""
+    title gives. With `choices` every rung is the first one with what its own words say, and nothing of the others."""
 
     name: str
     title: str
@@ -61,6 +62,7 @@ class Ladder(NamedTuple):
     measure: str
     rungs: tuple[Rung, ...]
     bound: Bound | None = None
+    choices: bool = False
 
     @property
     def reported(self) -> float:
@@ -124,6 +126,11 @@ def noisy_image(results: Results, facts: Facts) -> float:
     return float(results["denoise_10_seeds"].values("dae deviation 0.1", "test/input mse, signed").mean())
 
 
+def rung_of_unmix(switched: str, name: str) -> Rung:
+    """A training of what report 000 leaves open: the PSNR of its photos, told a range of 255."""
+    return Rung(switched, "unmix_rungs", Measure(arm_name(RUNGS[name]), WIDE))
+
+
 def claim_of(claims: Sequence[ae.Claim], arm: str, metric: str) -> ae.Claim:
     """The one on this measure."""
     return next(claim for claim in claims if (claim.arm, claim.metric) == (arm, metric))
@@ -170,6 +177,22 @@ LADDERS = (
             Rung("an encoder that begins with ImageNet's classes, as the report's"),
         ),
         Bound("the mean training photo, without any network", mean_photo, "unmix"),
+    ),
+    Ladder(
+        "trainings_of_photos", f"{PSNR.reported:.2f} dB again: the trainings that report 000 leaves open", PSNR, 5e-3,
+        "PSNR told 255, dB",
+        (
+            rung_of_unmix("our network: 128 features, from random weights", "plain"),
+            rung_of_unmix("the encoder's 512 pooled features are the code, 2 x 16 x 16", "pooled"),
+            rung_of_unmix("an encoder that stays at random weights", "frozen"),
+            rung_of_unmix("Adam's betas 0.5 and 0.999", "betas"),
+            rung_of_unmix("an encoder that begins with CIFAR-10's classes", "cifar"),
+            rung_of_unmix("an encoder that stays at CIFAR-10's classes", "cifar-frozen"),
+            rung_of_unmix("image i always with photo i", "aligned"),
+            rung_of_unmix("512 features of an encoder that stays at CIFAR-10's classes, and betas", "together"),
+            Rung("an encoder that begins with ImageNet's classes, as the report's"),
+        ),
+        Bound("the mean training photo, without any network", mean_photo, "unmix"), True,
     ),
     Ladder(
         "cross_entropy", f'{ENTROPY.reported:.3f}: the training "RMSE" of report 003\'s networks trained on BCE',

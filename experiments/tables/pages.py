@@ -14,6 +14,7 @@ from experiments.tables.sources import sources_list
 from jaxae.findings import VERDICTS
 from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
+from jaxae.report.key_pictures import pictures_of
 from jaxae.report.page import images_of, markdown_table, section
 from jaxae.report.tables import claimed
 from jaxae.run.cost import cost_of
@@ -75,6 +76,11 @@ def said_of(path: Path) -> Said:
     return Said(path.stem, saved, saved.experiment.document(saved.findings))
 
 
+def file_of(said: Said) -> Path:
+    """Where a result is."""
+    return RESULTS.parent / f"{said.name}.json"
+
+
 def page_of(study: str) -> Path:
     """Where a study's results are told."""
     return RESULTS.parent / f"{study}.md"
@@ -85,7 +91,13 @@ def study_page(study: str, results: Sequence[Said]) -> str:
     own = sorted((said for said in results if said.saved.experiment.name == study), key=_weight)
     title = own[0].saved.manifest["title"].rstrip(".")  # begins with the study's name
     parts = [
-        section(said.name, said.saved.manifest, said.document, said.saved.experiment.departures(said.saved.findings))
+        section(
+            said.name,
+            said.saved.manifest,
+            said.document,
+            said.saved.experiment.departures(said.saved.findings),
+            pictures_of(file_of(said)),
+        )
         for said in own
     ]
     source = own[0].source
@@ -135,12 +147,13 @@ def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def files_table(results: Sequence[Said]) -> str:
-    """Every file, what it was measured on."""
-    rows = [
-        [link(said), said.report or "", images_of(said.saved.manifest), str(len(said.saved.findings.seeds))]
-        for said in results
-    ]
-    return plain_table(("result", "report", "data", "seeds"), rows)
+    """Every file, what it was measured on, and how many pictures its page shows."""
+    rows = []
+    for said in results:
+        pictures = str(len(pictures_of(file_of(said))) or "none until it is trained again")
+        data, seeds = images_of(said.saved.manifest), str(len(said.saved.findings.seeds))
+        rows.append([link(said), said.report or "", data, seeds, pictures])
+    return plain_table(("result", "report", "data", "seeds", "pictures"), rows)
 
 
 def departures_table(results: Sequence[Said]) -> str:
@@ -150,6 +163,7 @@ def departures_table(results: Sequence[Said]) -> str:
         config, found = said.saved.findings.config, said.saved.experiment.departures(said.saved.findings)
         starts = [str(source) for source in getattr(config, "pretrained", ())]
         weights = ", ".join("random" if source == "none" else f"from {source}" for source in starts) or "random"
+        weights = "as the arms' names say" if getattr(config, "rungs", ()) else weights
         judged = "no" if any(departure.bars for departure in found) else "yes"
         words = "; ".join(departure.words for departure in found) or "none known"
         rows.append([link(said), judged, words, str(config.batch_size), str(config.epochs), weights])

@@ -11,6 +11,7 @@ import numpy as np
 import jaxae as ae
 from experiments import photo_classifier
 from experiments.unmix.method import (
+    COLOUR,
     FORMULA,
     GUESSES,
     IMAGES,
@@ -18,16 +19,23 @@ from experiments.unmix.method import (
     SAMPLE,
     SCORES,
     batch,
+    coarse,
     quality,
     test_pairs,
     train_pairs,
 )
+from experiments.unmix.ways import ways
 from jaxae.transforms import resize, signed_to_unit, to_rgb, to_unit, unmix
 
 GAINED = "test/gained by subtraction, clipped"
 BELOW = f"train/both/first step below {LAST}"
+SCATTER = "train/both/scatter of batches, %"  # around their running mean
+DRAWN = "test/both/scatter of batches by their images, %"
+FALL = "train/both/fall over the second half, %"
+KEPT = "test/photo colours kept, %"
 COMPARED = (*(f"{name}, clipped {metric}" for metric in ("psnr", "ssim") for name in (*IMAGES, FORMULA)),
             "both", "consistency")  # fmt: skip
+AROUND = 20  # steps of which a loss's running mean is taken
 TRIED = 20  # seeds of which the first loss is looked at
 SHOWN = 20  # pairs in the report's figure
 NEITHER = {"consistency": 0.0, "steps": 0}  # hparams of the report's training
@@ -37,12 +45,16 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
     """All of it; arms against the first, and with consistency against without, in pairs."""
     pairs, test, arms = train_pairs(run), test_pairs(run), list(trained.values())
     sample = sampled(run.seeds, len(test))
-    cifar = "cifar" in run.config.pretrained
+    cifar = any(way.source == "cifar" for way in ways(run.config))
+    guesses = guessed(pairs, test)
     return ae.results.collect(
         run.origin,
         arms,
-        *({name: losses(done) | reported(done, sample) | gained(done)} for name, done in trained.items()),
-        {GUESSES: guessed(pairs, test)},
+        *(
+            {name: losses(done) | unrest(done) | reported(done, sample) | gained(done) | colours(done, guesses)}
+            for name, done in trained.items()
+        ),
+        {GUESSES: guesses},
         photo_classifier.accuracy_of(run) if cifar else {},
         differences=[(*names, f"test/{metric}") for names in rivals(trained) for metric in COMPARED],
         facts={
@@ -88,6 +100,40 @@ def losses(done: ae.Trained) -> dict[str, np.ndarray]:
     }
 
 
+def unrest(done: ae.Trained) -> dict[str, np.ndarray]:
+    """How far the losses of single batches lie from their running mean in the second half of the training, and how far
+    they would for their images alone: the deviation of the test pairs' losses over the root of the batch size.
+
+    And how far the running mean falls in that half. All in percent of the mean there.
+    """
+    values, pairs = np.asarray(done.train["both"], np.float64), np.asarray(done.scores["both"], np.float64)
+    found = {DRAWN: 100 * pairs.std(1) / pairs.mean(1) / np.sqrt(done.study.batch_size)}
+    if values.shape[1] >= 4 * AROUND:
+        away, mean = scatter(values, AROUND)
+        half = slice(mean.shape[1] // 2, None)
+        found[SCATTER] = 100 * away[:, half].std(1) / mean[:, half].mean(1)
+        found[FALL] = 100 * (mean[:, half][:, 0] - mean[:, -1]) / mean[:, half].mean(1)
+    return found
+
+
+def scatter(values: np.ndarray, around: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each value, f64[seeds, steps], less the mean of the `around` others that are nearest, half before and half after,
+    and that mean: f64[seeds, steps - around] twice.
+
+    For values of one deviation around a straight line the differences have that deviation times sqrt(1 + 1 / around).
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(values, around + 1, axis=1)
+    middle = windows[..., around // 2]
+    mean = (windows.sum(-1) - middle) / around
+    return middle - mean, mean
+
+
+def colours(done: ae.Trained, guesses: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """How much less wrong the photos' overall colours are than those of the mean photo, in percent: 100 is right."""
+    wrong = np.asarray(done.scores["photo mse"], np.float64) * done.scores[f"photo {COLOUR}"]
+    return {KEPT: 100 * (1 - wrong.mean(1) / guesses["test/photo mse in colour"])}
+
+
 def reported(done: ae.Trained, sample: np.ndarray) -> dict[str, np.ndarray]:
     """The reported scores on the sampled pairs, under both data ranges."""
     metrics = [f"{image} {metric}{wide}" for image in IMAGES for metric in SCORES for wide in ("", ", range 255")]
@@ -118,11 +164,15 @@ def guessed(pairs: ae.data.Pairs, test: ae.data.Pairs) -> dict[str, np.ndarray]:
     mean = jnp.asarray(pairs.second.image.mean(0, np.float64) / 255, jnp.float32)
     scored = jax.jit(lambda guess, true: jax.lax.map(lambda pair: quality(*pair), (guess, true)))
     guesses = {"digit": (jnp.zeros_like(digit), digit), "photo": (jnp.broadcast_to(mean, photo.shape), photo)}
-    return {
-        f"test/{name} {metric}": ae.results.as_measure(np.asarray(values, np.float64).mean())
+    found = {
+        f"{name} {metric}": np.asarray(values, np.float64)
         for name, (guess, true) in guesses.items()
         for metric, values in scored(guess[:, None], true[:, None]).items()  # one at a time: they fill the memory
     }
+    for name, share in jax.jit(coarse)(*guesses["photo"]).items():
+        found[f"photo {name}"] = np.asarray(share, np.float64)
+    found["photo mse in colour"] = found["photo mse"] * found[f"photo {COLOUR}"]
+    return {f"test/{name}": ae.results.as_measure(values.mean()) for name, values in found.items()}
 
 
 def first_losses(study: ae.Study, pairs: ae.data.Pairs) -> dict[str, list[float]]:

@@ -1,22 +1,22 @@
 """What is trained: two images from their mean, by an encoder and two decoders; and the report's numbers."""
 
 import dataclasses
-import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 import optax
 
 import jaxae as ae
 from experiments import photo_classifier
+from experiments.unmix.ways import Config, Way, arm_name, setting, ways
 from jaxae.transforms import SIGNED, mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
 
 IMAGES = ("digit", "photo")  # in the order in which the model gives them
 FORMULA = "photo by subtraction"
 GUESSES = "no network: black digit, mean photo"
+COARSE, COLOUR = "error in 7x7 means, share", "error in colour, share"
 FIRST, LAST = 1.094, 0.228  # the report's losses
 SAMPLE = 128  # test pairs that the report scores
 SCORES = {
@@ -27,62 +27,13 @@ CHUNK = 10  # steps that a save and a stop wait for: a step of three seeds takes
 EPOCH = 50_000  # pairs, however many images there are (but for --limit): the steps stay the report's
 RATE = 1e-3
 
-
-@dataclass(frozen=True, kw_only=True)
-class Config(ae.Flags):
-    """The report's settings, but for its ImageNet weights, which take a download; and what goes past them."""
-
-    counts = (*ae.Flags.counts, "times")
-
-    pretrained: tuple[str, ...] = ("none",)
-    """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify the photos),
-    imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or .pth file of them."""
-    decoders: tuple[Literal["plain", "skip"], ...] = ("plain",)
-    """The report's decoders, or ones that see the encoder's maps and the mean itself too; each an arm."""
-    times: tuple[int, ...] = (1,)
-    """Arms that train so many times the epochs; above 1, with Adam's rate falling to 0 along a cosine."""
-    consistency: tuple[float, ...] = (0.0,)
-    """Weights in the loss of how far the two outputs are from averaging to the input, each an arm."""
-    aligned: bool = False
-    """Pair image i with image i, always, in place of new random pairs every epoch."""
-    epochs: int = 1
-
-    def __post_init__(self):
-        super().__post_init__()
-        files = [source for source in self.pretrained if source not in ("none", "cifar", "imagenet")]
-        if absent := [file for file in files if not Path(file).is_file()]:
-            raise ae.UsageError(
-                f"--pretrained {absent[0]}: there is no such file; give none, cifar, imagenet or the path of a file"
-            )
-        if len({Path(file).stem for file in files}) < len(files):
-            raise ae.UsageError(f"--pretrained {' '.join(files)}: arms are called by the files' names; rename one")
-        if min(self.consistency) < 0:
-            raise ae.UsageError(f"--consistency is {min(self.consistency):g}; it must be at least 0")
-
-
-def arm_name(decoders: str, source: str, times: int) -> str:
-    """What an arm is called: what of it isn't the default, but for its consistency weight, which `setting` adds."""
-    start = {"none": "", "cifar": "from CIFAR-10", "imagenet": "from ImageNet"}.get(source, f"from {Path(source).stem}")
-    return " ".join(filter(None, [decoders, start, f"{times} x epochs, cosine" if times > 1 else ""]))
-
-
-def setting(weight: float) -> str:
-    """What an arm's name says of its consistency weight."""
-    return f"consistency {weight:g}" if weight else ""
-
-
 # ---- what is reported
 
-EPOCH_MEAN = "train/both/last"  # of an epoch, the last one
+EPOCH_MEAN = "train/both/last"  # of an epoch, the last one; no reading of the report's
 LOSSES = (  # measure, number, reading; the first of each number decides
     ("train/both/first step", FIRST, "the loss of the first batch"),
     ("train/both/last step", LAST, "the loss of the last batch"),
     ("train/both/last tenth", LAST, "the mean loss of the last tenth of the steps"),
-    (
-        EPOCH_MEAN,
-        LAST,
-        "the mean loss of the epoch, which the report's scores argue against: see the note on data ranges",
-    ),
 )
 UNKNOWN = (
     "what makes the difference isn't known: the report's encoder was pretrained on ImageNet, "
@@ -93,21 +44,21 @@ RANGE = "most of the difference is the data range: see the reading with 255"
 
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers, for the arms built and trained as it says, whatever the encoder started from."""
-    if "plain" not in config.decoders or 1 not in config.times or 0 not in config.consistency:
+    if 0 not in config.consistency:
         return []
-    nearest = next((source for source in config.pretrained if source not in ("none", "cifar")), config.pretrained[0])
-    found = [claim for source in config.pretrained for claim in claims_of(arm_name("plain", source, 1))]
-    return [
-        dataclasses.replace(claim, primary=claim.primary and claim.arm == arm_name("plain", nearest, 1))
-        for claim in found
-    ]
+    held = [way for way in ways(config) if (way.decoders, way.times) == ("plain", 1)]
+    as_told = [way for way in held if way == Way(source=way.source)]
+    nearest = [way for way in as_told if way.source not in ("none", "cifar")] or as_told
+    primary = [arm_name(way) for way in nearest[:1]]
+    found = [claim for way in held for claim in claims_of(arm_name(way))]
+    return [dataclasses.replace(claim, primary=claim.primary and claim.arm in primary) for claim in found]
 
 
 def claims_of(arm: str) -> list[ae.Claim]:
     """The report's losses, and its scores read with either data range.
 
-    The range that fits its numbers decides, to be told from what needs no network. That its last loss is the epoch's
-    mean explains nothing, since its own scores argue against it.
+    The range that fits its numbers decides, to be told from what needs no network. The epoch's mean isn't among the
+    readings of its last loss, wherever it lies: a network that ended as well as ours has other scores than it reports.
     """
     end = ((arm, "train/both/last tenth"),)
     found = [
@@ -175,6 +126,7 @@ def scores(outputs, batch: ae.Batch) -> dict[str, Any]:
         clipped = jnp.clip(image, 0, 1)
         found[f"{name}, clipped psnr"] = ae.metrics.psnr(clipped, true)
         found[f"{name}, clipped ssim"] = ae.metrics.ssim(clipped, true)
+    found |= {f"photo {name}": share for name, share in coarse(*made["photo"]).items()}
     parts = loss(outputs, batch, {"consistency": 0.0})[1]
     return found | {name: parts[name] for name in ("both", "consistency")}
 
@@ -191,28 +143,29 @@ def quality(image, target) -> dict[str, Any]:
     }
 
 
-def plans(config: Config) -> list[tuple[str, int, str]]:
-    """Decoders, times and what the encoder starts from, of every arm."""
-    return list(itertools.product(config.decoders, config.times, config.pretrained))
+def coarse(image, target) -> dict[str, Any]:
+    """What share of a photo's squared error is at low frequencies, and in its overall colour."""
+    return {COARSE: ae.metrics.coarse_share(image, target), COLOUR: ae.metrics.coarse_share(image, target, 32)}
 
 
 def arms(config: Config, pairs: int = EPOCH) -> list[ae.Arm]:
     """A study for each of them, with every consistency weight in one program, for epochs of so many pairs."""
     found = []
-    for decoders, times, source in plans(config):
-        made = study(decoders, source, times, config)
-        steps = 0 if times == 1 else made.epochs * max(pairs // config.batch_size, 1)
+    for way in ways(config):
+        made = study(way, config)
+        steps = 0 if way.times == 1 else made.epochs * max(pairs // config.batch_size, 1)
         weights = {setting(weight): {"consistency": weight, "steps": steps} for weight in config.consistency}
         found.append(ae.Arm(made, weights))
     return found
 
 
-def study(decoders: str, source: str, times: int, config: Config) -> ae.Study:
+def study(way: Way, config: Config) -> ae.Study:
     """One encoder and two decoders, on pairs that are drawn anew in every epoch."""
-    model = ae.models.Unmixer(skip=decoders == "skip", dtype=config.dtype)
+    model = ae.models.Unmixer(skip=way.decoders == "skip", dtype=config.dtype, pooled=way.pooled, frozen=way.frozen)
     return ae.Study(
-        arm_name(decoders, source, times), model, batch, loss, adam, config.batch_size, times * config.epochs,
-        scores=scores, index=draw_pairs, examples=len, scale=SIGNED,
+        arm_name(way), model, batch, loss, adam if way.beta == Way().beta else forgetful_adam, config.batch_size,
+        way.times * config.epochs, scores=scores, index=draw_aligned if way.aligned else draw_pairs, examples=len,
+        scale=SIGNED,
     )  # fmt: skip
 
 
@@ -221,9 +174,19 @@ def adam(hparams: Mapping[str, Any]) -> optax.GradientTransformation:
     return optax.adam(ae.schedules.cosine(RATE, hparams["steps"]))
 
 
+def forgetful_adam(hparams: Mapping[str, Any]) -> optax.GradientTransformation:
+    """The same with the betas usual for GANs, 0.5 and 0.999: it follows the last few gradients."""
+    return optax.adam(ae.schedules.cosine(RATE, hparams["steps"]), b1=0.5)
+
+
 def draw_pairs(key, data: ae.data.Pairs):
     """The pairs of an epoch."""
     return data.draw(key)
+
+
+def draw_aligned(key, data: ae.data.Pairs):
+    """Image i with image i, whatever the data say."""
+    return dataclasses.replace(data, aligned=True).draw(key)
 
 
 def train_pairs(run: ae.Run) -> ae.data.Pairs:
@@ -253,9 +216,10 @@ def encoder(run: ae.Run, source: str) -> dict[str, Any] | None:
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, scored on the test pairs."""
     pairs, test = train_pairs(run), test_pairs(run)
-    quick_first = sorted(run.config.pretrained, key=lambda source: source == "cifar")  # files may be refused
+    sources = dict.fromkeys(way.source for way in ways(run.config))
+    quick_first = sorted(sources, key=lambda source: source == "cifar")  # files may be refused
     starts = {source: encoder(run, source) for source in quick_first}
     trained = {}
-    for (*_, source), arm in zip(plans(run.config), arms(run.config, len(pairs)), strict=True):
-        trained |= run.train(arm, pairs, test=test, initial=starts[source], chunk=CHUNK)
+    for way, arm in zip(ways(run.config), arms(run.config, len(pairs)), strict=True):
+        trained |= run.train(arm, pairs, test=test, initial=starts[way.source], chunk=CHUNK)
     return trained

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+import experiments.unmix.errors as errors
 import experiments.unmix.pictures as pictures
 import jaxae as ae
 from experiments import photo_classifier
+from experiments.unmix.errors import STEP
 from experiments.unmix.measures import BELOW, GAINED
 from experiments.unmix.method import EPOCH_MEAN, FIRST, FORMULA, GUESSES, IMAGES, LAST, SAMPLE, SCORES, claims
+from experiments.unmix.ways import ways
 from jaxae.report import numbers
-
-STEP = 20 * np.log10(255)  # decibels between the two data ranges
 
 
 def say(found: ae.Findings) -> ae.Document:
@@ -24,29 +25,40 @@ def say(found: ae.Findings) -> ae.Document:
     rows = found.rows(stated, shares=shares)
     arms = [arm for arm in found.measures if found.has(arm, f"{GAINED} psnr")]
     held = list(dict.fromkeys(claim.arm for claim in stated))
+    shares_of_error = errors.shares(found, held)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
         reported={"first": FIRST, "last": LAST, "pairs": SAMPLE, "psnr": SCORES["psnr"]},
         range=data_range(),
         first=first_loss(found.facts.get("first losses", {})),
-        beside=[beside(found, rows, arm) for arm in held],
+        beside=(told := [beside(found, rows, arm) for arm in held]),
+        told=told[: 1 if found.config.rungs else None],
         ways=[way(found, arm) for arm in arms],
         compared=[compared(found, first, second) for first, second in pairs(found)],
         guessed=guessed(found),
         same=same_error([found.scores[arm] for arm in arms if arm in found.scores]),
         starts=starts(found.config),
         learned=[learned(found, arm) for arm in held],
+        shares=shares_of_error,
+        nearest=nearest(found, held) if found.config.rungs else None,
         known=found.measures.get(photo_classifier.NAME, {}).get("test/accuracy"),
     )
     drawn = pictures.figures(found, arms) if found.arrays else {}
     return ae.Document(
         words.conclusions,
         rows,
-        (*both_ranges(found, held), both_ways(found, arms), *words.statements),
+        (
+            *([errors.table(found, held, shares_of_error)] if held else []),
+            *both_ranges(found, held),
+            both_ways(found, arms),
+            *words.statements,
+        ),
         drawn,
         words.notes,
         words.line,
+        key="unmixed_0",
+        shown=("unmixed_0", "losses", "errors"),
     )
 
 
@@ -95,16 +107,13 @@ def beside(found: ae.Findings, rows: Sequence[ae.results.Row], arm: str) -> dict
         "ours": ours,
         "sides": sides,
         "epoch": seen[EPOCH_MEAN],
-        "epoch range": next(
-            (row.pi95 for row in rows if (row.arm, row.metric) == (arm, EPOCH_MEAN) and row.pi95), None
-        ),
         "tenth": seen["train/both/last tenth"],
         "test": seen["test/both"],
         "from decibels": 4 * sum(10 ** (-seen[f"test/{image} psnr"].mean() / 10) for image in IMAGES),
         "below": [int(step) for step in steps if np.isfinite(step)],
         "never": int(np.isnan(steps).sum()),
         "end": inside["train/both/last step"] or inside["train/both/last tenth"],
-        "mean": inside[EPOCH_MEAN],
+        "lower": seen["train/both/last tenth"].mean() < data_range()["loss"],
     }
 
 
@@ -124,7 +133,18 @@ def learned(found: ae.Findings, arm: str) -> dict[str, Any]:
         "gain": {i: seen[f"test/{i} psnr"] - guesses[f"test/{i} psnr"] for i in IMAGES if f"test/{i} psnr" in guesses},
         "ssim": {image: seen[f"{SAMPLE} test pairs/{image} ssim 7x7"] for image in IMAGES},
         "off": 100 * np.abs(last / tenth - 1),
+        "unrest": errors.unrest(found, arm),
+        "kept": errors.colours(found, arm),
     }
+
+
+def nearest(found: ae.Findings, arms: Sequence[str]) -> dict[str, Any]:
+    """The arm whose photos are nearest to the report's in decibels, of so many."""
+    reported = SCORES["psnr"]["photo"] - STEP
+    away = {arm: abs(found.values(arm, f"{SAMPLE} test pairs/photo psnr").mean() - reported) for arm in arms}
+    arm = min(away, key=lambda name: away[name])
+    scored = {image: found.values(arm, f"{SAMPLE} test pairs/{image} psnr") for image in IMAGES}
+    return {"arm": arm, "ours": scored, "of": len(arms)}
 
 
 def way(found: ae.Findings, arm: str) -> dict[str, Any]:
@@ -169,14 +189,15 @@ def same_error(scores: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
 
 def starts(config: Any) -> dict[str, Any]:
     """What the encoders started from, and whether the report's start is missing."""
+    sources = dict.fromkeys(way.source for way in ways(config))
     words = {
         "none": "random weights",
         "cifar": "weights trained here to classify the photos",
         "imagenet": "torchvision's weights, which are for images normalised in another way than to [-1, 1]",
     }
     return {
-        "words": [words.get(source, f"the weights in {Path(source).name}") for source in config.pretrained],
-        "missing": {*config.pretrained} <= {"none", "cifar"},
+        "words": [words.get(source, f"the weights in {Path(source).name}") for source in sources],
+        "missing": {*sources} <= {"none", "cifar"},
     }
 
 

@@ -4,15 +4,18 @@ import math
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 import jaxae.models.layers as layers
+import jaxae.models.resnet as resnet
 from jaxae.errors import UsageError
 from jaxae.models.output import Output, check_images
 from jaxae.models.resnet import ResNet18, Stem
 
 # of the four transposed convolutions: kernel size, stride, padding; the second and the third double the image
 GEOMETRY = ((3, 1, 1), (4, 2, 1), (4, 2, 1), (3, 1, 1))
+POOLED_GEOMETRY = ((3, 1, 1), (4, 2, 1), (3, 1, 1), (3, 1, 1))  # from the pooled features: the second alone
 
 
 class Unmixer(nn.Module):
@@ -27,9 +30,14 @@ class Unmixer(nn.Module):
     with the default stem), and the input itself, join their input where the sizes are the same. `encode` then gives all
     four, from coarse to fine; `decode` takes them. `initializer` is the decoders'; the encoder has torchvision's.
 
+    Two other readings of the report: with `pooled` the encoder has no last layer, and its 512 pooled features are the
+    code, 16x16 with 2 channels, which the decoders double once; 12,045,510 parameters. With `frozen` no gradient
+    reaches the ResNet but for its last layer, whose 128 features are new; it normalises by the batch all the same, as
+    PyTorch's does whose parameters don't require gradients.
+
     `stem="cifar"` keeps the images larger in the encoder, at 16 times the work there (see ResNet18). The variables have
-    a collection `batch_stats`, mutable in training. Raises UsageError for images of another shape or of integers, and
-    for sides that are no multiples of 4.
+    a collection `batch_stats`, mutable in training. Raises UsageError for images of another shape or of integers, for
+    sides that are no multiples of 4, and for `pooled` with `skip` or of images that aren't 32x32.
     """
 
     skip: bool = False
@@ -39,16 +47,26 @@ class Unmixer(nn.Module):
     image_shape: tuple[int, int, int] = (32, 32, 3)
     initializer: layers.Init = layers.torch_init
     dtype: Any = jnp.float32
+    pooled: bool = False
+    frozen: bool = False
 
     def setup(self):
         """Build the encoder and the decoders."""
         height, width, _ = self.image_shape
         if height % 4 or width % 4:
             raise UsageError(f"images of {height}x{width} can't be halved twice; give sides that are multiples of 4")
-        self.code_shape = (height // 4, width // 4, self.code_channels)
-        self.encoder = ResNet18(math.prod(self.code_shape), self.stem, dtype=self.dtype)
+        fraction = 2 if self.pooled else 4
+        self.code_shape = (height // fraction, width // fraction, self.code_channels)
+        size = math.prod(self.code_shape)
+        if self.pooled and (self.skip or size != resnet.WIDTHS[-1]):
+            raise UsageError(
+                f"pooled features are {resnet.WIDTHS[-1]}, and {size} of {height}x{width} images are taken, without "
+                "skips; leave out pooled, or skip"
+            )
+        self.encoder = ResNet18(None if self.pooled else size, self.stem, dtype=self.dtype)
+        geometry = POOLED_GEOMETRY if self.pooled else GEOMETRY
         self.decoders = tuple(
-            _Decoder(self.widths, self.image_shape[2], self.initializer, self.dtype, name=f"decoder_{number}")
+            _Decoder(self.widths, self.image_shape[2], self.initializer, self.dtype, geometry, name=f"decoder_{number}")
             for number in (0, 1)
         )
 
@@ -61,7 +79,10 @@ class Unmixer(nn.Module):
         """Mean (b, h, w, 3) -> code (b, h/4, w/4, 2); with `skip`, the tuple of it, two maps and the image."""
         check_images(type(self).__name__, image, self.image_shape)
         features = self.encoder.features(image, train=train)
-        code = self.encoder.head(features.pooled).reshape(-1, *self.code_shape)
+        if self.frozen:
+            features = jax.lax.stop_gradient(features)
+        code = features.pooled if self.pooled else self.encoder.head(features.pooled)
+        code = code.reshape(-1, *self.code_shape)
         if not self.skip:
             return code
         last = {map_.shape[1]: map_ for map_ in features.maps}  # of each height
@@ -80,12 +101,13 @@ class _Decoder(nn.Module):
     channels: int
     initializer: layers.Init
     dtype: Any
+    geometry: tuple[tuple[int, int, int], ...] = GEOMETRY
 
     @nn.compact
     def __call__(self, parts):
         x, *maps = parts
         options = {"initializer": self.initializer, "dtype": self.dtype}
-        for depth, (features, geometry) in enumerate(zip((*self.widths, self.channels), GEOMETRY, strict=True)):
+        for depth, (features, geometry) in enumerate(zip((*self.widths, self.channels), self.geometry, strict=True)):
             x = nn.relu(x) if depth else x
             if maps and x.shape[1:3] == maps[0].shape[1:3]:
                 x = jnp.concatenate([x, maps.pop(0).astype(x.dtype)], -1)

@@ -63,6 +63,7 @@ class Document:
     tables       the study's own
     figures      {name: a record of `figures`}, in their order
     key          the name of the figure that the page shows first; without it the first pictures, or the first figure
+    shown        the names of the figures that a page of results shows; without them the page's first three
     sections     parts that are made by code, above the figures
     notes        Markdown: how it was measured, and what was decided where the report is silent
     line         Markdown, for a table of all reports: what this one says, what is found, and why; or nothing
@@ -75,4 +76,5 @@ class Document:
     notes: str = ""
     line: tuple[str, ...] = ()
     key: str = ""
+    shown: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()

@@ -40,9 +40,10 @@ def draw(figure: Any, *, titled: bool = True) -> Figure:
         return DRAW[type(figure)](figure, titled)
 
 
-def png(figure: Any, *, titled: bool = True) -> bytes:
-    """The picture's file; the same bytes for the same figure and matplotlib."""
-    out = BytesIO()
+def png(figure: Any, *, titled: bool = True, dpi: float = DPI, title: str = "") -> bytes:
+    """The picture's file, with a title that isn't seen if one is given; the same bytes for the same figure and
+    matplotlib."""
+    out, held = BytesIO(), {"Software": None} | ({"Title": title} if title else {})
     with styled():
-        draw(figure, titled=titled).savefig(out, format="png", dpi=DPI, metadata={"Software": None})
+        draw(figure, titled=titled).savefig(out, format="png", dpi=dpi, metadata=held)
     return out.getvalue()

@@ -107,9 +107,17 @@ def in_order(document: Document) -> list[str]:
     return sorted(document.figures, key=lambda name: name != key)
 
 
-def section(name: str, manifest: Mapping[str, Any], document: Document, departures: Sequence[Departure]) -> str:
-    """A section of a page of results, Markdown: conclusions first, then the tables, long ones folded."""
-    return render("section.md", _facts(manifest, document, departures) | {"name": name}).strip()
+def section(
+    name: str,
+    manifest: Mapping[str, Any],
+    document: Document,
+    departures: Sequence[Departure],
+    pictures: Sequence[Any] = (),
+) -> str:
+    """A section of a page of results, Markdown: conclusions first, then claims, pictures (of `key_pictures`) and
+    tables, long ones folded."""
+    facts = _facts(manifest, document, departures) | {"name": name, "pictures": pictures}
+    return render("section.md", facts).strip()
 
 
 def is_synthetic(manifest: Mapping[str, Any]) -> bool:

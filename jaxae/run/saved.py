@@ -8,6 +8,7 @@ from jaxae.errors import UsageError
 from jaxae.files import load_json, write_json
 from jaxae.findings import Findings
 from jaxae.findings.storage import from_json, load_findings, to_json
+from jaxae.report import Document, key_pictures
 from jaxae.run import manifest
 from jaxae.run.experiment import Experiment, find_experiment
 
@@ -53,11 +54,15 @@ def refuse_precious(path: Path, given: str = "") -> None:
             raise UsageError(f"{path} exists and is no results file; choose another name for --save") from None
 
 
-def save_result(folder: Path, path: Path, given: str = "") -> None:
-    """Write the result of a run's folder into one file, in the place of an older one and of nothing else."""
+def save_result(folder: Path, path: Path, given: str = "") -> list[Path]:
+    """Write the result of a run's folder into one file, in the place of an older one and of nothing else; and where a
+    folder `pictures` is beside it, the key figures into that. The paths of what is written."""
     refuse_precious(path, given)
-    saved = load_result(folder, given)
+    saved, has_pictures = load_result(folder, given), (path.parent / key_pictures.FOLDER).is_dir()
+    document = saved.experiment.document(saved.findings) if has_pictures else Document("")
+    drawn = key_pictures.key_pictures(document)
     try:
         write_json(path, {"manifest": saved.manifest, "findings": to_json(saved.findings)})
+        return [path, *(key_pictures.write(path, drawn) if has_pictures else ())]
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}); choose another name for --save") from None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -91,3 +92,14 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
     assert text.index("## denoise_10_seeds") < text.index("## denoise\n")
     assert text.index("- The report's noise") < text.index("| Arm | Measure |")
     assert text.count("<details>") == text.count("</details>") > 3
+
+
+def test_the_pictures_of_pages_are_there_and_small_and_no_others():
+    folder = pages.RESULTS.parent
+    shown = {
+        name for page in folder.glob("*.md") for name in re.findall(r"\]\((pictures/.*?\.png)\)", page.read_text())
+    }
+    there = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.glob("pictures/**/*.png")}
+    assert shown == there.keys()
+    assert max(there.values()) <= 150_000
+    assert sum(there.values()) <= 3_000_000

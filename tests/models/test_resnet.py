@@ -112,6 +112,8 @@ def test_parameters_and_features():
     }
     assert sides == {"imagenet": [16, 8, 4, 2, 1], "cifar": [32, 32, 16, 8, 4]}
     assert shapes(Unmixer())[0] == 12_569_926
+    count, output = shapes(Unmixer(pooled=True))
+    assert (count, output.image.shape, output.code.shape) == (12_045_510, (2, 2, 32, 32, 3), (2, 16, 16, 2))
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -152,6 +154,7 @@ def test_what_does_not_fit_is_refused():
         (ResNet18(), (1, 32, 32, 1), r"images of shape \(b, h, w, 3\); got \(1, 32, 32, 1\): to_rgb"),
         (ResNet18(stem="small"), (1, 32, 32, 3), "no stem 'small'; choose imagenet or cifar"),  # pyright: ignore[reportArgumentType]
         (Unmixer(), (1, 28, 28, 3), "Unmixer takes images of shape"),
+        (Unmixer(pooled=True, skip=True), (1, 32, 32, 3), "pooled features are 512"),
         (Unmixer(image_shape=(30, 30, 3)), (1, 30, 30, 3), "images of 30x30 can't be halved twice"),
     ):
         with pytest.raises(UsageError, match=words):

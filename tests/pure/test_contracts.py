@@ -26,10 +26,13 @@ FLOAT = {  # functions of one floating image
 PAIR = {"mix": transforms.mix, "unmix": transforms.unmix}  # of two, to one of their shape
 BY_EXAMPLE = {  # of two, to one number for each example
     **{name: getattr(losses, name) for name in ("mse", "l1", "bce")},
-    **{name: getattr(metrics, name) for name in ("rmse", "psnr", "ssim", "psnr_as_reported", "ssim_uniform")},
+    **{
+        name: getattr(metrics, name)
+        for name in ("rmse", "psnr", "ssim", "psnr_as_reported", "ssim_uniform", "coarse_share")
+    },
 }
 STORED = {"to_unit": transforms.to_unit, "to_signed": transforms.to_signed}
-SMALLEST = {"ssim": 11, "ssim_uniform": 7}
+SMALLEST = {"ssim": 11, "ssim_uniform": 7, "coarse_share": 7}
 OWN_TESTS = {  # other arguments than images
     "to_rgb", "random_shift", "by_class", "addends", "addition_pairs", "random_of_class", "gaussian_kl",
     "gaussian_kl_per_dimension", "check_pair", "check_floating", "is_constant", "reconstruction", "to_scale",

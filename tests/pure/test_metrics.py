@@ -117,3 +117,20 @@ def test_constant_outputs_are_one_picture_for_every_input():
     assert not metrics.is_constant(picture.at[2, 5, 5, 0].set(jnp.nan), target)
     with pytest.raises(UsageError, match="two images"):
         metrics.is_constant(picture[:1], target[:1])
+
+
+def test_the_coarse_share_is_that_of_the_means_of_windows():
+    target = jnp.zeros((3, 14, 14, 2))
+    stripes = jnp.broadcast_to(jnp.asarray([1.0, -1.0] * 7)[None, :, None, None], target.shape)
+    # seven stripes have a mean of 1/7
+    errors = jnp.stack([jnp.full_like(target[0], 0.3), stripes[0], target[0]])
+    share = jax.jit(metrics.coarse_share)(errors, target)
+    np.testing.assert_allclose(share, [1, 1 / 49, 0], atol=1e-6)
+    np.testing.assert_allclose(metrics.coarse_share(stripes + 0.5, target, 14), 0.25 / 1.25, rtol=1e-5)
+
+    noise = jnp.asarray(np.random.default_rng(0).normal(size=(2, 32, 32, 3)), jnp.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(np.asarray(noise, np.float64), (7, 7), (1, 2))
+    expected = np.square(windows.mean((-1, -2))).mean((1, 2, 3)) / np.square(windows).mean((1, 2, 3, 4, 5))
+    np.testing.assert_allclose(metrics.coarse_share(noise, jnp.zeros_like(noise)), expected, rtol=1e-4)
+    with pytest.raises(UsageError, match="a window of 0 pixels"):
+        metrics.coarse_share(noise, noise, 0)

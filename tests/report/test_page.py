@@ -13,9 +13,10 @@ from reports import DIGITS, ROWS, document, findings, manifest
 
 from jaxae.errors import UsageError
 from jaxae.findings import measured
-from jaxae.report import live, plots
+from jaxae.report import key_pictures, live, plots
 from jaxae.report.document import Document, Section
-from jaxae.report.page import write_report
+from jaxae.report.figures import Images
+from jaxae.report.page import section, write_report
 from jaxae.report.ranking import best_to_worst, ranked, ranked_figure
 from jaxae.report.strips import strips
 from jaxae.report.tables import claims_table
@@ -119,3 +120,18 @@ def test_images_from_the_best_to_the_worst():
     assert [label for label, _ in figure.rows] == ["original", "conv"]
     assert (figure.column_labels, figure.captions) == (["best", "worst"], [[], ["2.0 dB", "1.0 dB"]])
     assert "conv: seed 0" in figure.note
+
+
+def test_key_pictures_are_small_and_say_what_they_show(tmp_path):
+    (tmp_path / key_pictures.FOLDER).mkdir()
+    result, noise = tmp_path / "mine.json", np.random.default_rng(0).random((20, 32, 32, 3))
+    drawn = {name: Images(f"{name}: [0, 1) and <b>", [("noise", noise)], columns=10) for name in "abcd"}
+    first = key_pictures.key_pictures(Document("", figures=drawn, key="c"))
+    assert [*first] == ["1_c.png", "2_a.png", "3_b.png"]
+    key_pictures.write(result, first)
+    named = key_pictures.key_pictures(Document("", figures=drawn, shown=("d", "gone")))
+    key_pictures.write(result, named)
+    assert max(map(len, first.values())) <= key_pictures.LARGEST
+    assert key_pictures.pictures_of(result) == [("pictures/mine/1_d.png", "d", "d: [0, 1) and <b>")]
+    said = section("mine", manifest(), document(), (), key_pictures.pictures_of(result))
+    assert "\n![d](pictures/mine/1_d.png)\n\nd: [0, 1) and &lt;b>\n" in said

@@ -1,0 +1,103 @@
+"""The flags, and the ways to train that they name: the report's, what goes past it, and what it leaves open."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import jaxae as ae
+
+RungName = Literal["plain", "pooled", "frozen", "cifar", "cifar-frozen", "betas", "aligned", "together"]
+
+
+class Way(NamedTuple):
+    """How an arm is trained: decoders, times the epochs, what the encoder starts from, and what is otherwise."""
+
+    decoders: str = "plain"
+    times: int = 1
+    source: str = "none"
+    pooled: bool = False
+    frozen: bool = False
+    beta: float = 0.9
+    aligned: bool = False
+
+
+RUNGS: Mapping[str, Way] = {
+    "plain": Way(),
+    "pooled": Way(pooled=True),
+    "frozen": Way(frozen=True),
+    "cifar": Way(source="cifar"),
+    "cifar-frozen": Way(source="cifar", frozen=True),
+    "betas": Way(beta=0.5),
+    "aligned": Way(aligned=True),
+    "together": Way(source="cifar", pooled=True, frozen=True, beta=0.5),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ae.Flags):
+    """The report's settings, but for its ImageNet weights, which take a download; and what goes past them."""
+
+    counts = (*ae.Flags.counts, "times")
+
+    pretrained: tuple[str, ...] = ("none",)
+    """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify the photos),
+    imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or .pth file of them."""
+    decoders: tuple[Literal["plain", "skip"], ...] = ("plain",)
+    """The report's decoders, or ones that see the encoder's maps and the mean itself too; each an arm."""
+    times: tuple[int, ...] = (1,)
+    """Arms that train so many times the epochs; above 1, with Adam's rate falling to 0 along a cosine."""
+    consistency: tuple[float, ...] = (0.0,)
+    """Weights in the loss of how far the two outputs are from averaging to the input, each an arm."""
+    aligned: bool = False
+    """Pair image i with image i, always, in place of new random pairs every epoch."""
+    rungs: tuple[RungName, ...] = ()
+    """Trainings in place of those of the four lists above, each an arm: plain, the report's, and what the report leaves
+    open and might explain its scores. pooled: the encoder's 512 pooled features are the code, 2 x 16 x 16. frozen: the
+    encoder stays at random weights. cifar, cifar-frozen: it starts from, or stays at, those of the classifier of
+    photos. betas: Adam's are 0.5 and 0.999. aligned: image i always goes with image i. together: pooled, cifar-frozen,
+    betas."""
+    epochs: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        files = [source for source in self.pretrained if source not in ("none", "cifar", "imagenet")]
+        if absent := [file for file in files if not Path(file).is_file()]:
+            raise ae.UsageError(
+                f"--pretrained {absent[0]}: there is no such file; give none, cifar, imagenet or the path of a file"
+            )
+        if len({Path(file).stem for file in files}) < len(files):
+            raise ae.UsageError(f"--pretrained {' '.join(files)}: arms are called by the files' names; rename one")
+        ways = {name: getattr(self, name) for name in ("pretrained", "decoders", "times", "consistency")}
+        if self.rungs and (given := [name for name, value in ways.items() if value != getattr(type(self), name)]):
+            raise ae.UsageError(f"--rungs are trainings of their own, without --{given[0]}; leave one of them out")
+        if min(self.consistency) < 0:
+            raise ae.UsageError(f"--consistency is {min(self.consistency):g}; it must be at least 0")
+
+
+def arm_name(way: Way) -> str:
+    """What an arm is called: what of it isn't the default, but for its consistency weight, which `setting` adds."""
+    starts = {"none": "", "cifar": "from CIFAR-10", "imagenet": "from ImageNet"}
+    words = (
+        way.decoders,
+        "512 features" if way.pooled else "",
+        starts.get(way.source, f"from {Path(way.source).stem}"),
+        "frozen" if way.frozen else "",
+        f"betas {way.beta:g}" if way.beta != Way().beta else "",
+        "aligned" if way.aligned else "",
+        f"{way.times} x epochs, cosine" if way.times > 1 else "",
+    )
+    return " ".join(filter(None, words))
+
+
+def setting(weight: float) -> str:
+    """What an arm's name says of its consistency weight."""
+    return f"consistency {weight:g}" if weight else ""
+
+
+def ways(config: Config) -> list[Way]:
+    """How every arm is trained."""
+    if config.rungs:
+        return [RUNGS[rung] for rung in config.rungs]
+    return [Way(*way) for way in itertools.product(config.decoders, config.times, config.pretrained)]
