@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxae.findings import Findings
+from jaxae.findings.claims import named_seeds
 from jaxae.report.figures import Curves, Line
 
 
@@ -32,8 +33,7 @@ def _lines(found: Findings, arm: str, curves: Mapping[str, np.ndarray]) -> list[
     """Training and validation of the seeds that live; the panel's title says which died."""
     dead, panel, lines = found.dead.get(arm, ()), arm, []
     if dead:
-        words = f"seed{'s' if len(dead) > 1 else ''} {', '.join(map(str, dead))}"
-        panel += f" ({'all seeds' if len(dead) == len(found.seeds) else words} died)"
+        panel += f" ({'all seeds' if len(dead) == len(found.seeds) else named_seeds(dead)} died)"
     if "train/loss" in curves:
         values = curves["train/loss"]
         lines.append(Line("train", np.arange(values.shape[1]) + 0.5, values[found.living(arm)], panel))
