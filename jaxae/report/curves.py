@@ -48,8 +48,9 @@ def _ended_early(found: Findings) -> str:
     words = []
     for arm, curves in found.by_seed.items():
         dead = found.dead.get(arm, ())
-        out = "" if len(dead) == len(found.seeds) else " and is left out of the mean"
-        words += [f"{arm}: seed {seed} died{out}" for seed in dead]
+        if dead:
+            out = f" and {'is' if len(dead) == 1 else 'are'} left out of the mean" * (len(dead) < len(found.seeds))
+            words.append(f"{arm}: {named_seeds(dead)} died{out}")
         for seed, losses in zip(found.seeds, curves.get("train/loss", ()), strict=False):
             if np.isnan(losses).any():
                 words.append(f"{arm}: seed {seed} stopped at epoch {np.isfinite(losses).sum():g}")
