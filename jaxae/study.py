@@ -89,9 +89,9 @@ class Study:
         """
         count = self.examples(data)
         if not 1 <= self.batch_size <= count:
+            smaller = f"choose a batch size from 1 to {count}, or " if count else ""
             raise UsageError(
-                f"a batch of {self.batch_size} can't be drawn from {count} examples; choose a batch size from 1 to "
-                f"{count}, or give more examples"
+                f"a batch of {self.batch_size} can't be drawn from {count} examples; {smaller}give more examples"
             )
         return count // self.batch_size
 

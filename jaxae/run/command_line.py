@@ -29,6 +29,7 @@ from jaxae.run.training import MOST_OF_A_CPU
 
 CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
 M_ARENA_MAX = -8  # of mallopt, in GNU's malloc.h
+WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # addresses, to be clicked
 XLA_FLAGS = {
     "xla_gpu_deterministic_ops": "true",
     # CPU devices with fewer lanes wait for those with more: XLA would end the process after 40 seconds of waiting
@@ -115,7 +116,8 @@ def described(text: str) -> str:
         for entry in re.split(r"\n(?=\w+ {2,})", paragraph) if CARD.match(paragraph) else [paragraph]:
             word, rest = match.groups() if (match := CARD.match(entry)) else ("", entry)
             first, later = (f"  {word:<10}", " " * 12) if word else ("  ", "  ")
-            lines.append(textwrap.fill(" ".join(rest.split()), width, initial_indent=first, subsequent_indent=later))
+            rest = " ".join(rest.split())
+            lines.append(textwrap.fill(rest, width, initial_indent=first, subsequent_indent=later, **WHOLE_WORDS))
         lines.append("")
     return "\n".join(lines)
 

@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import tiny
@@ -58,6 +61,14 @@ def test_memory_is_told_where_the_result_noted_it_and_what_was_not_measured_is_s
     experiment.measured.write_text(json.dumps({"manifest": SAVED | {"peak_memory_gib": 0.61}}))
     with_memory = "about 8 min and 0.6 GiB of memory on 2 cores of EPYC, by saved.json"
     assert told() == (with_memory, " Not measured: hours on a GPU.")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system doesn't tell it")
+def test_the_peak_of_memory_is_the_runs_own_not_that_of_what_started_it():
+    held = bytearray(700 * 2**20)
+    script = "from jaxae.run.manifest import peak_memory; print(peak_memory())"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert 0 < float(told.stdout) < len(held) / 2**30 - 0.1
 
 
 def test_a_cost_says_what_it_was_measured_with_and_seeds_limits_and_epochs_are_no_other_flags(experiment):
