@@ -11,7 +11,7 @@ import pytest
 import jaxae as ae
 from experiments.tables import pages
 from experiments.tables.counts import Said, chance, numbers_of, verdicts_table
-from experiments.tables.pages import reports_table
+from experiments.tables.pages import RESULTS, reports_table
 from experiments.tables.sources import sources_list
 from jaxae.findings import measured
 
@@ -95,7 +95,7 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
 
 
 def test_the_pictures_of_pages_are_there_and_small_and_no_others():
-    folder = pages.RESULTS.parent
+    folder = RESULTS.parent
     shown = {
         name for page in folder.glob("*.md") for name in re.findall(r"\]\((pictures/.*?\.png)\)", page.read_text())
     }
