@@ -72,8 +72,8 @@ def _compiled():
 
 
 def _finite(params):
-    """bool[lanes]: whether every parameter of the lane is a number. Times 0 it is 0, and otherwise NaN, and a sum of few
-    arrays compiles soonest: small ones are joined."""
+    """bool[lanes]: whether every parameter of the lane is a number: times 0 it is 0, and otherwise NaN. The fewer
+    arrays are summed, the sooner this is compiled: small ones are joined."""
     rows = [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(params)]
     small = [row for row in rows if row.shape[1] <= SMALL]
     joined = [jnp.concatenate(small, 1)] if small else []
