@@ -124,7 +124,8 @@ def described(text: str) -> str:
 
 def set_up(devices: int | None = None) -> None:
     """JAX as every experiment has it: float32 products (no TF32), a CPU device per seed, deterministic GPU kernels,
-    and compiled programs kept in the cache folder, so that a second run starts in seconds.
+    compiled programs kept in the cache folder, so that a second run starts in seconds, and little memory that is
+    held and not used.
 
     `devices` is how many the CPU shall have; None: as many as cores, up to 16. Only what is not set by the user's own
     variables is set. Call it before the first array is made: where JAX runs already, the CPU's devices stay as they
@@ -154,7 +155,7 @@ def set_up(devices: int | None = None) -> None:
 
 def _few_arenas() -> None:
     """Arenas of GNU's malloc, one for each core and not eight: each keeps what its threads have given back, and XLA has
-    more threads than cores, so that a fifth of the memory would be held by nobody."""
+    more threads than cores."""
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
         library = ctypes.CDLL(None)
         if hasattr(library, "mallopt"):

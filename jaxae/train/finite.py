@@ -13,6 +13,8 @@ from jaxae.programs import quickly
 from jaxae.study import Study
 from jaxae.train.plan import Losses, Progress
 
+SMALL = 2**16  # numbers of a lane
+
 
 class NonFiniteLossError(FloatingPointError):
     """A lane's loss became NaN or infinite at `step` (counted from 1) of `epoch` (counted from 1).
@@ -70,6 +72,10 @@ def _compiled():
 
 
 def _finite(params):
-    """bool[lanes]: whether every parameter of the lane is a number."""
-    leaves = [jnp.isfinite(leaf).reshape(leaf.shape[0], -1).all(1) for leaf in jax.tree.leaves(params)]
-    return jnp.stack(leaves).all(0)
+    """bool[lanes]: whether every parameter of the lane is a number: times 0 it is 0, and otherwise NaN. The fewer
+    arrays are summed, the sooner this is compiled: small ones are joined."""
+    rows = [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(params)]
+    small = [row for row in rows if row.shape[1] <= SMALL]
+    joined = [jnp.concatenate(small, 1)] if small else []
+    sums = [(row * 0).sum(1) for row in [*joined, *(row for row in rows if row.shape[1] > SMALL)]]
+    return jnp.isfinite(jnp.stack(sums)).all(0)

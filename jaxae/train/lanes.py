@@ -192,8 +192,8 @@ def _can_be_kept(array):
 
 
 def aligned(array: np.ndarray) -> np.ndarray:
-    """A copy that can't be written, and that devices of a CPU can all have where it is: to be kept in the array's
-    place, where otherwise `resident` would keep one beside it."""
+    """A copy that can't be written, and that devices of a CPU can all have where it is: kept in place of the array, it
+    spares the copy that `resident` would keep beside it."""
     room = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
     start = -room.ctypes.data % _ALIGNMENT
     copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)

@@ -279,3 +279,20 @@ def test_what_cannot_be_written_is_moved_to_the_devices_once():
     kept = len(lanes._COPIES)
     del fixed
     assert len(lanes._COPIES) == kept - 1
+
+
+def test_an_aligned_array_is_where_it_is_for_all_devices():
+    fixed = lanes.aligned(DATA)
+    placed = resident(fixed, Lanes("map", 2))
+    assert {shard.data.unsafe_buffer_pointer() for shard in placed.addressable_shards} == {fixed.ctypes.data}
+    np.testing.assert_array_equal(fixed, DATA)
+    with pytest.raises(ValueError, match="read-only"):
+        fixed[0] = 1
+
+
+@pytest.mark.parametrize("how", [lanes.SOLO, Lanes("map", 2), Lanes("map", 2, shared=True)])
+def test_what_is_trained_begins_with_the_bits_of_init(how):
+    wide = study(model=Wide(), batch=noiseless, batch_size=4, parts=2)
+    begun = train.begin(wide, roots(2), DATA, train.Plan(1), how=how)
+    for seed in range(2):
+        assert_same_bits(lane(begun.state, seed), init(wide, keys.root(seed), DATA))
