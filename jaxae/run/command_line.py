@@ -17,7 +17,7 @@ import jax
 import tyro
 
 from jaxae.data import cache
-from jaxae.errors import UsageError
+from jaxae.errors import Notice, UsageError
 from jaxae.run import distributed, planning
 from jaxae.run.cost import cost_of, words_of_cost
 from jaxae.run.experiment import Experiment
@@ -174,6 +174,7 @@ def replace_damaged(compiled: Path) -> None:
 
 def with_errors(action: Callable[[], Any]) -> None:
     """Run `action` as a program: one sentence on the error stream and an exit status in place of a traceback."""
+    say_notices()
     try:
         action()
     except UsageError as error:
@@ -195,6 +196,19 @@ def with_errors(action: Callable[[], Any]) -> None:
     except MemoryError:
         _say("error: the memory isn't enough; ask for fewer seeds or images, or a smaller model or batch")
         sys.exit(2)
+
+
+def say_notices() -> None:
+    """Have a Notice printed as its sentence alone, once, as long as the filters of warnings show it at all."""
+    shown = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *arguments: Any, **options: Any) -> None:
+        if issubclass(category, Notice):
+            _say(f"note: {message}")
+        else:
+            shown(message, category, *arguments, **options)
+
+    warnings.showwarning = show
 
 
 def _say(text: str) -> None:
