@@ -163,7 +163,7 @@ def find_experiment(module: str, given: str = "") -> Experiment:
 
 def _imported(name: str) -> Any:
     """The module or file of a study. Raises UsageError for whatever keeps it from being one, its own mistakes too."""
-    if not name.endswith(".py") and not re.fullmatch(r"\w+(\.\w+)*", name):
+    if not name.endswith(".py") and not all(name.split(".")):
         raise UsageError(
             f"{name!r} is neither a module, such as mine.study, nor a file of Python; give --experiment one"
         )
@@ -179,11 +179,15 @@ def _imported(name: str) -> Any:
             "where it is run itself, under `if __name__ == '__main__':`"
         ) from stop
     except Exception as error:
-        at = "" if isinstance(error, SyntaxError) else f", line {traceback.extract_tb(error.__traceback__)[-1].lineno}"
-        raise UsageError(
-            f"the experiment {name!r} can't be imported ({type(error).__name__}: {' '.join(str(error).split())}{at}); "
-            "mend it"
-        ) from error
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}{_place(error)}"
+        raise UsageError(f"the experiment {name!r} can't be imported ({said}); mend it") from error
+
+
+def _place(error: Exception) -> str:
+    """Where a study's own code stopped; a SyntaxError says that itself."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename[0] != "<"]
+    own = [frame for frame in frames if frame.filename != __file__]
+    return f", line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
 
 
 def _file_module(path: Path) -> Any:

@@ -121,9 +121,7 @@ def entry_of(path: Path, given: str) -> Entry:
         path.stat()
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist; name run folders, results files, or folders of them") from None
-    for part in (path, path / "manifest.json", path / "findings.json"):
-        if os.path.exists(part) and not (os.path.isfile(part) or (part is path and path.is_dir())):
-            raise UsageError(f"{part} is a pipe or a device, which isn't read; leave it out")
+    _refuse_pipes(path)
     if path.is_file():
         made, content = read_result(path)
         return _worded(Entry(path, made), content, given)
@@ -134,6 +132,13 @@ def entry_of(path: Path, given: str) -> Entry:
         return _worded(Entry(path, made), load_json(path / "findings.json", {}, MEND), given)
     except UsageError as error:
         return Entry(path, made, problem=str(error))
+
+
+def _refuse_pipes(path: Path) -> None:
+    """Raise UsageError where reading a file, or those of a run, might have no end."""
+    for part in [path / "manifest.json", path / "findings.json"] if path.is_dir() else [path]:
+        if part.exists() and not part.is_file():
+            raise UsageError(f"{part} is no file but a pipe, a device or a folder, which isn't read; leave it out")
 
 
 def _worded(entry: Entry, content: Mapping[str, Any], given: str) -> Entry:

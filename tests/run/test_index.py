@@ -161,7 +161,7 @@ def test_links_that_lead_nowhere_and_pipes_are_sentences_and_the_rest_is_shown(r
     said = " ".join(found.problems)
     assert len(found.problems) == 3
     assert all(f"{name} can't be read (Too many levels of symbolic links)" in said for name in ("/l.json", "/loop"))
-    assert "manifest.json is a pipe or a device" in said
+    assert "manifest.json is no file but a pipe" in said
 
 
 def test_a_page_is_not_looked_for_in_a_device(runs):
@@ -174,7 +174,7 @@ def test_a_page_is_not_looked_for_in_a_device(runs):
     ("text", "match"),
     [
         ("def (", r"can't be imported \(SyntaxError: .*line 1\)"),
-        ("\n1 / 0", r"can't be imported \(ZeroDivisionError: division by zero, line 2\)"),
+        ("\n1 / 0", r"can't be imported \(ZeroDivisionError: division by zero, line 2 of study_of_mine.py\)"),
         ("raise SystemExit(3)", r"ends the program when it is imported \(with 3\)"),
     ],
 )
