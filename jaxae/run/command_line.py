@@ -1,5 +1,6 @@
 """The command line: flags to a Config, errors to one sentence, signals to an exit status."""
 
+import contextlib
 import dataclasses
 import inspect
 import os
@@ -9,7 +10,7 @@ import sys
 import textwrap
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +175,9 @@ def replace_damaged(compiled: Path) -> None:
 
 def with_errors(action: Callable[[], Any]) -> None:
     """Run `action` as a program: one sentence on the error stream and an exit status in place of a traceback."""
-    say_notices()
     try:
-        action()
+        with notices_said():
+            action()
     except UsageError as error:
         _say(f"error: {error}")
         sys.exit(2)
@@ -198,8 +199,9 @@ def with_errors(action: Callable[[], Any]) -> None:
         sys.exit(2)
 
 
-def say_notices() -> None:
-    """Have a Notice printed as its sentence alone, once, as long as the filters of warnings show it at all."""
+@contextlib.contextmanager
+def notices_said() -> Iterator[None]:
+    """Within it a Notice is printed as its sentence alone, where the filters of warnings show it at all."""
     shown = warnings.showwarning
 
     def show(message: Any, category: type[Warning], *arguments: Any, **options: Any) -> None:
@@ -209,6 +211,10 @@ def say_notices() -> None:
             shown(message, category, *arguments, **options)
 
     warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def _say(text: str) -> None:

@@ -1,8 +1,10 @@
 """Images of one's own: arrays and folders become a Dataset, or are refused in a sentence that names what is wrong."""
 
 import errno
+import re
 import shutil
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -13,6 +15,7 @@ from prepared import refused
 import jaxae as ae
 from jaxae.data import from_arrays, from_folder
 from jaxae.errors import Notice
+from jaxae.run.command_line import with_errors
 
 
 def write(path, pixels):
@@ -117,7 +120,7 @@ def test_a_file_that_a_link_shows_twice_is_in_no_two_splits(tmp_path, lead):
     refused("leads back to|are one file, which might be trained on and tested by", from_folder, tmp_path)
 
 
-def test_pictures_that_are_left_out_are_counted(tmp_path):
+def test_pictures_that_are_left_out_are_counted_and_the_command_line_says_so(tmp_path, capsys):
     for place in ("train", "test/a", "val", "test/a/deep"):
         ten(tmp_path / place)
     (tmp_path / "train" / "0.webp").touch()
@@ -125,6 +128,9 @@ def test_pictures_that_are_left_out_are_counted(tmp_path):
     (tmp_path / "train" / ".hidden.png").touch()
     with pytest.warns(Notice, match=r"pictures are left out \(21 \.png, 1 \.webp\); .* in train and test,"):
         assert len(from_folder(tmp_path)) == 20
+    with warnings.catch_warnings(action="always"):
+        with_errors(lambda: from_folder(tmp_path))
+    assert re.fullmatch(r"note: .*: pictures are left out .*\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("place", ["train", "train/a"])
