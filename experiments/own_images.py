@@ -1,5 +1,6 @@
 """Other images than a report's, for the studies that take `--dataset`: what is asked of them, and what is said."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def about(title: str, summary: str) -> Callable[[Any], str]:
     """For an Experiment: title and summary of a run on other images than its report's, with their name in the title."""
 
     def told(config: Any) -> str:
-        name = Path(config.dataset).expanduser().resolve().name
+        name = Path(os.path.realpath(os.path.expanduser(config.dataset))).name
         return f"{title} {name if ae.data.is_folder(config.dataset) else config.dataset}.\n\n{summary}"
 
     return lambda config: told(config) if is_own(config) else ""

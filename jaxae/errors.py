@@ -1,4 +1,4 @@
-"""The one kind of error that a user can mend."""
+"""The one kind of error that a user can mend, and the one kind of warning."""
 
 
 class UsageError(ValueError):
@@ -6,3 +6,7 @@ class UsageError(ValueError):
 
     Raised at the boundary, before any compilation. The command line prints the sentence alone and exits with 2.
     """
+
+
+class Notice(UserWarning):
+    """Something that is done, and may not be what is meant: one sentence, which the command line prints alone."""

@@ -1,6 +1,8 @@
 """Images of one's own: arrays, or a folder of PNG and JPEG files."""
 
 import dataclasses
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,13 @@ import numpy as np
 import jaxae.data.cache as cache
 from jaxae.data.dataset import Dataset, assemble, create
 from jaxae.data.folders import PathLike
+from jaxae.data.own_files import class_of, split_files
 from jaxae.errors import UsageError
 
-ENDINGS = (".png", ".jpg", ".jpeg")
 GREY = ("1", "L", "LA")  # Pillow's modes with one channel of 8 bits or fewer
 COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
+PNG, DEPTH = b"\x89PNG\r\n\x1a\n", 24  # how such files begin, and where they have the bits of a channel
 ORIENTATION = 0x0112  # the tag of EXIF
-TESTED = 10  # of a folder without train/ and test/, one image in so many is for testing
-SPLITS = ("train", "test")
 
 
 def from_arrays(
@@ -54,19 +55,23 @@ def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, 
     are; else RGB, without transparency. With `size`, one number or (h, w), they are scaled to cover it and cut at the
     centre; without, they must be of one size.
 
-    Raises UsageError for a folder without images, for several sizes, and, naming it, for a file that can't be read.
+    Pictures that are left out, of other formats or in other folders, are counted in a Notice, a warning.
+    Raises UsageError for a folder without images, for several sizes, and, naming it, for a file that can't be read, is
+    there twice by a link, or has more than 8 bits a channel.
     """
-    root = Path(folder).expanduser()
-    files = _splits(root)
-    classes = sorted({_class(path, root, split) for split, paths in files.items() for path in paths})
+    root = Path(os.path.expanduser(folder))  # Path's own raises for a user that there isn't
+    files = split_files(root)
+    classes = sorted({class_of(path, root, split) for split, paths in files.items() for path in paths})
     grey, shape = _common([path for paths in files.values() for path in paths], _pair(size))
 
     def whole(split: str) -> Dataset:
         image = cache.room((len(files[split]), *shape, 1 if grey else 3))
         for place, path in enumerate(files[split]):
             image[place] = _pixels(path, grey, shape)
-        label = np.array([classes.index(_class(path, root, split)) for path in files[split]], np.int32)
-        made = from_arrays(image, label, name=root.resolve().name or "images", split=split, classes=classes)
+        label = np.array([classes.index(class_of(path, root, split)) for path in files[split]], np.int32)
+        made = from_arrays(
+            image, label, name=Path(os.path.realpath(root)).name or "images", split=split, classes=classes
+        )
         return dataclasses.replace(made, source="folder")
 
     return assemble(split, {split: len(paths) for split, paths in files.items()}, whole)
@@ -75,42 +80,6 @@ def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, 
 def is_folder(name: str) -> bool:
     """Whether a set's name is the path of a folder: it starts with ./, ../, / or ~."""
     return name.startswith(("./", "../", "/", "~")) or name in (".", "..")
-
-
-def _splits(root: Path) -> dict[str, list[Path]]:
-    """The image files of each split."""
-    if not root.is_dir():
-        raise UsageError(f"there is no folder {root}; name one that holds PNG or JPEG files")
-    if all((root / split).is_dir() for split in SPLITS):
-        found = {split: _images(root / split) for split in SPLITS}
-    else:
-        paths = _images(root)
-        found = {
-            "train": [path for place, path in enumerate(paths) if (place + 1) % TESTED],
-            "test": paths[TESTED - 1 :: TESTED],
-        }
-    if empty := [split for split, paths in found.items() if not paths]:
-        raise UsageError(
-            f"{root} holds no images for {empty[0]}; it takes PNG or JPEG files, {TESTED} or more, in it or in a "
-            "folder for each class, or such folders below train and test"
-        )
-    return found
-
-
-def _images(folder: Path) -> list[Path]:
-    """The image files of a folder and of those directly below it."""
-    try:
-        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        below = [path for sub in inside if sub.is_dir() for path in sorted(sub.iterdir()) if path.name[0] != "."]
-    except OSError as error:
-        raise UsageError(f"{error.filename} can't be read ({error.strerror}); let it be read") from None
-    return [path for path in [*inside, *below] if path.suffix.lower() in ENDINGS and path.is_file()]
-
-
-def _class(path: Path, root: Path, split: str) -> str:
-    """The name of the folder that an image is in, or "images" where it is in none of a class's."""
-    home = path.parent
-    return "images" if home in (root, root / split) else home.name
 
 
 def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -125,8 +94,7 @@ def _common(paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, 
     modes, sizes = set(), {}
     for path in paths:
         with _opened(path) as image:
-            if image.mode not in (*GREY, *COLOUR):
-                raise UsageError(f"{path} has pixels of the kind {image.mode}; convert it to 8 bits a channel")
+            _refuse_deep(path, image.mode)
             modes.add(image.mode)
             sizes.setdefault(_upright(image), path)
     if size is None and len(sizes) > 1:
@@ -143,7 +111,7 @@ def _upright(image: Any) -> tuple[int, int]:
     try:
         turned = image.getexif().get(ORIENTATION, 1) >= 5
     except Exception as error:  # Pillow raises whatever it stumbles over
-        raise UsageError(_damaged(Path(image.filename))) from error
+        raise _refusal(Path(image.filename), error) from error
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
@@ -155,7 +123,7 @@ def _pixels(path: Path, grey: bool, shape: tuple[int, int]) -> np.ndarray:
         try:
             upright = ImageOps.exif_transpose(image).convert("L" if grey else "RGB")
         except Exception as error:  # Pillow raises whatever it stumbles over
-            raise UsageError(_damaged(path)) from error
+            raise _refusal(path, error) from error
     if (upright.height, upright.width) != shape:
         upright = ImageOps.fit(upright, (shape[1], shape[0]))
     return np.asarray(upright).reshape(*shape, -1)
@@ -165,10 +133,31 @@ def _opened(path: Path) -> Any:
     from PIL import Image
 
     try:
-        return Image.open(path, formats=("PNG", "JPEG"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice as many pixels are an error
+            return Image.open(path, formats=("PNG", "JPEG"))
     except Exception as error:
-        raise UsageError(_damaged(path)) from error
+        raise _refusal(path, error) from error
 
 
-def _damaged(path: Path) -> str:
-    return f"{path} is no PNG or JPEG that can be read; copy it again, or take it out of the folder"
+def _refuse_deep(path: Path, mode: str) -> None:
+    """Raise UsageError for more than 8 bits a channel: of colours Pillow drops those beyond in silence."""
+    with path.open("rb") as file:
+        head = file.read(DEPTH + 1)
+    deep = head.startswith(PNG) and head[DEPTH] > 8
+    if deep or mode not in (*GREY, *COLOUR):
+        found = f"{head[DEPTH]} bits a channel" if deep else f"pixels of the kind {mode}"
+        raise UsageError(f"{path} has {found}; convert it to 8 bits a channel, grey or RGB")
+
+
+def _refusal(path: Path, error: Exception) -> Exception:
+    """What is said of an image that Pillow doesn't read. Only what the file itself is to blame for is damage."""
+    from PIL import Image
+
+    if isinstance(error, MemoryError):
+        return error
+    if isinstance(error, Image.DecompressionBombError):
+        return UsageError(f"{path} is too large ({str(error).partition(',')[0]}); scale it down")
+    if isinstance(error, OSError) and error.errno:
+        return UsageError(f"{path} can't be read ({error.strerror}); let it be read, or take it out of the folder")
+    return UsageError(f"{path} is no PNG or JPEG that can be read; copy it again, or take it out of the folder")

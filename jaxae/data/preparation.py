@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,7 @@ def prepare(name: str, *, data_dir: PathLike | None = None, manual_dir: PathLike
 
 def _missing(name: str, manual_dir: PathLike | None) -> list[str]:
     """The URLs of the official files that are not in `manual_dir`; those that are there must be genuine."""
-    folder = Path(manual_dir).expanduser() if manual_dir else None
+    folder = Path(os.path.expanduser(manual_dir)) if manual_dir else None
     if folder and not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; give one that holds official files with --manual-dir")
     missing = []
@@ -78,7 +79,7 @@ def _build(name: str, home: Path, manual_dir: PathLike | None) -> Path:
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{name}-", ignore_cleanup_errors=True) as draft:
         builder = _builder(name)(data_dir=draft)
-        manual = Path(manual_dir).expanduser() if manual_dir else None
+        manual = Path(os.path.expanduser(manual_dir)) if manual_dir else None
         config = tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False)
         with contextlib.redirect_stdout(io.StringIO()):  # where TFDS says that the set lies in the hidden folder
             builder.download_and_prepare(

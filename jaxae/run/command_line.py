@@ -1,5 +1,6 @@
 """The command line: flags to a Config, errors to one sentence, signals to an exit status."""
 
+import contextlib
 import ctypes
 import dataclasses
 import inspect
@@ -10,7 +11,7 @@ import sys
 import textwrap
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import jax
 import tyro
 
 from jaxae.data import cache
-from jaxae.errors import UsageError
+from jaxae.errors import Notice, UsageError
 from jaxae.run import distributed, planning
 from jaxae.run.cost import cost_of, unmeasured, words_of_cost
 from jaxae.run.experiment import Experiment
@@ -190,7 +191,8 @@ def replace_damaged(compiled: Path) -> None:
 def with_errors(action: Callable[[], Any]) -> None:
     """Run `action` as a program: one sentence on the error stream and an exit status in place of a traceback."""
     try:
-        action()
+        with notices_said():
+            action()
     except UsageError as error:
         _say(f"error: {error}")
         sys.exit(2)
@@ -210,6 +212,24 @@ def with_errors(action: Callable[[], Any]) -> None:
     except MemoryError:
         _say("error: the memory isn't enough; ask for fewer seeds or images, or a smaller model or batch")
         sys.exit(2)
+
+
+@contextlib.contextmanager
+def notices_said() -> Iterator[None]:
+    """Within it a Notice is printed as its sentence alone, where the filters of warnings show it at all."""
+    shown = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *arguments: Any, **options: Any) -> None:
+        if issubclass(category, Notice):
+            _say(f"note: {message}")
+        else:
+            shown(message, category, *arguments, **options)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def _say(text: str) -> None:

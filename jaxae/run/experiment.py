@@ -12,6 +12,7 @@ import inspect
 import re
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -151,18 +152,42 @@ def find_experiment(module: str, given: str = "") -> Experiment:
     if not given and not OWN.fullmatch(module):
         raise UsageError(f"the run is of {module!r}, which isn't one of jaxae's own; name its file with --experiment")
     name = given or module
-    try:
-        loaded = _file_module(Path(name)) if name.endswith(".py") else importlib.import_module(name)
-    except ImportError as error:
-        raise UsageError(
-            f"the experiment {name!r} can't be imported ({error}); run this where it can, or give --experiment"
-        ) from None
+    loaded = _imported(name)
     found = getattr(loaded, "EXPERIMENT", None)
     if not isinstance(found, Experiment):
         raise UsageError(f"{name!r} has no EXPERIMENT; name a module or a file that has one with --experiment")
     if module != "__main__" and found.module == module:
         return found
     return replace(found, module=found.module if found.module != "__main__" else module)
+
+
+def _imported(name: str) -> Any:
+    """The module or file of a study. Raises UsageError for whatever keeps it from being one, its own mistakes too."""
+    if not name.endswith(".py") and not all(name.split(".")):
+        raise UsageError(
+            f"{name!r} is neither a module, such as mine.study, nor a file of Python; give --experiment one"
+        )
+    try:
+        return _file_module(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+    except ImportError as error:
+        raise UsageError(
+            f"the experiment {name!r} can't be imported ({error}); run this where it can, or give --experiment"
+        ) from None
+    except SystemExit as stop:
+        raise UsageError(
+            f"the experiment {name!r} ends the program when it is imported (with {stop.code!r}); let it do so only "
+            "where it is run itself, under `if __name__ == '__main__':`"
+        ) from stop
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}{_place(error)}"
+        raise UsageError(f"the experiment {name!r} can't be imported ({said}); mend it") from error
+
+
+def _place(error: Exception) -> str:
+    """Where a study's own code stopped; a SyntaxError says that itself."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename[0] != "<"]
+    own = [frame for frame in frames if frame.filename != __file__]
+    return f", line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
 
 
 def _file_module(path: Path) -> Any:

@@ -163,7 +163,23 @@ def restored(config_type: type[C], values: Mapping[str, Any], **local: Any) -> C
     if unknown := sorted(values.keys() - known):
         raise UsageError(f"{config_type.__module__} has no flag {flag(unknown[0])}; use the code that made the run")
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    if odd := [name for name, value in given.items() if not _of_a_kind(config_type, name, value)]:
+        raise UsageError(
+            f"the run's {flag(odd[0])} is {str(values[odd[0]])[:40]!r}, which is nothing that such a flag can be; take "
+            "its manifest from a sound copy"
+        )
     return config_type(**given, **local)
+
+
+def _of_a_kind(config_type: type[Flags], name: str, value: Any) -> bool:
+    """Whether a flag can be asked whether its value is right: a file may hold anything."""
+    try:
+        config_type(**{name: value})
+    except UsageError:  # it, or what it needs beside it, is said of the whole
+        return True
+    except (TypeError, AttributeError, LookupError, ValueError):
+        return False
+    return True
 
 
 def scientific(config: C) -> C:

@@ -66,11 +66,16 @@ def _legible(text: str) -> str:
 
 def _refuse_other_page(out: Path) -> None:
     try:
-        known = not out.exists() or MARK.encode() in out.read_bytes()[:4096]
+        known = not os.path.lexists(out) or (out.is_file() and MARK.encode() in _head(out))  # no device, no pipe
     except OSError:
         known = False
     if not known:
         raise UsageError(f"{out} exists and is no page of this command; choose another --out")
+
+
+def _head(page: Path) -> bytes:
+    with page.open("rb") as file:
+        return file.read(4096)
 
 
 # ---- what there is
@@ -82,7 +87,12 @@ def runs_in(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [] if _is_run(path) else _children(path)
         found += [run for child in inside for run in _below(child, DEEP) or [child]] or [path]
-    return [*{path.resolve(): path for path in found}.values()]
+    return [*{_real(path): path for path in found}.values()]
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; a link that leads back to itself is left as it is, to be said."""
+    return Path(os.path.realpath(path))
 
 
 def _below(path: Path, deep: int) -> list[Path]:
@@ -107,8 +117,11 @@ def _is_run(path: Path) -> bool:
 
 def entry_of(path: Path, given: str) -> Entry:
     """A run, or result, and what today's code says of it. Raises UsageError for what is neither."""
-    if not path.exists():
-        raise UsageError(f"{path} does not exist; name run folders, results files, or folders of them")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist; name run folders, results files, or folders of them") from None
+    _refuse_pipes(path)
     if path.is_file():
         made, content = read_result(path)
         return _worded(Entry(path, made), content, given)
@@ -121,6 +134,13 @@ def entry_of(path: Path, given: str) -> Entry:
         return Entry(path, made, problem=str(error))
 
 
+def _refuse_pipes(path: Path) -> None:
+    """Raise UsageError where reading a file, or those of a run, might have no end."""
+    for part in [path / "manifest.json", path / "findings.json"] if path.is_dir() else [path]:
+        if part.exists() and not part.is_file():
+            raise UsageError(f"{part} is no file but a pipe, a device or a folder, which isn't read; leave it out")
+
+
 def _worded(entry: Entry, content: Mapping[str, Any], given: str) -> Entry:
     """With its findings, without arrays, and what is said of them; or why not."""
     made = entry.made
@@ -131,12 +151,13 @@ def _worded(entry: Entry, content: Mapping[str, Any], given: str) -> Entry:
     except UsageError as error:
         return entry._replace(problem=str(error))
     except Exception as error:  # of a study's own words, whatever they miss in findings of other code
-        return entry._replace(problem=f"{entry.path} can't be said by today's code ({error!r}); {MEND}")
+        said = f"{type(error).__name__}: {error}"
+        return entry._replace(problem=f"{entry.path} can't be said by today's code ({said}); {MEND}")
 
 
 def _names(entries: Sequence[Entry]) -> list[str]:
     """What runs are called: the last part of their paths, or as much as tells them apart."""
-    paths = [entry.path.resolve() for entry in entries]
+    paths = [_real(entry.path) for entry in entries]
     parts = [path.with_suffix("").parts if path.suffix == ".json" else path.parts for path in paths]
     return [
         next(
@@ -196,15 +217,17 @@ def _report(path: Path, study: str) -> Path | None:
 
 def _address(page: Path, out: Path) -> str:
     """Where a page is, seen from `out`."""
-    return quote(os.fsencode(os.path.relpath(page.resolve(), out.resolve().parent).replace(os.sep, "/")))
+    return quote(os.fsencode(os.path.relpath(_real(page), _real(out).parent).replace(os.sep, "/")))
 
 
 def _picture(path: Path) -> bytes:
     """The first figure of a run's report that isn't the loss curves, small; nothing where there is none that can be
     read."""
     try:
+        if not os.path.isfile(path / "report.md"):  # reading a pipe would have no end
+            return b""
         named = PICTURE.findall((path / "report.md").read_text("utf-8"))
         first = [name for name in named if not name.endswith("/loss_curves.png")] + named
-        return thumbnail((path / first[0]).read_bytes())
+        return thumbnail((path / first[0]).read_bytes()) if os.path.isfile(path / first[0]) else b""
     except (OSError, IndexError, ValueError, SyntaxError):  # SyntaxError is Pillow's, of a damaged PNG
         return b""

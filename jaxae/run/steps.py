@@ -17,6 +17,7 @@ from jaxae.report.page import write_report
 from jaxae.run import flags, manifest
 from jaxae.run.cost import cost_of, words_of_cost
 from jaxae.run.experiment import Experiment, find_experiment
+from jaxae.run.folder import claim
 from jaxae.run.run import Like, Run
 from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.tensorboard import write_results
@@ -101,22 +102,26 @@ def measured_again(experiment: Experiment, folder: Path, made: Mapping[str, Any]
     config = flags.restored(experiment.config, made["config"], out=folder, data_dir=data_dir)
     with Run(experiment, config, training=False) as run:
         found = experiment.measure(run, experiment.train(run))
-    save_findings(folder, found)
-    now = manifest.new_manifest(experiment, config)
-    measured = {name: now[name] for name in MEASURED_BY}
-    trained = {name: value for name, value in made.items() if name != "measured"}
-    alike = all(made[name] == value for name, value in measured.items())
-    write_json(folder / "manifest.json", trained if alike else {**trained, "measured": measured})
+        save_findings(folder, found)
+        now = manifest.new_manifest(experiment, config)
+        measured = {name: now[name] for name in MEASURED_BY}
+        trained = {name: value for name, value in made.items() if name != "measured"}
+        alike = all(made[name] == value for name, value in measured.items())
+        write_json(folder / "manifest.json", trained if alike else {**trained, "measured": measured})
     return found
 
 
 def write_pages(
     folder: Path, experiment: Experiment, made: Mapping[str, Any], found: Findings, terminal: Any = None
 ) -> Path:
-    """Write results.json, the figures and the pages of findings, and print the table; the page."""
+    """Write results.json, the figures and the pages of findings, and print the table; the page.
+
+    Raises UsageError where another process works in the folder: its pages would be of two.
+    """
     document, departures = experiment.document(found), experiment.departures(found)
-    write_json(folder / "results.json", [row_to_json(row) for row in document.rows])
-    page = write_report(folder, made, document, departures)
+    with claim(folder, fresh=False):
+        write_json(folder / "results.json", [row_to_json(row) for row in document.rows])
+        page = write_report(folder, made, document, departures)
     if terminal is not None:
         terminal.print(console(document, made, departures))
         terminal.print(f"report: {page}", soft_wrap=True, highlight=False, markup=False)

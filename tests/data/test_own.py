@@ -1,5 +1,12 @@
 """Images of one's own: arrays and folders become a Dataset, or are refused in a sentence that names what is wrong."""
 
+import errno
+import re
+import shutil
+import struct
+import warnings
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +14,8 @@ from prepared import refused
 
 import jaxae as ae
 from jaxae.data import from_arrays, from_folder
+from jaxae.errors import Notice
+from jaxae.run.command_line import with_errors
 
 
 def write(path, pixels):
@@ -16,6 +25,11 @@ def write(path, pixels):
 
 def grey(value, height=4, width=6):
     return np.full((height, width), value)
+
+
+def ten(folder):
+    for place in range(10):
+        write(folder / f"{place}.png", grey(place))
 
 
 def test_arrays_become_a_dataset_with_a_fingerprint():
@@ -64,8 +78,7 @@ def test_folders_train_and_test_are_the_splits_and_one_colour_image_makes_all_rg
 
 
 def test_several_sizes_are_refused_or_brought_to_the_one_asked_for_without_distortion(tmp_path):
-    for place in range(10):
-        write(tmp_path / f"{place}.png", grey(place))
+    ten(tmp_path)
     wide = np.zeros((4, 12))
     wide[:, 4:8] = 100  # what a square cut at the centre keeps
     write(tmp_path / "wide.png", wide)
@@ -79,11 +92,63 @@ def test_several_sizes_are_refused_or_brought_to_the_one_asked_for_without_disto
 def test_what_is_no_image_is_named(tmp_path):
     refused("there is no folder", from_folder, tmp_path / "none")
     refused("holds no images for train", from_folder, tmp_path)
-    for place in range(10):
-        write(tmp_path / f"{place}.png", grey(place))
+    ten(tmp_path)
     whole = (tmp_path / "3.png").read_bytes()
     for content in (b"GIF89a", whole[:45]):
         (tmp_path / "3.png").write_bytes(content)
         refused("3.png is no PNG or JPEG that can be read", from_folder, tmp_path)
+
+
+def test_more_than_8_bits_a_channel_are_refused_of_grey_and_of_colours(tmp_path):
+    ten(tmp_path)
     Image.fromarray(np.zeros((4, 6), np.uint16)).save(tmp_path / "3.png")
-    refused("3.png has pixels of the kind I;16", from_folder, tmp_path)
+    refused("3.png has 16 bits a channel", from_folder, tmp_path)
+    head = b"IHDR" + struct.pack(">IIBBBBB", 6, 4, 16, 2, 0, 0, 0)  # of colours, which Pillow would take
+    whole = (tmp_path / "2.png").read_bytes()
+    (tmp_path / "3.png").write_bytes(whole[:12] + head + struct.pack(">I", zlib.crc32(head)) + whole[33:])
+    refused("3.png has 16 bits a channel", from_folder, tmp_path)
+
+
+@pytest.mark.parametrize("lead", ["l -> .", "3.png -> 2.png", "train/2.png -> ../test/2.png"])
+def test_a_file_that_a_link_shows_twice_is_in_no_two_splits(tmp_path, lead):
+    link, there = lead.split(" -> ")
+    ten(tmp_path)
+    ten(tmp_path / "test")
+    ten(tmp_path / "train") if "/" in lead else shutil.rmtree(tmp_path / "test")
+    (tmp_path / link).unlink(missing_ok=True)
+    (tmp_path / link).symlink_to(there)
+    refused("leads back to|are one file, which might be trained on and tested by", from_folder, tmp_path)
+
+
+def test_pictures_that_are_left_out_are_counted_and_the_command_line_says_so(tmp_path, capsys):
+    for place in ("train", "test/a", "val", "test/a/deep"):
+        ten(tmp_path / place)
+    (tmp_path / "train" / "0.webp").touch()
+    (tmp_path / "train" / "gone.png").symlink_to("nowhere")
+    (tmp_path / "train" / ".hidden.png").touch()
+    with pytest.warns(Notice, match=r"pictures are left out \(21 \.png, 1 \.webp\); .* in train and test,"):
+        assert len(from_folder(tmp_path)) == 20
+    with warnings.catch_warnings(action="always"):
+        with_errors(lambda: from_folder(tmp_path))
+    assert re.fullmatch(r"note: .*: pictures are left out .*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("place", ["train", "train/a"])
+def test_a_folder_to_train_on_without_one_to_test_with_is_no_class(tmp_path, place):
+    ten(tmp_path / place)
+    refused("has a folder train and no test; add that one, or name .*/train", from_folder, tmp_path)
+
+
+def test_what_is_closed_or_too_large_is_not_called_damaged(tmp_path, monkeypatch):
+    ten(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # each has 24, of which Pillow would warn
+    assert len(from_folder(tmp_path)) == 10
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    refused(r"0.png is too large \(.*24 pixels.*20 pixels\); scale it down", from_folder, tmp_path)
+
+    def closed(path, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Image, "open", closed)  # a test may run as root, to whom nothing is closed
+    refused(r"0.png can't be read \(Permission denied\)", from_folder, tmp_path)
+    refused("there is no folder ~nobody-of-this-name", from_folder, "~nobody-of-this-name/photos")

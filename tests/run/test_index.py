@@ -5,14 +5,18 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
+from prepared import refused
 from quick import ROOT, at, perform, read
 
 from jaxae import __main__ as tool
 from jaxae.errors import UsageError
+from jaxae.run.experiment import find_experiment
 from jaxae.run.folder import claim
 from jaxae.run.index import index_runs
+from jaxae.run.steps import report_again
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +145,55 @@ def test_a_picture_of_too_many_pixels_is_left_out(runs, tmp_path, monkeypatch):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
         (card,) = index_runs([runs / "long"], tmp_path / "index.html").cards
         assert (card.state, card.picture) == ("finished", b"")
+
+
+def test_links_that_lead_nowhere_and_pipes_are_sentences_and_the_rest_is_shown(runs, tmp_path):
+    for name in ("l.json", "loop"):
+        (tmp_path / name).symlink_to(name)
+    (tmp_path / "again").symlink_to(".")
+    for name in ("a", "b"):
+        shutil.copytree(runs / "long", tmp_path / name)
+    for path in (tmp_path / "b" / "manifest.json", *(tmp_path / "a" / "figures").glob("*.png")):
+        path.unlink()
+        os.mkfifo(path)
+    found = index_runs([tmp_path, tmp_path / "loop"], tmp_path / "index.html")
+    assert [(card.name, card.picture) for card in found.cards] == [("a", b"")]
+    said = " ".join(found.problems)
+    assert len(found.problems) == 3
+    assert all(f"{name} can't be read (Too many levels of symbolic links)" in said for name in ("/l.json", "/loop"))
+    assert "manifest.json is no file but a pipe" in said
+
+
+def test_a_page_is_not_looked_for_in_a_device(runs):
+    for out in ("/dev/full", "/dev/zero"):  # both can be read for ever
+        with pytest.raises(UsageError, match="exists and is no page of this command"):
+            index_runs([runs / "long"], Path(out))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("def (", r"can't be imported \(SyntaxError: .*line 1\)"),
+        ("\n1 / 0", r"can't be imported \(ZeroDivisionError: division by zero, line 2 of study_of_mine.py\)"),
+        ("raise SystemExit(3)", r"ends the program when it is imported \(with 3\)"),
+    ],
+)
+def test_a_study_that_cannot_be_imported_is_a_sentence(tmp_path, text, match):
+    (tmp_path / "study_of_mine.py").write_text(text)
+    refused(match, find_experiment, "__main__", str(tmp_path / "study_of_mine.py"))
+    refused("'..x' is neither a module", find_experiment, "__main__", "..x")
+
+
+def test_flags_of_another_kind_are_named(runs, tmp_path):
+    folder = shutil.copytree(runs / "long", tmp_path / "run")
+    made = read(folder, "manifest.json")
+    (folder / "manifest.json").write_text(json.dumps({**made, "config": {**made["config"], "seeds": "x"}}))
+    (card,) = index_runs([folder], tmp_path / "index.html").cards
+    assert card.note.startswith("the run's --seeds is 'x'")
+
+
+def test_pages_are_drawn_by_one_process_at_a_time(runs, tmp_path):
+    folder = shutil.copytree(runs / "long", tmp_path / "run")
+    with claim(folder, fresh=False):
+        refused("another process works in", report_again, folder, saved=True)
+    report_again(folder, saved=True)
