@@ -57,9 +57,11 @@ def train_or_restore(
         for now in train.progress(study, roots, data, plan, how=how, start=start, **options):
             clock.tick(now)
             bar.update(now, clock.rate)
-            _show(run, study, roots, data, now, per_epoch, how, plan, options.get("validation"))
             run.note_arm(study.name, **clock.summary(run.spent(study.name)))
-            _keep(run, folder, now, clock, per_epoch, plan.epochs, how)
+            stopping = _keep(run, folder, now, clock, per_epoch, plan.epochs, how)
+            _show(run, study, roots, data, now, per_epoch, how, plan, options.get("validation"))
+            if stopping:
+                run.stop_if_asked()
     return now
 
 
@@ -174,8 +176,8 @@ def _ended(now: Progress, plan: Plan, per_epoch: int, study: Study, run: "Run") 
     return now
 
 
-def _keep(run, folder, now, clock, per_epoch, epochs, how) -> None:
-    """Save where it is due; stop where a signal asked for it, any process of several."""
+def _keep(run, folder, now, clock, per_epoch, epochs, how) -> bool:
+    """Save where it is due; whether a signal asked to stop, any process of several: then it is."""
     done = int(now.done)
     if how.across:
         run.stop.number = hosts.most(run.stop.number, NamedSharding(how.mesh, P()))
@@ -185,5 +187,4 @@ def _keep(run, folder, now, clock, per_epoch, epochs, how) -> None:
         if hosts.first():
             checkpoint.save(folder, now)
         clock.saved = time.perf_counter()
-    if stopping:
-        run.stop_if_asked()
+    return stopping
