@@ -16,7 +16,7 @@ from jaxae.run import terminal
 from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events, write_images
 from jaxae.study import Study
-from jaxae.train import checkpoint, hosts, lanes, streaming
+from jaxae.train import checkpoint, hosts, lanes, stored, streaming
 from jaxae.train.absent import stored_images
 from jaxae.train.lanes import Lanes
 from jaxae.train.plan import Plan, Progress
@@ -136,12 +136,8 @@ def non_finite(run: "Run", study: Study, names: list[str], error: train.NonFinit
     """The sentence for a loss that is not finite: of which arm and seed, where, and what is kept."""
     place, seed = divmod(error.lane, len(run.seeds))
     folder = checkpoints(run.folder, study)
-    steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
-    kept = (
-        f"the checkpoint after step {max(steps, key=int)} is kept"
-        if steps
-        else "no epoch was complete, nothing is kept"
-    )
+    steps = stored.steps(folder)
+    kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
     return UsageError(
         f"{names[place]}, seed {run.seeds[seed]}: {error.what} step {error.step} of epoch {error.epoch}; lower the "
         f"learning rate ({kept} in {folder})"
