@@ -24,9 +24,7 @@ def misfit_of_arms(arms: Mapping[str, Any], seeds: int | None = None) -> str:
     for name, entry in arms.items():
         span = entry.get("lanes", [0, seeds or 1])
         if len(span) != 2 or not 0 <= span[0] < span[1] or span[1] - span[0] != (seeds or span[1] - span[0]):
-            return (
-                f"arms.{name}.lanes is {str(span)[:40]}, where no lanes {f'of {seeds} seeds ' if seeds else ''}can be"
-            )
+            return f"arms.{name}.lanes is {str(span)[:40]}, which is no span{f' of {seeds} seeds' if seeds else ''}"
     return ""
 
 

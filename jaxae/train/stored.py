@@ -11,6 +11,8 @@ import itertools
 import json
 import logging
 import os
+import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +33,7 @@ ITEMS = (*STATES, "record")
 DIGESTS = "sha256"  # the item with the fingerprints of the others' leaves; checkpoints of earlier versions have none
 SAVED = "_CHECKPOINT_METADATA"  # orbax's note, in a step, of the items that it was saved with
 KEPT = 2  # steps
+MOMENT = 0.2  # seconds, in which reads end that were begun when one failed
 
 
 class DamagedError(UsageError):
@@ -42,23 +45,23 @@ class DamagedError(UsageError):
 
 
 @contextlib.contextmanager
-def _manager(folder: Path) -> Iterator[ocp.CheckpointManager]:
-    """Orbax's manager of a folder; it tells every save to absl's log, whose level is the host's again afterwards."""
-    log = logging.getLogger("absl")
+def _quietly() -> Iterator[None]:
+    """Within it nothing is told of what is an error anyhow: by orbax, which tells absl's log of every save too, and by
+    the threads that it has left reading when it ended with an error."""
+    log, hook = logging.getLogger("absl"), sys.unraisablehook
     level = log.level
-    log.setLevel(logging.CRITICAL)  # what it logs of an error is in the error
+    log.setLevel(logging.CRITICAL)
+    sys.unraisablehook = lambda *_: None
     try:
-        with _opened(folder) as manager:
-            yield manager
+        yield
     finally:
         log.setLevel(level)
+        sys.unraisablehook = hook
 
 
-def _opened(folder: Path) -> ocp.CheckpointManager:
-    several: Any = {}  # each process has to do with its own folder, and waits for no other
-    if hosts.several():
-        this = jax.process_index()
-        several = {"multiprocessing_options": ocp.options.MultiprocessingOptions(this, {this}, str(this))}
+def _writer(folder: Path) -> ocp.CheckpointManager:
+    several = _several()
+    if several:
         folder.mkdir(parents=True, exist_ok=True)  # orbax would wait before it makes one
     options = ocp.CheckpointManagerOptions(
         preservation_policy=AnyPreservationPolicy([LatestN(KEPT)]),  # the best states are inside the latest checkpoint
@@ -67,9 +70,27 @@ def _opened(folder: Path) -> ocp.CheckpointManager:
         create=not several,
         **several,
     )
-    handlers: Any = {name: ocp.StandardCheckpointHandler(**several) for name in ITEMS}  # else one finds no metadata
-    handlers[DIGESTS] = ocp.JsonCheckpointHandler(**several)
-    return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=handlers)
+    return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=_handlers(several))
+
+
+def _reader() -> ocp.Checkpointer:
+    """It reads one step, and looks at no other, which may be damaged."""
+    several = _several()
+    handler = ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(**several), **_handlers(several))
+    return ocp.Checkpointer(handler, **several)
+
+
+def _several() -> dict[str, Any]:
+    """Of several processes each has to do with its own folder, and waits for no other."""
+    if not hosts.several():
+        return {}
+    this = jax.process_index()
+    return {"multiprocessing_options": ocp.options.MultiprocessingOptions(this, {this}, str(this))}
+
+
+def _handlers(several: dict[str, Any]) -> dict[str, Any]:
+    standard = {name: ocp.StandardCheckpointHandler(**several) for name in ITEMS}  # else one finds no metadata
+    return {**standard, DIGESTS: ocp.JsonCheckpointHandler(**several)}
 
 
 def steps(folder: Path) -> list[int]:
@@ -84,6 +105,8 @@ def steps(folder: Path) -> list[int]:
 
 def _saved_items(step: Path) -> set[str]:
     """The items that a step was saved with. Raises ValueError where one of them isn't there."""
+    if not (step / SAVED).is_file():
+        raise ValueError(f"its {SAVED} is gone")
     items = {*json.loads((step / SAVED).read_text())["item_handlers"]} & {*ITEMS, DIGESTS}
     if lost := sorted(name for name in items | {"state", "record"} if not (step / name).is_dir()):
         raise ValueError(f"its {lost[0]} is gone")
@@ -98,7 +121,7 @@ def write(folder: Path, step: int, items: dict[str, Any]) -> None:
     saved: dict[str, Any] = {name: ocp.args.StandardSave(item) for name, item in items.items()}
     saved[DIGESTS] = ocp.args.JsonSave(digests(items))
     try:
-        with _manager(folder) as manager:
+        with _quietly(), _writer(folder) as manager:
             manager.save(step, args=ocp.args.Composite(**saved), force=True)
             manager.wait_until_finished()
     except (OSError, ValueError) as error:  # ValueError: tensorstore's, for a full disk for instance
@@ -154,8 +177,8 @@ def _load(folder: Path, like: dict[str, Any], step: int) -> dict[str, Any]:
     """Items of a step, checked against their fingerprints and, where they have one, against their pattern; None for an
     item that it was saved without. Raises DamagedError, and UsageError for other shapes than the pattern's."""
     try:
-        with _manager(folder) as manager:
-            return _checked(manager, folder, like, step)
+        with _quietly(), _reader() as reader:
+            return _checked(reader, folder, like, step)
     except (UsageError, MemoryError):
         raise
     except Exception as error:  # of orbax and of what it calls, whatever they stumble over
@@ -165,15 +188,21 @@ def _load(folder: Path, like: dict[str, Any], step: int) -> dict[str, Any]:
         raise DamagedError(f"the checkpoint in {folder} is damaged after step {step} ({reason})") from error
 
 
-def _checked(manager: ocp.CheckpointManager, folder: Path, like: dict[str, Any], step: int) -> dict[str, Any]:
-    there = _saved_items(folder / str(step))
+def _checked(reader: ocp.Checkpointer, folder: Path, like: dict[str, Any], step: int) -> dict[str, Any]:
+    place = (folder / str(step)).resolve()
+    there = _saved_items(place)
+    about: Any = reader.metadata(place).item_metadata if any(of is not None for of in like.values()) else {}
     for name, pattern in like.items():
         if pattern is not None:
-            _refuse_misfit(folder, name, manager.item_metadata(step)[name].tree if name in there else {}, pattern)
+            _refuse_misfit(folder, name, about[name].tree if name in there else {}, pattern)
     args: dict[str, Any] = {name: ocp.args.StandardRestore(_on_host(like[name])) for name in like if name in there}
     if DIGESTS in there:
         args[DIGESTS] = ocp.args.JsonRestore()
-    found = dict(manager.restore(step, args=ocp.args.Composite(**args)).items())
+    try:
+        found = dict(reader.restore(place, args=ocp.args.Composite(**args)).items())
+    except Exception:
+        time.sleep(MOMENT)
+        raise
     if DIGESTS in there:
         _refuse_changed(found, found.pop(DIGESTS))
     return {name: found.get(name) for name in like}

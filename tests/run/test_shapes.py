@@ -56,7 +56,7 @@ def test_a_spoilt_folder_is_one_sentence_that_names_the_file(done, tmp_path, nam
             "manifest.json",
             ["arms", "fc standardised", "lanes"],
             [0, 99],
-            r"\[0, 99\], where no lanes of 2 seeds can be",
+            r"\[0, 99\], which is no span of 2 seeds",
         ),
         ("manifest.json", ["arms", "fc standardised", "wall_seconds"], "1", "wall_seconds is '1'"),
         ("findings.json", ["facts"], [], "facts is a list"),

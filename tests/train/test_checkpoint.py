@@ -121,7 +121,7 @@ def damaged(twice, tmp_path, place, content):
         ("4/sha256/metadata", "{}", "the SHA-256 of best/"),
         ("4/best/_METADATA", "[1]", ""),
         ("4/_CHECKPOINT_METADATA", "[1]", ""),
-        ("4/_CHECKPOINT_METADATA", None, "No such file"),
+        ("4/_CHECKPOINT_METADATA", None, "its _CHECKPOINT_METADATA is gone"),
     ],
 )
 def test_whatever_is_lost_of_a_step_is_said_with_the_step_that_is_sound(twice, tmp_path, capfd, place, content, words):
@@ -156,7 +156,7 @@ TRAINED = {"parameters": 1, "trained_as": "tiny", "lanes": [0, 2], "scored": "st
     ("entry", "words"),
     [
         ({"lanes": None}, r"manifest\.json: arms.tiny.lanes is None"),
-        ({"lanes": [-1, 1]}, r"arms.tiny.lanes is \[-1, 1\], where no lanes can be"),
+        ({"lanes": [-1, 1]}, r"arms.tiny.lanes is \[-1, 1\], which is no span"),
         ({"trained_as": 5}, "arms.tiny.trained_as is 5"),
         ({"lanes": [1, 3]}, "has 2 lanes, and its run's manifest.json finds an arm in lane 2"),
     ],

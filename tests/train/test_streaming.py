@@ -1,6 +1,5 @@
 """Images that are read from their file while training goes on: the bits of images on the device."""
 
-import os
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from PIL import Image
 from tiny import assert_same_bits, result, roots
 
 from jaxae import checkpoint, data, keys, losses, metrics, train
-from jaxae.data import cache, mapped
+from jaxae.data import cache
 from jaxae.errors import UsageError
 from jaxae.models import Output
 from jaxae.run.flags import Flags
@@ -179,39 +178,6 @@ def test_no_image_is_on_a_device_but_those_of_a_piece():
     assert images.shape == (3, 2, 8, 12, 12, 1)
     assert {shard.data.shape for shard in images.addressable_shards} == {(3, 2, 4, 12, 12, 1)}  # half of each batch
     np.testing.assert_array_equal(images, IMAGES[np.asarray(order)[:, :2]])
-
-
-def kept_in_file(tmp_path):
-    """WHOLE, read back from the cache, and its images' file."""
-    cache.through(tmp_path, WHOLE.split, lambda: WHOLE)
-    return cache.through(tmp_path, WHOLE.split, lambda: TEST), tmp_path / f"{WHOLE.split}.image.npy"
-
-
-def test_a_set_that_is_not_large_is_read_into_memory_and_nobody_can_cut_it(tmp_path):
-    kept, path = kept_in_file(tmp_path)
-    os.truncate(path, 200)
-    np.testing.assert_array_equal(kept.image, IMAGES)
-    np.testing.assert_array_equal(jax.tree.leaves(lanes.resident(kept, Lanes()))[0], IMAGES)
-    assert cache.cached(tmp_path, WHOLE.split) is None
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_training_ends_in_a_sentence_where_the_file_of_its_images_is_written(tmp_path, monkeypatch, stream):
-    monkeypatch.setattr(cache, "LARGE", 1)
-    kept, path = kept_in_file(tmp_path)
-    assert isinstance(_owner(kept.image), np.memmap)
-    written = train.progress(NOISY, roots(2), kept, train.Plan(2), validation=TEST, how=Lanes(stream=stream))
-    next(written)
-    path.rename(tmp_path / "moved")  # another's file in its place is none of ours
-    path.write_bytes(b"")
-    mapped.refuse_changed(kept.image[3:])
-    (tmp_path / "moved").rename(path)
-    os.utime(path, ns=(1, 1))
-    with pytest.raises(UsageError, match=rf"{path} was written while its images were used, .*--resume"):
-        list(written)
-    os.truncate(path, 200)
-    with pytest.raises(UsageError, match="was written"):
-        mapped.refuse_changed(kept.image[3:])
 
 
 def test_a_part_of_a_split_is_a_view_of_its_file(tmp_path, monkeypatch):
