@@ -43,7 +43,7 @@ def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
 def provided(run: "Run", study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The variables of the model of `study`: from the cache, else trained in the run's folder and kept.
 
-    Raises UsageError where several processes would train it, each for itself.
+    Raises UsageError where several processes would train it, each for itself, and where what is kept is damaged.
     """
     kept = kept_folder(study, data, recipe)
     if not kept.is_dir():
@@ -51,11 +51,12 @@ def provided(run: "Run", study: Study, data: Dataset, recipe: Mapping[str, Any])
         run.say(f"{study.name}: trained once, for this run and later ones")
         train_or_restore(run, study, keys.root(recipe["seed"])[None], data, Plan(study.epochs), lanes.SOLO)
         keep(run.folder, study, data, recipe)
-    place = kept if kept.is_dir() else run.folder
+    if not kept.is_dir():  # the cache can't be written
+        return checkpoint.variables(run.folder, study.name)
     try:
-        return checkpoint.variables(place, study.name)
+        return checkpoint.variables(kept, study.name)
     except DamagedError as error:
-        raise UsageError(f"{error.what}; move {place} away, and it is trained again") from error
+        raise UsageError(f"{error.what}; move {kept} away, and it is trained again") from error
 
 
 def keep(run: Path, study: Study, data: Dataset, recipe: Mapping[str, Any]) -> None:

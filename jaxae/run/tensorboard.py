@@ -78,11 +78,11 @@ def tensorboard_writer(folder: Path) -> Events:
 
 
 def _opened(folder: Path) -> Any:
-    """A new event file, with its head, under a name that no other process gives."""
+    """A new event file, with its head, under a name that no other has."""
     from tensorboardX import RecordWriter
 
     folder.mkdir(parents=True, exist_ok=True)
-    file = RecordWriter(str(folder / f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"))
+    file = RecordWriter(str(folder / f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"))
     file.write(_event(file_version="brain.Event:2"))
     return file
 

@@ -147,7 +147,7 @@ def latest_sound(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
             continue
         if refused:
             what = getattr(refused[0], "what", refused[0])
-            warnings.warn(f"{what}; until then training goes on from step {step}", stacklevel=3)
+            warnings.warn(f"{what}; step {step} is sound, and taken in its place", stacklevel=3)
         return found
     raise refused[0]
 

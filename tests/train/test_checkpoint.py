@@ -77,7 +77,7 @@ def test_an_array_without_its_fingerprint_is_noticed_and_training_goes_on_from_t
         ):
             read()
     assert checkpoint.variables(tmp_path, "tiny", step=6)["params"].keys() == {"Dense_0", "Dense_1", "BatchNorm_0"}
-    with pytest.warns(UserWarning, match="damaged after step 8 .*goes on from step 6"):
+    with pytest.warns(UserWarning, match="damaged after step 8 .*step 6 is sound, and taken in its place"):
         start = checkpoint.restore(folder, begin())
     for gone_on in train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT, start=start):
         checkpoint.save(folder, gone_on)
