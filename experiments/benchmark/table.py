@@ -11,8 +11,7 @@ SECTIONS = {  # of the file, but for the steps: title, and columns by their key
     "lanes": ("Several seeds in one program, all lanes together, against as many runs one after another", {
         "arm": "Arm", "batch": "Batch", "mode": "Lanes", "lanes": "Number", "images_per_second": "images/s",
         "ratio_alone": "times jaxae alone", "ratio_torch": "times PyTorch at its best"}),
-    "startup": ("Seconds from the start of a process to its first results: of jaxae a compiled call, up to a second of "
-                "steps, of PyTorch one step", {
+    "startup": ("Seconds from the start of a process to its first results", {
         "arm": "Arm", "batch": "Batch", "import_seconds": "import", "load_seconds": "data, cached",
         "compile_seconds": "compile, first run", "compile_again_seconds": "compile, second run",
         "start_seconds": "all, first run", "start_again_seconds": "all, second run",
