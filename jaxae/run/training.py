@@ -16,7 +16,7 @@ from jaxae.run import terminal
 from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events, write_images
 from jaxae.study import Study
-from jaxae.train import checkpoint, hosts, lanes, streaming
+from jaxae.train import checkpoint, hosts, lanes, stored, streaming
 from jaxae.train.absent import stored_images
 from jaxae.train.lanes import Lanes
 from jaxae.train.plan import Plan, Progress
@@ -57,9 +57,11 @@ def train_or_restore(
         for now in train.progress(study, roots, data, plan, how=how, start=start, **options):
             clock.tick(now)
             bar.update(now, clock.rate)
-            _show(run, study, roots, data, now, per_epoch, how, plan, options.get("validation"))
             run.note_arm(study.name, **clock.summary(run.spent(study.name)))
-            _keep(run, folder, now, clock, per_epoch, plan.epochs, how)
+            stopping = _keep(run, folder, now, clock, per_epoch, plan.epochs, how)
+            _show(run, study, roots, data, now, per_epoch, how, plan, options.get("validation"))
+            if stopping:
+                run.stop_if_asked()
     return now
 
 
@@ -134,12 +136,8 @@ def non_finite(run: "Run", study: Study, names: list[str], error: train.NonFinit
     """The sentence for a loss that is not finite: of which arm and seed, where, and what is kept."""
     place, seed = divmod(error.lane, len(run.seeds))
     folder = checkpoints(run.folder, study)
-    steps = [path.name for path in folder.glob("*") if path.name.isdigit()]
-    kept = (
-        f"the checkpoint after step {max(steps, key=int)} is kept"
-        if steps
-        else "no epoch was complete, nothing is kept"
-    )
+    steps = stored.steps(folder)
+    kept = f"the checkpoint after step {steps[0]} is kept" if steps else "no epoch was complete, nothing is kept"
     return UsageError(
         f"{names[place]}, seed {run.seeds[seed]}: {error.what} step {error.step} of epoch {error.epoch}; lower the "
         f"learning rate ({kept} in {folder})"
@@ -174,8 +172,8 @@ def _ended(now: Progress, plan: Plan, per_epoch: int, study: Study, run: "Run") 
     return now
 
 
-def _keep(run, folder, now, clock, per_epoch, epochs, how) -> None:
-    """Save where it is due; stop where a signal asked for it, any process of several."""
+def _keep(run, folder, now, clock, per_epoch, epochs, how) -> bool:
+    """Save where it is due; whether a signal asked to stop, any process of several: then it is."""
     done = int(now.done)
     if how.across:
         run.stop.number = hosts.most(run.stop.number, NamedSharding(how.mesh, P()))
@@ -185,5 +183,4 @@ def _keep(run, folder, now, clock, per_epoch, epochs, how) -> None:
         if hosts.first():
             checkpoint.save(folder, now)
         clock.saved = time.perf_counter()
-    if stopping:
-        run.stop_if_asked()
+    return stopping

@@ -2,11 +2,13 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from quick import at, perform
+from quick import at, perform, read
+from tensorboardX import RecordWriter
 from tensorboardX.proto import event_pb2, plugin_hparams_pb2
 
 from experiments.digit_addition.method import Weights
@@ -51,6 +53,18 @@ def test_losses_pictures_and_hparams_are_read_back(tmp_path):
     assert named and named <= final.keys()  # by which the tab finds them
     measure = load_result(folder).findings.measures[f"{ARM} rate 0.5"]["test/mse"][1]
     assert final["final/test/mse"] == pytest.approx(measure, rel=1e-6)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_full_disk_ends_the_events_and_not_the_run_and_each_epoch_is_saved_before(tmp_path, monkeypatch):
+    def full(_):
+        assert [*(tmp_path / "run" / "checkpoints").glob("*/*/state")]
+        return RecordWriter("/dev/full")
+
+    monkeypatch.setattr("jaxae.run.tensorboard._opened", full)
+    with pytest.warns(UserWarning, match=r"events can't be written into .*No space left .*goes on without") as told:
+        folder = perform(at(tmp_path / "run", tensorboard=True))
+    assert len(told) == 1 and read(folder, "manifest.json")["status"] == "complete"
 
 
 def test_hparams_are_mappings_or_named_tuples():
