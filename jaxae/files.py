@@ -12,15 +12,16 @@ from typing import Any
 
 from jaxae.errors import UsageError
 
+DRAFT = ".partial"  # how the names of drafts end, of which a killed process leaves some
 SEAL = "sha256"
 ANY = "*"  # in a shape: whatever fields there are
 
 
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file in one step, so that an interruption leaves the old one; the path."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    return partial.replace(path)
+    with draft_of(path) as draft:
+        draft.write_bytes(content)
+        return draft.replace(path)
 
 
 @contextlib.contextmanager
@@ -29,7 +30,7 @@ def draft_of(path: Path) -> Iterator[Path]:
 
     No two drafts have the same, whoever writes at the same time.
     """
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    draft = path.with_name(f".{uuid.uuid4().hex}{DRAFT}")
     try:
         yield draft
     finally:

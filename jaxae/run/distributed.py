@@ -17,6 +17,7 @@ from typing import Any
 import jax
 
 from jaxae.errors import UsageError
+from jaxae.files import DRAFT
 from jaxae.run.signals import Interrupted
 from jaxae.train import hosts
 
@@ -68,7 +69,7 @@ def _quietly(config: Any, action: Callable[[Any], Any]) -> None:
         own = dataclasses.replace(config, out=Path(scratch, "run"), quiet=True, tensorboard=False)
         try:
             if config.resume:
-                shutil.copytree(config.out, own.out, ignore=shutil.ignore_patterns(".lock", "*.partial"))
+                shutil.copytree(config.out, own.out, ignore=shutil.ignore_patterns(".lock", f"*{DRAFT}"))
             _begin(own, action)
         except Interrupted as stop:
             sys.exit(128 + stop.number)

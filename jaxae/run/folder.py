@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jaxae.errors import UsageError
+from jaxae.files import DRAFT
 from jaxae.train import checkpoint
 
 MOMENT = 0.1  # seconds, more than `in_use` has the lock
@@ -57,7 +58,7 @@ def refuse_used(folder: Path) -> None:
         return
     except OSError as error:  # a file, a closed folder, a name that is too long
         raise UsageError(f"{folder} is no folder that can be used ({error.strerror}); choose another --out") from None
-    if any(name != LOCK and not name.endswith(".partial") for name in there):
+    if any(name != LOCK and not name.endswith(DRAFT) for name in there):
         mend = ", or add --resume" if "manifest.json" in there else ""
         raise UsageError(f"{folder} exists and is not overwritten; choose another --out{mend}")
 

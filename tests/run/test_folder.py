@@ -4,6 +4,7 @@ import dataclasses
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -14,6 +15,7 @@ from quick import EXPERIMENT, QUICK, ROOT, at, read
 import jaxae as ae
 from jaxae import checkpoint
 from jaxae.errors import UsageError
+from jaxae.files import write_whole
 from jaxae.run import folder, resuming
 from jaxae.run.run import Run
 from jaxae.run.settings import unusual_settings
@@ -35,6 +37,17 @@ def test_one_process_works_in_a_folder_and_one_that_was_killed_leaves_it(tmp_pat
     (out / "manifest.json").touch()
     with pytest.raises(UsageError, match="exists and is not overwritten; choose another --out, or add --resume"):
         folder.claim(out, fresh=True)
+
+
+def test_two_writers_of_one_file_leave_it_whole(tmp_path):
+    path, contents = tmp_path / "page.html", [bytes([number]) * 9_999 for number in range(2)]
+
+    def write(number):
+        return write_whole(path, contents[number % 2]).read_bytes() in contents
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(write, range(200)))
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def test_who_looks_whether_a_folder_is_in_use_stops_no_run(tmp_path, monkeypatch):
