@@ -22,8 +22,10 @@ from jaxae.run import flags
 from jaxae.run.experiment import Experiment
 from jaxae.run.settings import unusual_settings
 from jaxae.train import lanes
+from jaxae.train.entries import misfit_of_arms
 
 FORMAT = 2
+MEND = "take the run from a sound copy, or go on with --resume --out"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
 DATA = {"role": str, "name": str, "version": str, "split": str, "source": str, "n": int, "sha256": str}
 SHAPE = {
@@ -32,8 +34,9 @@ SHAPE = {
     "matmul_precision": str, "data": [DATA], "git_commit": str, "status": str, "arms": {ANY: dict},
 }  # fmt: skip
 LATER = {  # manifests may be without them
-    "files": [dict], "arrays": dict, "jax_settings": dict, "pretrained": dict,
-    "job": {"number": int, "of": int, "config": dict},
+    "files": [{"role": str, "name": str, "bytes": int, "sha256": str}], "arrays": dict, "jax_settings": dict,
+    "pretrained": {ANY: str}, "job": {"number": int, "of": int, "config": dict}, "started": str, "wall_seconds": float,
+    "peak_memory_gib": float, "measured": dict, "merged": [dict],
 }  # fmt: skip
 
 
@@ -82,7 +85,9 @@ def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:
             "that made it"
         )
     later = {name: shape for name, shape in LATER.items() if name in manifest}
-    refuse_misfit(manifest, SHAPE | later, path, "take the run from a sound copy, or go on with --resume --out")
+    refuse_misfit(manifest, SHAPE | later, path, MEND)
+    if wrong := misfit_of_arms(manifest["arms"], len(manifest["seeds"])):
+        raise UsageError(f"{path}: {wrong}; {MEND}")
     if (job := manifest.get("job")) and not 1 <= job["number"] <= job["of"] <= flags.MOST_OTHERS:
         raise UsageError(f"{path}: it is job {job['number']} of {job['of']}; take the run from a sound copy")
     return manifest

@@ -171,7 +171,7 @@ def _places(experiment: Experiment, config: Any, parts: Sequence[Part]) -> Place
             if (name, seed) in found:
                 other = found[name, seed][0]
                 raise UsageError(f"{other} and {part.folder} both have seed {seed} of {name!r}; leave one of them out")
-            if name not in part.made["arms"]:
+            if "trained_as" not in part.made["arms"].get(name, {}):
                 raise UsageError(
                     f"{part.folder} has not trained {name!r}, an arm of its flags; name all, and only, what "
                     "is trained in the experiment's arms"

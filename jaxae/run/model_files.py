@@ -72,26 +72,28 @@ def load(
     *,
     lane: int = 0,
     which: Which | None = None,
+    step: int | None = None,
     model: nn.Module | None = None,
     scale: Scale | None = None,
 ) -> Fitted:
     """A trained model, ready to encode, decode, reconstruct, interpolate and, where it is variational, sample.
 
     `path` is a folder that `save` or `export` wrote, or a run's; then `arm` is a name in its results, `lane` the place
-    of the seed, and `which` the last "state" or the "best" one, by default the one that was scored. `model` is needed
-    for one that isn't jaxae's own, `scale` where its study didn't say what its images are.
+    of the seed, and `which` the last "state" or the "best" one, by default the one that was scored; `step` names a
+    saved step in place of the last one. `model` is needed for one that isn't jaxae's own, `scale` where its study
+    didn't say what its images are.
     Raises UsageError for what isn't there, is damaged, or was written of another model.
     """
     path = Path(path)
     if (path / CARD).exists():
-        if arm or which or lane:
-            raise UsageError(f"{path} holds one model alone; leave out arm, lane and which")
+        if arm or which or lane or step is not None:
+            raise UsageError(f"{path} holds one model alone; leave out arm, lane, which and step")
         card = load_card(path)
         variables = _nested(load_tensors(checked_file(path, card, TENSORS)), path / TENSORS)
         return _fitted(str(path), card["name"], card, variables, model, scale)
     made = load_manifest(path, "name the folder of a run, or one that ae.save wrote")
     name, entry = arm_of(made, path, arm)
-    variables = checkpoint.variables(path, name, lane=lane, which=which)
+    variables = checkpoint.variables(path, name, lane=lane, which=which, step=step)
     return _fitted(f"{name!r} in {path}", name, entry, variables, model, scale)
 
 
@@ -140,7 +142,7 @@ def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> Path:
 
 def arms_of(made: Mapping[str, Any]) -> list[str]:
     """The trained arms of a run with this manifest."""
-    return [name for name, entry in made["arms"].items() if isinstance(entry, dict) and "trained_as" in entry]
+    return [name for name, entry in made["arms"].items() if "trained_as" in entry]
 
 
 def arm_of(made: Mapping[str, Any], path: Path, arm: str) -> tuple[str, Mapping[str, Any]]:

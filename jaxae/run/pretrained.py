@@ -24,6 +24,7 @@ from jaxae.run.training import train_or_restore
 from jaxae.study import Study
 from jaxae.train import checkpoint, hosts, lanes
 from jaxae.train.plan import Plan
+from jaxae.train.stored import DamagedError
 
 if TYPE_CHECKING:
     from jaxae.run.run import Run
@@ -33,8 +34,7 @@ def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
     """Where the model of `study`, trained on `data` by `recipe` (JSON values), is kept, whether it is there or not.
 
     Another data set, recipe, model, version of jax or jaxae, setting of JAX that bears on numbers, or device is another
-    folder. What a study's functions do
-    can't be seen from here: where they change, so should the recipe.
+    folder. What a study's functions do can't be seen from here: where they change, so should the recipe.
     """
     text = json.dumps(_facts(study, data, recipe), sort_keys=True)
     return cache.root() / "models" / checkpoint.file_name(study.name) / hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -43,7 +43,7 @@ def kept_folder(study: Study, data: Dataset, recipe: Mapping[str, Any]) -> Path:
 def provided(run: "Run", study: Study, data: Dataset, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The variables of the model of `study`: from the cache, else trained in the run's folder and kept.
 
-    Raises UsageError where several processes would train it, each for itself.
+    Raises UsageError where several processes would train it, each for itself, and where what is kept is damaged.
     """
     kept = kept_folder(study, data, recipe)
     if not kept.is_dir():
@@ -51,7 +51,12 @@ def provided(run: "Run", study: Study, data: Dataset, recipe: Mapping[str, Any])
         run.say(f"{study.name}: trained once, for this run and later ones")
         train_or_restore(run, study, keys.root(recipe["seed"])[None], data, Plan(study.epochs), lanes.SOLO)
         keep(run.folder, study, data, recipe)
-    return checkpoint.variables(kept if kept.is_dir() else run.folder, study.name)
+    if not kept.is_dir():  # the cache can't be written
+        return checkpoint.variables(run.folder, study.name)
+    try:
+        return checkpoint.variables(kept, study.name)
+    except DamagedError as error:
+        raise UsageError(f"{error.what}; move {kept} away, and it is trained again") from error
 
 
 def keep(run: Path, study: Study, data: Dataset, recipe: Mapping[str, Any]) -> None:

@@ -47,6 +47,14 @@ def test_a_later_run_reads_it(kept, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, variables, kept[1])
 
 
+def test_a_damaged_one_is_said_with_its_folder(kept, tmp_path):
+    (state,) = kept[2].glob("checkpoints/*/*/state")
+    state.rename(tmp_path / "state")
+    with pytest.raises(UsageError, match=f"its state is gone.*; move {kept[2]} away, and it is trained again"):
+        judge(tmp_path / "run")
+    (tmp_path / "state").rename(state)
+
+
 def test_it_is_trained_once_in_a_run_where_the_cache_can_not_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("JAXAE_CACHE", str(tmp_path / "file"))

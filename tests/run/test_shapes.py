@@ -51,6 +51,14 @@ def test_a_spoilt_folder_is_one_sentence_that_names_the_file(done, tmp_path, nam
         ("manifest.json", ["data", 0], "mnist", r"data\[0\] is 'mnist'"),
         ("manifest.json", ["data", 1, "n"], None, r"data\[1\]\.n is None"),
         ("manifest.json", ["jax_settings"], [], "jax_settings is a list"),
+        ("manifest.json", ["arms", "fc standardised", "lanes"], "ab", "arms.fc standardised.lanes is 'ab'"),
+        (
+            "manifest.json",
+            ["arms", "fc standardised", "lanes"],
+            [0, 99],
+            r"\[0, 99\], which is no span of 2 seeds",
+        ),
+        ("manifest.json", ["arms", "fc standardised", "wall_seconds"], "1", "wall_seconds is '1'"),
         ("findings.json", ["facts"], [], "facts is a list"),
         ("findings.json", ["dead", "fc standardised"], 0, "dead.fc standardised is 0"),
         (

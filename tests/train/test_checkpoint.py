@@ -71,15 +71,101 @@ def test_an_array_without_its_fingerprint_is_noticed_and_training_goes_on_from_t
     recorded = folder / "8" / "sha256" / "metadata"  # by which any change of an array is noticed
     digests = json.loads(recorded.read_text())
     recorded.write_text(json.dumps({**digests, "state/params/Dense_0/kernel": "0" * 64}))
-    with pytest.raises(UsageError, match="damaged after step 8"):
-        checkpoint.variables(tmp_path, "tiny")
-    with pytest.warns(UserWarning, match="damaged after step 8 .*goes on from step 6"):
+    for read in (lambda: checkpoint.variables(tmp_path, "tiny"), lambda: checkpoint.gather([(folder, 0)], tmp_path)):
+        with pytest.raises(
+            UsageError, match=r"damaged after step 8 .*step 6 is sound: .*--resume .*step=6\) gives that"
+        ):
+            read()
+    assert checkpoint.variables(tmp_path, "tiny", step=6)["params"].keys() == {"Dense_0", "Dense_1", "BatchNorm_0"}
+    with pytest.warns(UserWarning, match="damaged after step 8 .*step 6 is sound, and taken in its place"):
         start = checkpoint.restore(folder, begin())
     for gone_on in train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT, start=start):
         checkpoint.save(folder, gone_on)
     *_, whole = train.progress(study(), roots(2), DATA, plan, validation=HELD_OUT)
     assert_same_bits(gone_on, whole)
     assert (folder / "8.damaged1").is_dir()
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("twice") / "checkpoints" / "tiny"
+    for now in train.progress(study(), roots(2), DATA, train.Plan(3, chunk=2), validation=HELD_OUT):
+        checkpoint.save(folder, now)
+        if int(now.done) == 4:
+            break
+    return folder.parents[1]
+
+
+def damaged(twice, tmp_path, place, content):
+    """The run with a file of step 4 written anew, or None: gone."""
+    run = shutil.copytree(twice, tmp_path / "run")
+    path = run / "checkpoints" / "tiny" / place
+    if content is not None:
+        path.write_text(content)
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "words"),
+    [
+        ("4/state", None, "its state is gone"),
+        ("4/best", None, "its best is gone"),
+        ("4/record", None, "its record is gone"),
+        ("4/sha256", None, "its sha256 is gone"),
+        ("4/sha256/metadata", "[]", "fingerprints can't be read"),
+        ("4/sha256/metadata", "null", "fingerprints can't be read"),
+        ("4/sha256/metadata", "{}", "the SHA-256 of best/"),
+        ("4/best/_METADATA", "[1]", ""),
+        ("4/_CHECKPOINT_METADATA", "[1]", ""),
+        ("4/_CHECKPOINT_METADATA", None, "its _CHECKPOINT_METADATA is gone"),
+    ],
+)
+def test_whatever_is_lost_of_a_step_is_said_with_the_step_that_is_sound(twice, tmp_path, capfd, place, content, words):
+    run = damaged(twice, tmp_path, place, content)
+    with pytest.raises(UsageError, match=rf"damaged after step 4 \(.*{words}.*\); step 2 is sound: ") as raised:
+        checkpoint.variables(run, "tiny", which="best")
+    assert "\n" not in str(raised.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_is_no_step_and_an_empty_folder_is_a_damaged_one(twice, tmp_path):
+    run = damaged(twice, tmp_path, "999", "")
+    checkpoint.variables(run, "tiny")
+    (run / "checkpoints" / "tiny" / "99").mkdir()
+    with pytest.raises(UsageError, match=r"damaged after step 99 .*; step 4 is sound: "):
+        checkpoint.variables(run, "tiny")
+
+
+def test_a_checkpoint_from_before_fingerprints_is_read(twice, tmp_path):
+    run = damaged(twice, tmp_path, "4/sha256", None)
+    noted = run / "checkpoints" / "tiny" / "4" / "_CHECKPOINT_METADATA"
+    content = json.loads(noted.read_text())
+    del content["item_handlers"]["sha256"]
+    noted.write_text(json.dumps(content))
+    assert_same_bits(checkpoint.variables(run, "tiny"), checkpoint.variables(twice, "tiny"))
+
+
+TRAINED = {"parameters": 1, "trained_as": "tiny", "lanes": [0, 2], "scored": "state"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"lanes": None}, r"manifest\.json: arms.tiny.lanes is None"),
+        ({"lanes": [-1, 1]}, r"arms.tiny.lanes is \[-1, 1\], which is no span"),
+        ({"trained_as": 5}, "arms.tiny.trained_as is 5"),
+        ({"lanes": [1, 3]}, "has 2 lanes, and its run's manifest.json finds an arm in lane 2"),
+    ],
+)
+def test_a_manifest_that_finds_no_lanes_is_one_sentence(saved, tmp_path, entry, words):
+    run = shutil.copytree(saved[0], tmp_path / "run")
+    (run / "manifest.json").write_text(json.dumps({"arms": {"tiny": TRAINED | entry}}))
+    with pytest.raises(UsageError, match=words):
+        checkpoint.variables(run, "tiny", lane=1)
 
 
 def test_a_name_finds_no_other_arms_checkpoint(saved, tmp_path):
