@@ -69,30 +69,40 @@ def reduce_on_plateau(
         zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
         return Plateau(jnp.asarray(learning_rate, jnp.float32), jnp.full_like(zero, jnp.inf), none, none, zero, none)
 
-    def judge(state: Plateau) -> Plateau:
-        """The state after an epoch."""
-        loss = state.total / every
-        better = loss < state.best * (1 - threshold)
-        bad = jnp.where(better | (state.cooldown > 0), 0, state.bad + 1)
-        lower = jnp.maximum(state.rate * factor, min_rate)
-        tired = bad > patience
-        return Plateau(
-            rate=jnp.where(tired & (state.rate - lower > eps), lower, state.rate),
-            best=jnp.where(better, loss, state.best),
-            bad=jnp.where(tired, 0, bad),
-            cooldown=jnp.where(tired, cooldown, jnp.maximum(state.cooldown - 1, 0)),
-            total=jnp.zeros_like(state.total),
-            count=jnp.zeros_like(state.count),
-        )
-
     def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Plateau]:
         del params
         updates = jax.tree.map(lambda leaf: (-state.rate).astype(leaf.dtype) * leaf, updates)
         state = state._replace(total=state.total + extra["value"], count=state.count + 1)
         ended = state.count == jnp.asarray(every).astype(jnp.int32)
-        return updates, jax.tree.map(lambda new, old: jnp.where(ended, new, old), judge(state), state)
+        judged = _judged(state, state.total / every, factor, patience, threshold, cooldown, min_rate, eps)
+        return updates, jax.tree.map(lambda new, old: jnp.where(ended, new, old), judged, state)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _judged(
+    state: Plateau,
+    loss: jax.Array,
+    factor: float,
+    patience: int,
+    threshold: float,
+    cooldown: int,
+    min_rate: float,
+    eps: float,
+) -> Plateau:
+    """The state after an epoch of this loss."""
+    better = loss < state.best * (1 - threshold)
+    bad = jnp.where(better | (state.cooldown > 0), 0, state.bad + 1)
+    lower = jnp.maximum(state.rate * factor, min_rate)
+    tired = bad > patience
+    return Plateau(
+        rate=jnp.where(tired & (state.rate - lower > eps), lower, state.rate),
+        best=jnp.where(better, loss, state.best),
+        bad=jnp.where(tired, 0, bad),
+        cooldown=jnp.where(tired, cooldown, jnp.maximum(state.cooldown - 1, 0)),
+        total=jnp.zeros_like(state.total),
+        count=jnp.zeros_like(state.count),
+    )
 
 
 def cosine(rate: float, steps: int | jax.Array) -> optax.Schedule:

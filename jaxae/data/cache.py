@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import math
+import mmap
 import os
 import tempfile
 from collections.abc import Callable
@@ -22,10 +23,11 @@ import numpy as np
 
 from jaxae.data.dataset import Dataset, create
 from jaxae.data.folders import ARRAYS, Prepared, unreadable
+from jaxae.data.mapped import refuse_changed
 from jaxae.errors import UsageError
 from jaxae.files import draft_of
 
-LARGE = 2**30  # bytes of images, which are decoded into a file: sets may be larger than the memory
+LARGE = 2**30  # bytes of images, which are decoded into a file, and stay there: sets may be larger than the memory
 
 
 def room(shape: tuple[int, ...]) -> np.ndarray:
@@ -86,18 +88,33 @@ def through(folder: Path, split: str, decode: Callable[[], Dataset]) -> Dataset:
 
 
 def cached(folder: Path, split: str) -> Dataset | None:
-    """The whole `split` kept in `folder`, memory-mapped; None if it isn't there, its SHA-256 has changed, or what is
-    said of it can't be."""
+    """The whole `split` kept in `folder`, in memory or, where it is large, mapped; None if it isn't there, its SHA-256
+    has changed, or what is said of it can't be."""
     try:
         about = json.loads((folder / ARRAYS).read_text())
         recorded = about["splits"][split]["sha256"]
-        image, label = (np.load(folder / f"{split}.{field}.npy", mmap_mode="r") for field in ("image", "label"))
+        image, label = (_read(folder / f"{split}.{field}.npy") for field in ("image", "label"))
         facts = {key: about[key] for key in ("name", "source", "classes", "version")}
         dataset = create(image, label, split=split, **facts)
         _refuse_impossible(dataset, about["splits"][split]["n"])
     except (OSError, ValueError, LookupError, TypeError, EOFError):
         return None
     return dataset if dataset.fingerprint == recorded else None
+
+
+def _read(path: Path) -> np.ndarray:
+    """The array of a file, mapped where it is large. In memory nobody can cut it, and CPUs have it where it is, as what
+    is mapped. Raises EOFError for a file that ends before its array."""
+    mapped = np.load(path, mmap_mode="r")
+    if mapped.nbytes >= LARGE:
+        refuse_changed(mapped)  # from its fingerprint on
+        return mapped
+    memory = mmap.mmap(-1, max(mapped.nbytes, 1))
+    with path.open("rb") as file:
+        file.seek(mapped.offset)
+        if file.readinto(memory) < mapped.nbytes:
+            raise EOFError(f"{path} ends before its array")
+    return np.frombuffer(memory, mapped.dtype, mapped.size).reshape(mapped.shape)
 
 
 def _refuse_impossible(dataset: Dataset, count: int) -> None:

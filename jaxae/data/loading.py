@@ -22,7 +22,8 @@ def load(
     `name` is that of any image set with fixed sizes, prepared in `data_dir` by TFDS or by `prepare`: "mnist" for its
     newest version, "mnist:3.0.1", "name/config". `split` is in TFDS's syntax: "train", "train[:90%]", "train+test".
     `data_dir` defaults to the variable TFDS_DATA_DIR, else ~/tensorflow_datasets. The first time, a set is decoded and
-    the arrays are cached (see `cache`); later they are memory-mapped, and checked against their SHA-256.
+    the arrays are cached (see `cache`); later they are read from there, large ones mapped, and checked against their
+    SHA-256.
 
     A name that starts with ./, ../, / or ~ is a folder of images, which are scaled and cut to `size` if given: see
     `from_folder`.

@@ -134,9 +134,8 @@ def progress(
     on in place. Whoever keeps one longer copies it, as `jaxae.checkpoint.save` does. Arguments as in `fit`, but for
     `plan` and `how`, which hold the rest of its.
 
-    Raises NonFiniteLossError at the first loss that is not finite, and UsageError where the study's batches are
-    `indivisible` or can't be streamed, for keys or hparams that aren't one for each lane, for validations asked for
-    without data for them, and for a `start` that began otherwise.
+    Raises NonFiniteLossError at the first loss that is not finite, and UsageError as `fit` does, for a `start` that
+    began otherwise, and where the file of stored images is written meanwhile.
     """
     _refuse_lanes(keys, hparams)
     per_epoch = study.steps_per_epoch(data)
@@ -159,14 +158,14 @@ def progress(
     while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
         epoch, at = divmod(int(now.done), per_epoch)
         if rows is None or at == 0:
+            streaming.refuse_changed_files(stored)
             rows, cut = _orders(study, keys, data, epoch, how), spans(at, per_epoch, stops, chunk, study.unroll)
             ahead = streaming.of_epoch(study, keys, stored, rows, epoch, cut, how) if how.stream else repeat(None)
             todo = zip(cut, ahead, strict=False)
         span, images = next(todo)
         count = span.stop - at
         state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, images, how)
-        now = now._replace(state=state, done=np.int32(now.done + count))
-        _write_losses(now, losses, count)
+        now = _gone_on(now, state, losses, count)
         refuse_non_finite(study, now, losses, count, per_epoch)
         if validation is not None and span.stop in stops:
             point = epoch * len(stops) + stops.index(span.stop)
@@ -233,11 +232,12 @@ def _first(tree):
     return jax.tree.map(lambda leaf: leaf[0], tree)
 
 
-def _write_losses(now: Progress, losses: Any, count: int) -> None:
-    """Write a chunk's losses into the history."""
-    first = int(now.done) - count
+def _gone_on(now: Progress, state: Any, losses: Any, count: int) -> Progress:
+    """`now` after a chunk of so many steps; its losses are written into the history in place."""
+    first = int(now.done)
     for name, values in losses.items():
         now.train[name][:, first : first + count] = np.asarray(values)
+    return now._replace(state=state, done=np.int32(now.done + count))
 
 
 @of_first(static_argnames=("how",))

@@ -17,6 +17,7 @@ import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 from jaxae import commands
+from jaxae.data.mapped import refuse_changed
 from jaxae.errors import UsageError
 from jaxae.programs import of_first
 from jaxae.study import Batch, Study
@@ -112,8 +113,15 @@ def read_ahead(
         return [[_placed(image, part[:, span], how, along) for part in parts]
                 for image, parts in zip(images, rows, strict=True)]  # fmt: skip
 
+    def checked(span: slice) -> Rows:
+        """Before, since what was cut can't be read; and after, since it may have been written in between."""
+        refuse_changed_files(images)
+        found = read(span)
+        refuse_changed_files(images)
+        return found
+
     ahead = grain.ReadOptions(num_threads=AHEAD, prefetch_buffer_size=AHEAD)
-    return iter(grain.MapDataset.source(spans).map(read).to_iter_dataset(ahead))
+    return iter(grain.MapDataset.source(spans).map(checked).to_iter_dataset(ahead))
 
 
 def of_epoch(
@@ -131,6 +139,12 @@ def of_sample(study: Study, keys: jax.Array, data: Any, index: np.ndarray, how: 
     turns = (np.broadcast_to(index, (len(keys), 1, len(index))),)
     (rows,) = read_ahead(study, keys, data, evaluate.batch_of_sample, turns, [slice(0, 1)], how)
     return jax.tree.map(lambda leaf: leaf[:, 0], rows)
+
+
+def refuse_changed_files(data: Any) -> None:
+    """Raise UsageError where a file that stored images are mapped from was written. It costs a look at each."""
+    for image in stored_images(data):
+        refuse_changed(image)
 
 
 def load_grain() -> Any:

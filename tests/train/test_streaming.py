@@ -15,6 +15,7 @@ from PIL import Image
 from tiny import assert_same_bits, result, roots
 
 from jaxae import checkpoint, data, keys, losses, metrics, train
+from jaxae.data import cache
 from jaxae.errors import UsageError
 from jaxae.models import Output
 from jaxae.run.flags import Flags
@@ -181,6 +182,7 @@ def test_no_image_is_on_a_device_but_those_of_a_piece():
 
 def test_a_part_of_a_split_is_a_view_of_its_file(tmp_path, monkeypatch):
     monkeypatch.setenv("JAXAE_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "LARGE", 1)
     part = data.load("mnist", "train[100:300]", source="synthetic")
     again = data.load("mnist", "train[100:300]", source="synthetic")
     assert isinstance(_owner(again.image), np.memmap)
