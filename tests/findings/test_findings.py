@@ -63,6 +63,19 @@ def test_an_array_without_its_fingerprint_is_refused(tmp_path):
         load_arrays(path)
 
 
+def test_a_flipped_bit_of_stored_arrays_is_a_sentence_or_no_change(tmp_path):
+    path, array = tmp_path / "scores.npz", np.arange(300.0)
+    save_arrays(path, {"a": {"b": array}})
+    content, refused = path.read_bytes(), 0
+    for place in range(0, len(content), 5):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            np.testing.assert_array_equal(load_arrays(path)["a"]["b"], array)
+        except UsageError:
+            refused += 1
+    assert refused > 100
+
+
 @pytest.mark.parametrize("dead", [(), (0,), (0, 1), (0, 1, 2)])
 def test_concatenated_seeds_are_those_of_one_run(dead):
     parts = [made(0, dead=dead, slow=dead), made(1, 2, dead=dead, slow=dead)]
