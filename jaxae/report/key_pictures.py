@@ -62,7 +62,7 @@ def in_256_colours(png: bytes, title: str) -> bytes:
     return out.getvalue()
 
 
-def write(result: Path, files: Mapping[str, bytes]) -> list[Path]:
+def write_pictures(result: Path, files: Mapping[str, bytes]) -> list[Path]:
     """Write the pictures of a results file in the place of older ones; their paths."""
     folder = result.parent / FOLDER / result.stem
     folder.mkdir(exist_ok=True)

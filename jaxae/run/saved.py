@@ -63,6 +63,6 @@ def save_result(folder: Path, path: Path, given: str = "") -> list[Path]:
     drawn = key_pictures.key_pictures(document)
     try:
         write_json(path, {"manifest": saved.manifest, "findings": to_json(saved.findings)})
-        return [path, *(key_pictures.write(path, drawn) if has_pictures else ())]
+        return [path, *(key_pictures.write_pictures(path, drawn) if has_pictures else ())]
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}); choose another name for --save") from None

@@ -128,9 +128,9 @@ def test_key_pictures_are_small_and_say_what_they_show(tmp_path):
     drawn = {name: Images(f"{name}: [0, 1) and <b>", [("noise", noise)], columns=10) for name in "abcd"}
     first = key_pictures.key_pictures(Document("", figures=drawn, key="c"))
     assert [*first] == ["1_c.png", "2_a.png", "3_b.png"]
-    key_pictures.write(result, first)
+    key_pictures.write_pictures(result, first)
     named = key_pictures.key_pictures(Document("", figures=drawn, shown=("d", "gone")))
-    key_pictures.write(result, named)
+    key_pictures.write_pictures(result, named)
     assert max(map(len, first.values())) <= key_pictures.LARGEST
     assert key_pictures.pictures_of(result) == [("pictures/mine/1_d.png", "d", "d: [0, 1) and <b>")]
     said = section("mine", manifest(), document(), (), key_pictures.pictures_of(result))
