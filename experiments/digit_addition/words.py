@@ -20,6 +20,7 @@ CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nin
     "vae": "balanced pairs and ValueToLatent", "vae natural": "ValueToLatent alone",
     "vae plain": "balanced pairs alone", "vae natural plain": "neither",
 }  # fmt: skip
+SHOWN = ("sums_mean", "table_natural", "table", "pairs", "fractions", "digits_read")  # on a page of results, the first
 LINED = 9  # digits to which any tenth can be added: all but 9
 RISEN = 1  # percent by which an error that turns up lies above its lowest, at least
 
@@ -58,7 +59,10 @@ def say(found: ae.Findings) -> ae.Document:
     ]  # fmt: skip
     drawn = {**pictures.figures(found), **nines.figures(found)} if found.arrays else {}
     sections = explorer_sections(found, first=models[-1] if models else "")
-    return ae.Document(words.conclusions, rows, tuple(tables), drawn, words.notes, words.line, sections=sections)
+    shown = tuple(name for name in SHOWN if name in drawn)[:3]
+    return ae.Document(
+        words.conclusions, rows, tuple(tables), drawn, words.notes, words.line, sections=sections, shown=shown
+    )
 
 
 def tested(found: ae.Findings) -> int:
