@@ -35,7 +35,7 @@ def shares(found: ae.Findings, arms: Sequence[str]) -> dict[str, Any]:
     how large the report's error is there, in percent of that of the mean photo."""
     reported = SCORES["psnr"]["photo"] - STEP, SCORES["ssim 7x7"]["photo"]
     have = {arm: [found.values(arm, name) for name in (PSNR, SSIM)] for arm in arms if found.has(arm, PSNR, SSIM)}
-    said: dict[str, Any] = {arm: 100 * implied_share(*of) for arm, of in have.items()}
+    said: dict[str, Any] = {arm: 100 * implied_share(psnr, ssim) for arm, (psnr, ssim) in have.items()}
     said |= {"report": 100 * implied_share(*reported), "guess": None, "left": None}  # without the guess unknown
     if found.has(GUESSES, PSNR, SSIM):
         psnr, ssim = (float(found.measures[GUESSES][name]) for name in (PSNR, SSIM))

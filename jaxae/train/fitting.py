@@ -98,8 +98,9 @@ def begin(
     count, per_epoch = keys.shape[0], study.steps_per_epoch(data)
     points = len(plan.points(per_epoch)) if validate else 0
     data = lanes.resident(data, how)
-    here = lanes.on_one((keys, data, hparams, initial)) if how.axis else (keys, data, hparams, initial)
-    state = lanes.spread(_init(study, *here, how.once), how)
+    given = keys, data, hparams, initial
+    own, images, settings, start = lanes.on_one(given) if how.axis else given
+    state = lanes.spread(_init(study, own, images, settings, start, how.once), how)
     names = jax.eval_shape(functools.partial(_first_losses, study), *_one_lane(study, keys, state, data, hparams))
 
     def nothing(length):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -194,7 +195,8 @@ def test_weights_that_are_not_there_or_have_one_name_are_refused(files, words, t
 
 
 def test_rungs_are_arms_of_their_own_and_each_is_what_its_name_says():
-    config = unmix.Config(rungs=tuple(ways.RUNGS))
+    every: Any = tuple(ways.RUNGS)
+    config = unmix.Config(rungs=every)
     studies = {arm.study.name: arm.study for arm in unmix.arms(config)}
     assert studies.keys() >= {"plain", "plain 512 features", "plain frozen", "plain from CIFAR-10 frozen"}
     assert len(studies) == len(ways.RUNGS)
@@ -238,8 +240,8 @@ def test_what_psnr_and_ssim_imply_of_an_error_is_where_it_lies():
         made, wide = truth + error, {"data_range": 255.0, "channel_axis": -1}
         psnr = peak_signal_noise_ratio(truth[0], made[0], data_range=1.0)
         implied = errors.implied_share(psnr, structural_similarity(truth[0], made[0], **wide))
-        pair = (jnp.asarray(image, jnp.float32) for image in (made, truth))
-        np.testing.assert_allclose(implied, ae.metrics.coarse_share(*pair)[0], atol=0.03)
+        drawn, true = (jnp.asarray(image, jnp.float32) for image in (made, truth))
+        np.testing.assert_allclose(implied, ae.metrics.coarse_share(drawn, true)[0], atol=0.03)
     # by hand, of the report's 14.66 dB: 0.003778 is 0.0342 * (share / 7.0025 + (1 - share) * 49 / 48 / 58.5225)
     assert errors.shares(found(), [])["report"] == pytest.approx(74, abs=0.5)
 
@@ -247,7 +249,7 @@ def test_what_psnr_and_ssim_imply_of_an_error_is_where_it_lies():
 def test_photos_loss_and_colours_are_said_where_they_were_measured():
     plain = found()
     more = {errors.SCATTER: 2.0, errors.DRAWN: 1.5, errors.FALL: 9.0, errors.KEPT: 80.0, errors.DIRECT: 0.5}
-    both = {arm: plain.measures["plain"] | {name: np.full(2, of) for name, of in more.items()} for arm in ARMS}
+    both = {arm: {**plain.measures["plain"]} | {name: np.full(2, of) for name, of in more.items()} for arm in ARMS}
     names = [name for name in plain.measures["plain"] if re.match("test/(digit|photo) ", name)]
     guess = dict.fromkeys(names, np.float64(12.7)) | {errors.SSIM: np.float64(0.9942)}
     with_curves = dataclasses.replace(plain, measures={**both, method.GUESSES: guess})

@@ -1,6 +1,7 @@
 """The contracts of training: no chunking, lane, interruption or consumer changes a number."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -292,7 +293,8 @@ def test_an_aligned_array_is_where_it_is_for_all_devices():
 
 @pytest.mark.parametrize("how", [lanes.SOLO, Lanes("map", 2), Lanes("map", 2, shared=True)])
 def test_what_is_trained_begins_with_the_bits_of_init(how):
-    wide = study(model=Wide(), batch=noiseless, batch_size=4, parts=2)
+    model: Any = Wide()
+    wide = study(model=model, batch=noiseless, batch_size=4, parts=2)
     begun = train.begin(wide, roots(2), DATA, train.Plan(1), how=how)
     for seed in range(2):
         assert_same_bits(lane(begun.state, seed), init(wide, keys.root(seed), DATA))
