@@ -2,8 +2,8 @@
 
 A fully connected and a convolutional autoencoder reconstruct MNIST digits. The report prints an "average loss" of 0.50
 and 0.48, which no sigmoid autoencoder on images in [0, 1] can have: the mean image alone scores 0.067. Its author's
-code, once public, says what they are: the lowest test loss of ten epochs on standardised targets, which a sigmoid can't
-reach. Other readings are run beside it, such as the sum of ten epoch means on unit images.
+public code says what they are: the lowest test loss of ten epochs on standardised targets, which a sigmoid can't reach.
+Other readings are run beside it, such as the sum of ten epoch means on unit images.
 
 Source    "Answer 2" (Computer Vision, program assignment 2), 004_fd8987dbd02e3c4a.txt: one run, no seed; MNIST, MSE,
           SGD at 1.0, batch 10, 10 epochs

@@ -113,5 +113,5 @@ def reconstructions(found: ae.Findings) -> Images:
     rows = [("original", found.arrays[""]["digits"])]
     for arm in found.by_seed:
         place = found.shown(arm)
-        rows.append((f"{arm}, {place + 1}. seed" if place else arm, found.arrays[arm]["reconstructions"]))
+        rows.append((f"{arm}, seed {found.seeds[place]}" if place else arm, found.arrays[arm]["reconstructions"]))
     return Images("Two test digits per class and their reconstructions (first living seed)", tuple(rows))

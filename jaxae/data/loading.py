@@ -34,6 +34,10 @@ def load(
     """
     if own.is_folder(name) and source == "tfds":
         return own.from_folder(name, split, size=size)
+    if own.is_folder(name):
+        raise UsageError(
+            f"--source {source} draws its own images and reads none of {name}; leave one of the two flags out"
+        )
     if size is not None:
         raise UsageError(f"{name} has images of one size; only those of a folder, such as ./photos, are resized")
     if source == "synthetic":

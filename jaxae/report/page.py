@@ -36,7 +36,7 @@ __all__ = [
 ]  # fmt: skip
 PAGES = {"report.md": "report.md", "report.html": "page.html"}  # and their templates
 SYNTHETIC = (
-    "SYNTHETIC DATA: this run used the embedded synthetic images, not the data of the report. "
+    "SYNTHETIC DATA: this run used the embedded synthetic images in place of the data that it names. "
     "Its numbers test the program and say nothing about the study."
 )
 

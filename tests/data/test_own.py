@@ -87,6 +87,7 @@ def test_several_sizes_are_refused_or_brought_to_the_one_asked_for_without_disto
     assert made.image.shape == (11, 4, 4, 1)
     assert (made.image[9] == 100).all()  # the last for training
     refused("give a side from 1 to 4096", from_folder, tmp_path, size=0)
+    refused("--source synthetic draws its own images", ae.data.load, str(tmp_path), "train", source="synthetic")
 
 
 def test_what_is_no_image_is_named(tmp_path):
