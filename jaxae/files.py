@@ -54,6 +54,8 @@ def write_json(path: Path, value: Any) -> Path:
 def load_json(path: Path, shape: Any, mend: str) -> Any:
     """What a JSON file holds. Raises UsageError, which ends with `mend`, where it can't be read, and names the field
     that doesn't fit the `shape`: see `misfit`."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # to read of a pipe is to wait for who writes
+        raise UsageError(f"{path} is no file, but a pipe or a device; {mend}")
     try:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:

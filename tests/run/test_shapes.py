@@ -1,6 +1,7 @@
 """What is read back from a run's folder has the shape it was written in, or one sentence names the file and field."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -92,3 +93,9 @@ def test_a_field_that_is_not_what_it_should_be_is_named_with_its_file(done, tmp_
         report_again(folder, saved=True)
     assert re.search(words, str(raised.value))
     assert "\n" not in str(raised.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(UsageError, match="is no file, but a pipe or a device; "):
+        manifest.load_manifest(tmp_path)
