@@ -1,7 +1,6 @@
 """The command line: flags to a Config, errors to one sentence, signals to an exit status."""
 
 import contextlib
-import ctypes
 import dataclasses
 import inspect
 import os
@@ -29,7 +28,6 @@ from jaxae.run.steps import perform
 from jaxae.run.training import MOST_OF_A_CPU
 
 CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
-M_ARENA_MAX = -8  # of mallopt, in GNU's malloc.h
 WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # addresses, to be clicked
 XLA_FLAGS = {
     "xla_gpu_deterministic_ops": "true",
@@ -136,7 +134,6 @@ def set_up(devices: int | None = None) -> None:
     waits for one of 32 programs to end keeps its thread: those of one more program for all devices, which wait for each
     other, could then all be taken but one, and everything stands still for ever.
     """
-    _few_arenas()
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
         replace_damaged(cache.root() / "compiled")
@@ -152,15 +149,6 @@ def set_up(devices: int | None = None) -> None:
         except RuntimeError:  # the backend runs already: its devices are those there are
             _refuse_late(missing)
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
-
-
-def _few_arenas() -> None:
-    """Arenas of GNU's malloc, one for each core and not eight: each keeps what its threads have given back, and XLA has
-    more threads than cores."""
-    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        library = ctypes.CDLL(None)
-        if hasattr(library, "mallopt"):
-            library.mallopt(M_ARENA_MAX, os.cpu_count() or 1)
 
 
 def _refuse_late(missing: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ class Part(NamedTuple):
 def loaded(folders: Sequence[Path], given: str) -> list[Part]:
     """The runs in these folders, by their seeds. Raises UsageError for one that isn't complete, and for one alone."""
     alone = f"{' '.join(map(str, folders))}: name two runs or more, each once"
-    if len({folder.resolve() for folder in folders}) < len(folders) or not folders:
+    if len({os.path.realpath(folder) for folder in folders}) < len(folders) or not folders:
         raise UsageError(alone)
     parts = []
     for folder in folders:
