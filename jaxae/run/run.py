@@ -24,7 +24,7 @@ from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.sources import Sets, Use, load_noted
 from jaxae.run.tensorboard import tensorboard_writer
 from jaxae.run.terminal import Output, Working
-from jaxae.run.training import choose_lanes, non_finite, train_or_restore
+from jaxae.run.training import choose_lanes, non_finite, side_by_side, train_or_restore
 from jaxae.study import Arm, Study
 from jaxae.train import lanes
 from jaxae.train.plan import Plan
@@ -162,8 +162,10 @@ class Run:
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = choose_lanes(self, arm.study, len(roots), data, validation, test)
         plan = Plan(arm.study.epochs, validate_every, patience, chunk, stop_dead)
+        sets = {"training": data, "validation": validation, "test": test}
         if self.training:
-            foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial, how)
+            foresee(self, arm, roots, sets, plan, initial, how)
+        how = side_by_side(self, arm, roots, how, sets)
         options = {"validation": validation, "hparams": hparams, "initial": initial}
         try:
             now = train_or_restore(self, arm.study, roots, data, plan, how, **options)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,8 @@ from jaxae.errors import UsageError
 from jaxae.run import terminal
 from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events, write_images
-from jaxae.study import Study
-from jaxae.train import checkpoint, hosts, lanes, stored, streaming
-from jaxae.train.absent import stored_images
+from jaxae.study import Arm, Study
+from jaxae.train import checkpoint, hosts, lanes, memory, stored, streaming
 from jaxae.train.lanes import Lanes
 from jaxae.train.plan import Plan, Progress
 from jaxae.train.trained import of_progress
@@ -116,6 +116,15 @@ def _can_stream(study: Study, key: jax.Array, sets: Any) -> bool:
     return not streaming.unstreamable(study, key, *sets)
 
 
+def side_by_side(run: "Run", arm: Arm, roots: jax.Array, how: Lanes, sets: Mapping[str, Any]) -> Lanes:
+    """`how`, in turns of as many lanes as a device has room for; it is said."""
+    found = memory.limited(how, arm.study, roots[0], len(roots), sets, next(iter(arm.settings.values())))
+    if found.beside:
+        turns = f"{len(roots)} lanes take turns, {found.beside} at a time on each device"
+        run.say(f"{arm.study.name}: {turns}: more have no room side by side")
+    return found
+
+
 def _refuse_devices(asked: int | None) -> None:
     """Raise UsageError for more devices than there are."""
     there = jax.device_count()
@@ -127,9 +136,8 @@ def _refuse_devices(asked: int | None) -> None:
 
 def _fit(sets: Any) -> bool:
     """Whether the images of all sets together fit a device; they do where it doesn't tell its memory, as a CPU."""
-    each = {id(image): image.nbytes for image in stored_images(sets)}
-    memory = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    return memory is None or sum(each.values()) <= FITS * memory
+    there = memory.capacity()
+    return there is None or memory.images_of(sets) <= FITS * there
 
 
 def non_finite(run: "Run", study: Study, names: list[str], error: train.NonFiniteLossError) -> UsageError:

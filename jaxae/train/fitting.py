@@ -14,6 +14,7 @@ from jax import lax
 
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
+import jaxae.train.memory as memory
 import jaxae.train.streaming as streaming
 from jaxae.errors import UsageError
 from jaxae.programs import of_first
@@ -59,8 +60,9 @@ def fit(
     patience          validations without a lower loss after which a lane stops; None: never
     stop_dead         whether a lane stops at the end of an epoch from the 1,000th step on after which its model is dead
     chunk             steps in one compiled call; None: about a tenth of an epoch. No result depends on it
-    lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap", over so many devices, which share the
-                      study's parts of a batch where that is sooner done
+    lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap" (as many at a time as there is
+                      room for on an accelerator), over so many devices, which share the study's parts of a batch where
+                      that is sooner done
     stream            whether stored images, uint8[n, h, w, c] of numpy's such as a Dataset's, are read from their file
                       while training goes on, for sets larger than a device's memory; no result depends on it
     start             a Progress to go on from, bitwise (its arrays are consumed)
@@ -72,6 +74,8 @@ def fit(
     plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk, stop_dead)
     _refuse_lanes(keys, hparams)
     how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
+    sets = {"training": data, "validation": validation}
+    how = memory.limited(how, study, keys[0], len(keys), sets, None if hparams is None else _first(hparams))
     options = {"validation": validation, "hparams": hparams, "initial": initial, "how": how}
     now, per_epoch = start, study.steps_per_epoch(data)
     for now in progress(study, keys, data, plan, start=start, **options):

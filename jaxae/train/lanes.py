@@ -31,7 +31,8 @@ Mode = Literal["map", "vmap"]
 @dataclass(frozen=True)
 class Lanes:
     """How lanes run: `mode` on each device, and over how many `devices`; `shared`: all of them on one lane at a time;
-    `stream`: stored images stay where they are, in a file, and are read when a batch takes them.
+    `stream`: stored images stay where they are, in a file, and are read when a batch takes them; `beside`: how many
+    lanes a device runs side by side by vmap, one such group after another, where memory allows no more; 0: all.
 
     Several devices of a CPU wait for each other at the end of a chunk of steps (in every step, where they share), and
     XLA ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give the variable XLA_FLAGS
@@ -44,6 +45,7 @@ class Lanes:
     devices: int = 1
     shared: bool = False
     stream: bool = False
+    beside: int = 0
 
     def __post_init__(self):
         if self.mode not in get_args(Mode):
@@ -115,7 +117,7 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
     """
     count = jax.tree.leaves(arguments)[0].shape[0]
     if how.devices == 1:
-        return _run(function, how.mode, shared, arguments)
+        return _run(function, how, shared, arguments)
     each = -(-count // how.devices)
     slot = jnp.arange(each * how.devices)
     guarded, padded = function, arguments
@@ -125,7 +127,7 @@ def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any
 
     def here(shared, slot, arguments):
         lane = (slot < count, *arguments) if guarded is not function else arguments
-        return _run(guarded, how.mode, shared, lane)
+        return _run(guarded, how, shared, lane)
 
     spec = P(AXIS)
     mapped = jax.shard_map(here, mesh=how.mesh, in_specs=(P(), spec, spec), out_specs=spec, check_vma=False)
@@ -147,7 +149,7 @@ def apply_shared(
         return apply(function, how, shared, *arguments, *last)
 
     def here(shared, arguments, last):
-        return _run(function, "map", shared, (*arguments, *last))
+        return _run(function, how, shared, (*arguments, *last))
 
     specs = P(), P(), place_of(how, 0, along).spec
     mapped = jax.shard_map(here, mesh=how.mesh, in_specs=specs, out_specs=P(), check_vma=False)
@@ -233,10 +235,14 @@ def _place(how, count):
     return NamedSharding(how.mesh, P(AXIS) if apart else P())
 
 
-def _run(function, mode, shared, arguments):
-    if mode == "vmap":
-        return jax.vmap(lambda lane: function(shared, *lane))(arguments)
-    return lax.map(lambda lane: function(shared, *lane), arguments)
+def _run(function, how, shared, arguments):
+    def one(lane):
+        return function(shared, *lane)
+
+    if how.mode == "map":
+        return lax.map(one, arguments)
+    count = jax.tree.leaves(arguments)[0].shape[0]
+    return jax.vmap(one)(arguments) if how.beside in (0, count) else lax.map(one, arguments, batch_size=how.beside)
 
 
 def _unless_padding(function):
