@@ -101,7 +101,7 @@ def begin(
     given = keys, data, hparams, initial
     own, images, settings, start = lanes.on_one(given) if how.axis else given
     state = lanes.spread(_init(study, own, images, settings, start, how.once), how)
-    names = jax.eval_shape(functools.partial(_first_losses, study), *_one_lane(study, keys, state, data, hparams))
+    names = jax.eval_shape(functools.partial(_first_losses, study), keys, state, data, hparams)
 
     def nothing(length):
         return {name: np.full((count, length), np.nan, np.float32) for name in names}
@@ -222,12 +222,11 @@ def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int
             )
 
 
-def _first_losses(study, key, state, data, index, hparams):
-    return loop.losses_of_step(study, key, state, blank(data), index, hparams)
-
-
-def _one_lane(study, keys, state, data, hparams):
-    return keys[0], _first(state), data, loop.any_index(study, data, study.batch_size), _first(hparams)
+def _first_losses(study, keys, state, data, hparams):
+    """The losses of the first lane's first step, for their names: lanes are cut out in here, so that nothing is compiled
+    for that."""
+    index = loop.any_index(study, data, study.batch_size)
+    return loop.losses_of_step(study, keys[0], _first(state), blank(data), index, _first(hparams))
 
 
 def _first(tree):
