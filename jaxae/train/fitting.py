@@ -22,7 +22,7 @@ from jaxae.train.absent import blank, without_images
 from jaxae.train.chunks import chunk_length, spans
 from jaxae.train.curves import epoch_line
 from jaxae.train.dying import living
-from jaxae.train.early_stopping import keep_best, model_of
+from jaxae.train.early_stopping import copied, keep_best
 from jaxae.train.evaluation import losses_of, unknown
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
@@ -108,10 +108,10 @@ def begin(
 
     return Progress(
         state=state,
-        best=jax.tree.map(jnp.copy, model_of(state)) if validate else None,
-        best_loss=jnp.full((count,), jnp.inf, jnp.float32),
-        stale=jnp.zeros((count,), jnp.int32),
-        active=jnp.ones((count,), bool),
+        best=copied(state) if validate else None,
+        best_loss=np.full(count, np.inf, np.float32),
+        stale=np.zeros(count, np.int32),
+        active=np.ones(count, bool),
         done=np.int32(0),
         train=nothing(plan.epochs * per_epoch),
         validation=nothing(points) if validate else {},
@@ -158,7 +158,7 @@ def progress(
     now = start or begin(study, keys, data, plan, **options)
     now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
     rows, todo = None, iter(())
-    while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
+    while int(now.done) < plan.epochs * per_epoch and bool(np.asarray(now.active).any()):
         epoch, at = divmod(int(now.done), per_epoch)
         if rows is None or at == 0:
             streaming.refuse_changed_files(stored)
@@ -223,8 +223,8 @@ def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int
 
 
 def _first_losses(study, keys, state, data, hparams):
-    """The losses of the first lane's first step, for their names: lanes are cut out in here, so that nothing is compiled
-    for that."""
+    """The losses of the first lane's first step, for their names. The lane is cut out in here, where it takes no
+    program for each array."""
     index = loop.any_index(study, data, study.batch_size)
     return loop.losses_of_step(study, keys[0], _first(state), blank(data), index, _first(hparams))
 
