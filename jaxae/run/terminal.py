@@ -75,7 +75,8 @@ class Clock:
 
     def tick(self, now: Any) -> None:
         """A chunk ended with the Progress `now`."""
-        time_now, images = time.perf_counter(), (int(now.done) - self.done) * self.batch_size * int(np.sum(now.active))
+        time_now, active = time.perf_counter(), int(np.asarray(now.active).sum())
+        images = (int(now.done) - self.done) * self.batch_size * active
         self.rates.append(images / (time_now - self.last))
         self.done, self.last = int(now.done), time_now
 

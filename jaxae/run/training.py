@@ -171,7 +171,7 @@ def _show(run, study, roots, data, now, per_epoch, how, plan, validation) -> Non
 
 
 def _is_ended(now: Progress, plan: Plan, per_epoch: int) -> bool:
-    return int(now.done) >= plan.epochs * per_epoch or not np.any(now.active)
+    return int(now.done) >= plan.epochs * per_epoch or not np.asarray(now.active).any()
 
 
 def _ended(now: Progress, plan: Plan, per_epoch: int, study: Study, run: "Run") -> Progress:
@@ -187,7 +187,7 @@ def _keep(run, folder, now, clock, per_epoch, epochs, how) -> bool:
         run.stop.number = hosts.most(run.stop.number, NamedSharding(how.mesh, P()))
     due = done in (per_epoch, epochs * per_epoch) or time.perf_counter() - clock.saved > SAVE_EVERY
     stopping = run.stop.number != 0  # a signal that comes from here on stops after the next chunk, which is saved then
-    if due or stopping or not np.any(now.active):
+    if due or stopping or not np.asarray(now.active).any():
         if hosts.first():
             checkpoint.save(folder, now)
         clock.saved = time.perf_counter()

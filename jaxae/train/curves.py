@@ -1,5 +1,6 @@
 """Curves of losses: the mean over an epoch, one number for a curve, how far it rises, as history.json has them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,7 +52,7 @@ def epoch_line(name: str, now: Any, per_epoch: int, epochs: int) -> str:
 
 def parameters(state: State) -> int:
     """Parameters of one lane's model."""
-    return sum(leaf[0].size for leaf in jax.tree.leaves(state.params))
+    return sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(state.params))
 
 
 def as_json(tree: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def constant(
     return np.asarray(_dead(study, keys, lanes.spread(state, how), placed, index, images, how, dead))
 
 
-@of_first(static_argnames=("how", "dead"))
+@of_first(quick=True, static_argnames=("how", "dead"))
 def _dead(study, keys, state, data, index, images, how, dead):
     def lane(shared, key, state, images):
         data, index = shared

@@ -23,7 +23,7 @@ from jaxae.train.absent import blank, without_images
 from jaxae.train.chunks import chunk_length, spans
 from jaxae.train.curves import epoch_line
 from jaxae.train.dying import living
-from jaxae.train.early_stopping import keep_best, model_of
+from jaxae.train.early_stopping import copied, keep_best
 from jaxae.train.evaluation import losses_of, unknown
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
@@ -105,17 +105,17 @@ def begin(
     given = keys, data, hparams, initial
     own, images, settings, start = lanes.on_one(given) if how.axis else given
     state = lanes.spread(_init(study, own, images, settings, start, how.once), how)
-    names = jax.eval_shape(functools.partial(_first_losses, study), *_one_lane(study, keys, state, data, hparams))
+    names = jax.eval_shape(functools.partial(_first_losses, study), keys, state, data, hparams)
 
     def nothing(length):
         return {name: np.full((count, length), np.nan, np.float32) for name in names}
 
     return Progress(
         state=state,
-        best=jax.tree.map(jnp.copy, model_of(state)) if validate else None,
-        best_loss=jnp.full((count,), jnp.inf, jnp.float32),
-        stale=jnp.zeros((count,), jnp.int32),
-        active=jnp.ones((count,), bool),
+        best=copied(state) if validate else None,
+        best_loss=np.full(count, np.inf, np.float32),
+        stale=np.zeros(count, np.int32),
+        active=np.ones(count, bool),
         done=np.int32(0),
         train=nothing(plan.epochs * per_epoch),
         validation=nothing(points) if validate else {},
@@ -162,7 +162,7 @@ def progress(
     now = start or begin(study, keys, data, plan, **options)
     now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
     rows, todo = None, iter(())
-    while int(now.done) < plan.epochs * per_epoch and bool(np.any(now.active)):
+    while int(now.done) < plan.epochs * per_epoch and bool(np.asarray(now.active).any()):
         epoch, at = divmod(int(now.done), per_epoch)
         if rows is None or at == 0:
             streaming.refuse_changed_files(stored)
@@ -226,12 +226,11 @@ def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int
             )
 
 
-def _first_losses(study, key, state, data, index, hparams):
-    return loop.losses_of_step(study, key, state, blank(data), index, hparams)
-
-
-def _one_lane(study, keys, state, data, hparams):
-    return keys[0], _first(state), data, loop.any_index(study, data, study.batch_size), _first(hparams)
+def _first_losses(study, keys, state, data, hparams):
+    """The losses of the first lane's first step, for their names. The lane is cut out in here, where it takes no
+    program for each array."""
+    index = loop.any_index(study, data, study.batch_size)
+    return loop.losses_of_step(study, keys[0], _first(state), blank(data), index, _first(hparams))
 
 
 def _first(tree):

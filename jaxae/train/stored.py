@@ -16,17 +16,18 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
 import jaxae.train.hosts as hosts
 from jaxae.errors import UsageError
 from jaxae.files import ANY, misfit
 from jaxae.train.leaves import described, digests
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 STATES = ("state", "best")
 ITEMS = (*STATES, "record")
@@ -59,7 +60,10 @@ def _quietly() -> Iterator[None]:
         sys.unraisablehook = hook
 
 
-def _writer(folder: Path) -> ocp.CheckpointManager:
+def _writer(folder: Path) -> "ocp.CheckpointManager":
+    import orbax.checkpoint as ocp
+    from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
+
     several = _several()
     if several:
         folder.mkdir(parents=True, exist_ok=True)  # orbax would wait before it makes one
@@ -73,8 +77,10 @@ def _writer(folder: Path) -> ocp.CheckpointManager:
     return ocp.CheckpointManager(folder.resolve(), options=options, item_handlers=_handlers(several))
 
 
-def _reader() -> ocp.Checkpointer:
+def _reader() -> "ocp.Checkpointer":
     """It reads one step, and looks at no other, which may be damaged."""
+    import orbax.checkpoint as ocp
+
     several = _several()
     handler = ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(**several), **_handlers(several))
     return ocp.Checkpointer(handler, **several)
@@ -84,11 +90,15 @@ def _several() -> dict[str, Any]:
     """Of several processes each has to do with its own folder, and waits for no other."""
     if not hosts.several():
         return {}
+    from orbax.checkpoint.options import MultiprocessingOptions
+
     this = jax.process_index()
-    return {"multiprocessing_options": ocp.options.MultiprocessingOptions(this, {this}, str(this))}
+    return {"multiprocessing_options": MultiprocessingOptions(this, {this}, str(this))}
 
 
 def _handlers(several: dict[str, Any]) -> dict[str, Any]:
+    import orbax.checkpoint as ocp
+
     standard = {name: ocp.StandardCheckpointHandler(**several) for name in ITEMS}  # else one finds no metadata
     return {**standard, DIGESTS: ocp.JsonCheckpointHandler(**several)}
 
@@ -115,14 +125,16 @@ def _saved_items(step: Path) -> set[str]:
 
 def write(folder: Path, step: int, items: dict[str, Any]) -> None:
     """Save items as a step. Steps from there on, which training hasn't gone on from, are damaged and moved aside."""
+    from orbax.checkpoint import args
+
     for later in steps(folder):
         if later >= step:
             _move_aside(folder / str(later))
-    saved: dict[str, Any] = {name: ocp.args.StandardSave(item) for name, item in items.items()}
-    saved[DIGESTS] = ocp.args.JsonSave(digests(items))
+    saved: dict[str, Any] = {name: args.StandardSave(item) for name, item in items.items()}
+    saved[DIGESTS] = args.JsonSave(digests(items))
     try:
         with _quietly(), _writer(folder) as manager:
-            manager.save(step, args=ocp.args.Composite(**saved), force=True)
+            manager.save(step, args=args.Composite(**saved), force=True)
             manager.wait_until_finished()
     except (OSError, ValueError) as error:  # ValueError: tensorstore's, for a full disk for instance
         raise UsageError(
@@ -188,18 +200,20 @@ def _load(folder: Path, like: dict[str, Any], step: int) -> dict[str, Any]:
         raise DamagedError(f"the checkpoint in {folder} is damaged after step {step} ({reason})") from error
 
 
-def _checked(reader: ocp.Checkpointer, folder: Path, like: dict[str, Any], step: int) -> dict[str, Any]:
+def _checked(reader: "ocp.Checkpointer", folder: Path, like: dict[str, Any], step: int) -> dict[str, Any]:
+    from orbax.checkpoint import args
+
     place = (folder / str(step)).resolve()
     there = _saved_items(place)
     about: Any = reader.metadata(place).item_metadata if any(of is not None for of in like.values()) else {}
     for name, pattern in like.items():
         if pattern is not None:
             _refuse_misfit(folder, name, about[name].tree if name in there else {}, pattern)
-    args: dict[str, Any] = {name: ocp.args.StandardRestore(_on_host(like[name])) for name in like if name in there}
+    asked: dict[str, Any] = {name: args.StandardRestore(_on_host(like[name])) for name in like if name in there}
     if DIGESTS in there:
-        args[DIGESTS] = ocp.args.JsonRestore()
+        asked[DIGESTS] = args.JsonRestore()
     try:
-        found = dict(reader.restore(place, args=ocp.args.Composite(**args)).items())
+        found = dict(reader.restore(place, args=args.Composite(**asked)).items())
     except Exception:
         time.sleep(MOMENT)
         raise
