@@ -69,10 +69,8 @@ def pace(config: Any, count: int) -> str:
     """How many steps `count` own images make, in words, and what to do where they are few."""
     used = paced(config, count)
     steps, epochs = _steps(count, used.batch_size), used.epochs
-    said = (
-        f"{plural(count, 'image')} in batches of {min(used.batch_size, count):,} make {plural(steps, 'step')} an epoch, "
-        f"{steps * epochs:,} in {plural(epochs, 'epoch')}"
-    )
+    batches = f"{plural(count, 'image')} in batches of {min(used.batch_size, count):,}"
+    said = f"{batches} make {plural(steps, 'step')} an epoch, {steps * epochs:,} in {plural(epochs, 'epoch')}"
     if steps * epochs < STEPS:
         smaller = ", or a smaller --batch-size" if used.batch_size > SMALLEST else ""
         return f"{said}: too few to learn from; try --epochs {-(-STEPS // steps)}{smaller}"

@@ -122,7 +122,8 @@ class Untrained:
 
 
 def _steps(experiment: Experiment, config: Any) -> tuple[dict[str, tuple[int, int, int]], list[str]]:
-    """Epochs, steps of each, and images of a step, of what is trained, as loading its data tells; the sets that aren't prepared here."""
+    """Epochs, steps of each and images of a step, of what is trained, as loading its data tells; the sets that aren't
+    prepared here."""
     found: dict[str, tuple[int, int, int]] = {}
     absent: dict[str, None] = {}
     for place, (inner, own) in experiment.inside(config).items():
