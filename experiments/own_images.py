@@ -1,15 +1,23 @@
 """Other images than a report's, for the studies that take `--dataset`: what is asked of them, and what is said."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 import jaxae as ae
+from jaxae.findings.claims import named_seeds
+from jaxae.report.numbers import plural
+from jaxae.train.dying import SLOW_START
 
 Shape = tuple[int, int, int]
+C = TypeVar("C", bound=ae.Flags)
+
+STEPS = SLOW_START  # that a training has by default at least: of fewer one picture can be all that comes
+SMALLEST = 4  # images to which a batch is made smaller for that
 
 
 def shape_of(images: ae.data.Dataset) -> Shape:
@@ -28,7 +36,10 @@ def load(run: ae.Run) -> tuple[ae.data.Dataset, ae.data.Dataset]:
     config = run.config
     train, test = (run.data(config.dataset, split, size=config.image_size) for split in ("train", "test"))
     if train.image.shape[1:] != test.image.shape[1:]:
-        raise ae.UsageError(f"{config.dataset} has test images of another size than its training images; give one size")
+        raise ae.UsageError(
+            f"{config.dataset} has test images of another size than its training images; add --image-size 32, or "
+            "another size"
+        )
     return train, test
 
 
@@ -38,22 +49,76 @@ def refuse_size(config: Any) -> None:
         raise ae.UsageError("--image-size is for --dataset with a folder of images, such as ./photos; leave it out")
 
 
+def paced(config: C, count: int) -> C:
+    """The flags with the batch and the epochs in which `count` own images are trained on; of a report's, as they are.
+
+    Defaults are for a report's many images. Where they would make fewer than STEPS steps of these, the batch is halved,
+    down to SMALLEST, and then epochs are added; what differs from its default was asked for, and stays.
+    """
+    batch, epochs, default = config.batch_size, config.epochs, type(config)
+    if not is_own(config):
+        return config
+    while batch > SMALLEST and default.batch_size == config.batch_size and epochs * (count // batch) < STEPS:
+        batch //= 2
+    if epochs == default.epochs:
+        epochs = max(epochs, -(-STEPS // _steps(count, batch)))
+    return dataclasses.replace(config, batch_size=batch, epochs=epochs)
+
+
+def pace(config: Any, count: int) -> str:
+    """How many steps `count` own images make, in words, and what to do where they are few."""
+    used = paced(config, count)
+    steps, epochs = _steps(count, used.batch_size), used.epochs
+    batches = f"{plural(count, 'image')} in batches of {min(used.batch_size, count):,}"
+    said = f"{batches} make {plural(steps, 'step')} an epoch, {steps * epochs:,} in {plural(epochs, 'epoch')}"
+    if steps * epochs < STEPS:
+        smaller = ", or a smaller --batch-size" if used.batch_size > SMALLEST else ""
+        return f"{said}: too few to learn from; try --epochs {-(-STEPS // steps)}{smaller}"
+    if used == config:
+        return said
+    return (
+        f"{said}; the defaults, batches of {type(config).batch_size:,} and {plural(type(config).epochs, 'epoch')}, "
+        "are for more images"
+    )
+
+
+def say_pace(run: ae.Run, count: int) -> None:
+    """Say it before a training on own images, and where it is planned."""
+    if is_own(run.config):
+        run.say(pace(run.config, count))
+
+
+def _steps(count: int, batch: int) -> int:
+    return max(1, count // batch)
+
+
 def some(test: ae.data.Dataset, count: int) -> np.ndarray:
     """The places of the first test images, int[count]."""
     return np.arange(min(count, len(test)))
 
 
 def document(
-    found: ae.Findings, tables: Sequence[ae.Table] = (), figures: Any = None, sections: Sequence[Any] = ()
+    found: ae.Findings,
+    count: int,
+    tables: Sequence[ae.Table] = (),
+    figures: Any = None,
+    sections: Sequence[Any] = (),
+    *,
+    revive: str = "train longer, by --epochs, or other seeds, by --seed",
 ) -> ae.Document:
-    """What was measured of them, without a word on the report."""
+    """What was measured of them, without a word on the report. `count` are those of the images that were trained on,
+    `revive` what to do about a seed that shows one picture."""
     train, test = (next(entry for entry in found.origin.data if entry["role"].endswith(f" {split}"))
                    for split in ("train", "test"))  # fmt: skip
-    words = (
-        f"- Trained on {train['n']:,} images of {train['name']} and tested on {test['n']:,}; no report has numbers of "
-        "these images, so that none are judged."
-    )
-    return ae.Document(words, found.rows(), tuple(tables), figures or {}, sections=tuple(sections))
+    words = [
+        f"Trained on {train['n']:,} images of {train['name']} and tested on {test['n']:,}; no report has numbers of "
+        "these images, so that none are judged.",
+        f"{pace(found.config, count)}.",
+        *(f"{arm} shows one picture, whatever the image, in {named_seeds(seeds)} of {len(found.seeds)}: {revive}."
+          for arm, seeds in {**found.slow, **found.dead}.items() if seeds),
+    ]  # fmt: skip
+    lines = "\n".join(f"- {line}" for line in words)
+    return ae.Document(lines, found.rows(), tuple(tables), figures or {}, sections=tuple(sections))
 
 
 def about(title: str, summary: str) -> Callable[[Any], str]:

@@ -8,21 +8,25 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from jaxae import latent
 from jaxae.errors import UsageError
 from jaxae.programs import of_first
 from jaxae.transforms import Scale, from_scale, to_scale
 
+BEYOND = 10.0  # what no image in [0, 1] has in it, however noisy: such values are stored ones as floats
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
     """One trained model, as `ae.load` gives it.
 
     Images are uint8[b, h, w, c] as stored, or floating ones in [0, 1]; they are brought to the model's `scale`, and
     what it draws is brought back, unclipped. Codes are what the model's `encode` gives, the means where that is a
     distribution: f32[b, ...], or several arrays. Every method is compiled once for each shape. They raise UsageError
-    for images of another shape, and for what the model can't do.
+    for images and codes of another shape, type or range, before anything is compiled, and for what the model can't do.
     """
 
     name: str
@@ -30,20 +34,30 @@ class Fitted:
     variables: Mapping[str, Any]
     scale: Scale
 
+    def __repr__(self) -> str:
+        size = sum(np.size(leaf) for leaf in jax.tree.leaves(self.variables.get("params", {})))
+        shape = getattr(self.model, "image_shape", None)
+        images = f", images {list(shape)}" if shape else ""
+        return f"Fitted({self.name!r}: {type(self.model).__name__}{images}, {size:,} parameters)"
+
     def encode(self, images: Any) -> Any:
         """The codes of images."""
         self._refuse_lack("encode")
-        return _encode(self.model, self.scale, self.variables, jnp.asarray(images))
+        return _encode(self.model, self.scale, self.variables, _images(images))
 
     def decode(self, code: Any) -> jax.Array:
         """The images of codes, f32[b, h, w, c]."""
         self._refuse_lack("decode")
-        return _decode(self.model, self.scale, self.variables, jax.tree.map(jnp.asarray, code))
+        known = hasattr(self.model, "encode") and hasattr(self.model, "image_shape")
+        given = _codes_like(code, self._codes if known else None)
+        if known:
+            refuse_unlike(given, self._codes, f"{self.name!r} decodes codes")
+        return _decode(self.model, self.scale, self.variables, given)
 
     def reconstruct(self, images: Any) -> jax.Array:
         """Images through the code and back, f32[b, h, w, c]."""
         self._refuse_lack("encode", "decode")
-        return _reconstruct(self.model, self.scale, self.variables, jnp.asarray(images))
+        return _reconstruct(self.model, self.scale, self.variables, _images(images))
 
     def interpolate(
         self, start: Any, end: Any, weight: Any = (0.0, 0.25, 0.5, 0.75, 1.0), *, walk: Callable = latent.lerp
@@ -78,7 +92,7 @@ class Fitted:
     def outputs(self, images: Any, *others: Any) -> Any:
         """What the model returns for images, in its own scale; `others` are what it takes besides, such as numbers."""
         others = tuple(map(jnp.asarray, others))
-        return _outputs(self.model, self.scale, self.variables, jnp.asarray(images), *others)
+        return _outputs(self.model, self.scale, self.variables, _images(images), *others)
 
     @property
     def programs(self) -> dict[str, Callable[..., Any]]:
@@ -94,10 +108,68 @@ class Fitted:
             raise UsageError(f"{type(self.model).__name__} doesn't say the size of its images; give it an image_shape")
         return jax.ShapeDtypeStruct((count, *shape), jnp.uint8)
 
+    @functools.cached_property
+    def _codes(self) -> Any:
+        """The code of one image, as shapes."""
+        encode = functools.partial(_encode, self.model, self.scale)
+        return jax.eval_shape(encode, self.variables, self.any_images())
+
     def _refuse_lack(self, *methods: str) -> None:
         for method in methods:
             if not hasattr(self.model, method):
                 raise UsageError(f"{type(self.model).__name__} has no {method}; use `outputs` for what it returns")
+
+
+def refuse_unlike(given: Any, wanted: Any, who: str) -> None:
+    """Raise UsageError unless arrays are like `wanted`, shapes of as many; their first axes are free, from 1 up.
+
+    Floats are as good as one another where floats are wanted. `who` begins the sentence: "'fc' decodes codes".
+    """
+    (found, structure), (shapes, asked) = jax.tree.flatten(given), jax.tree.flatten(wanted)
+    told = ", ".join(map(_told, shapes))
+    if structure != asked:
+        raise UsageError(f"{who} {told}; got {len(found)} arrays in place of {len(shapes)}, or named otherwise")
+    for array, shape in zip(found, shapes, strict=True):
+        floats = all(jnp.issubdtype(each.dtype, jnp.floating) for each in (array, shape))
+        if array.ndim != len(shape.shape) or array.shape[1:] != tuple(shape.shape[1:]) or not len(array):
+            raise UsageError(f"{who} {told}; got {array.dtype}{[*array.shape]}: give that shape, b from 1 up")
+        if array.dtype != shape.dtype and not floats:
+            raise UsageError(f"{who} {told}; got {array.dtype}{[*array.shape]}: convert them first")
+
+
+def _told(shape: Any) -> str:
+    """ "uint8[b, 28, 28, 1]"."""
+    return f"{shape.dtype}[{', '.join(['b', *map(str, shape.shape[1:])])}]"
+
+
+def _images(images: Any) -> jax.Array:
+    """Images as an array. Raises UsageError for what is none, and for floats that are stored images', from 0 to 255."""
+    array = _array(images, "images", "the array, such as .image of a set")
+    floats, kind = jnp.issubdtype(array.dtype, jnp.floating), f"{array.dtype}{[*array.shape]}"
+    if not floats and array.dtype != jnp.uint8:
+        raise UsageError(f"images are uint8[b, h, w, c], as stored, or floats in [0, 1]; got {kind}: convert them")
+    if not array.size:
+        raise UsageError(f"there is no image in {kind}; give one or more")
+    if floats and not isinstance(array, Tracer) and (most := float(jnp.abs(array).max())) > BEYOND:
+        raise UsageError(f"floating images are in [0, 1]; got values up to {most:g}: divide by 255, or give uint8")
+    return array
+
+
+def _codes_like(code: Any, wanted: Any) -> Any:
+    """Codes as arrays; whole numbers as floats."""
+    single = isinstance(wanted, jax.ShapeDtypeStruct)
+    given = [code] if single else jax.tree.leaves(code)
+    arrays = [_array(leaf, "codes", "what encode gives") for leaf in given]
+    whole = [jnp.issubdtype(array.dtype, jnp.integer) for array in arrays]
+    arrays = [array.astype(jnp.float32) if now else array for array, now in zip(arrays, whole, strict=True)]
+    return arrays[0] if single else jax.tree.unflatten(jax.tree.structure(code), arrays)
+
+
+def _array(values: Any, what: str, mend: str) -> jax.Array:
+    try:
+        return jnp.asarray(values)
+    except (TypeError, ValueError):
+        raise UsageError(f"{type(values).__name__} is no array of {what}; give {mend}") from None
 
 
 def _posterior(model, scale, variables, images) -> Any:

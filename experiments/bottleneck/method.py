@@ -15,6 +15,7 @@ from jaxae.transforms import UNIT, to_unit
 
 MOST = 4096  # values of an image, whose principal components are found within a minute
 DIGIT = (28, 28, 1)
+LIVELY = "--code-activation linear has no units that can die"
 ACTIVATIONS = {"relu": nn.relu, "linear": linear}
 
 
@@ -27,7 +28,8 @@ class Config(ae.Flags):
 
     dataset: str = "mnist"
     """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
-    report's nothing is held against it."""
+    report's nothing is held against it, and where there are too few for 1,000 steps, the default --batch-size becomes
+    smaller and the default --epochs more."""
     image_size: Annotated[int | None, UNSET] = None
     """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     code_sizes: tuple[int, ...] = (8,)
@@ -105,8 +107,11 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     if not own_images.is_own(run.config):
         each_class.refuse_fewer(run, "mnist", "test", 2)  # which are shown
         digit_classifier.judge(run)  # what it refuses too
-    trained = {}
-    for arm in arms(run.config, len(digits), own_images.shape_of(digits)):
+    trained, config = {}, own_images.paced(run.config, len(digits))
+    own_images.say_pace(run, len(digits))
+    if own_images.is_own(config) and config.code_activation == "relu":
+        run.say(f"its code has ReLUs, of which few or large images often leave none alive: {LIVELY}")
+    for arm in arms(config, len(digits), own_images.shape_of(digits)):
         trained |= run.train(arm, digits, validation=test, test=test)
     return trained
 

@@ -7,7 +7,7 @@ import experiments.bottleneck.pictures as pictures
 import jaxae as ae
 from experiments import digit_classifier, own_images
 from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, score_name, share_name, size_of
-from experiments.bottleneck.method import claims
+from experiments.bottleneck.method import LIVELY, claims
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, SAME
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
@@ -21,7 +21,9 @@ def say(found: ae.Findings) -> ae.Document:
     drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
     sections = explorer_sections(found, first=shown)
     if own_images.is_own(found.config):
-        return own_images.document(found, tables(found, sizes), drawn, sections)
+        count = next(entry["n"] for entry in found.origin.data if entry["role"].endswith(" train"))
+        how = {"revive": LIVELY} if found.config.code_activation == "relu" else {}
+        return own_images.document(found, count, tables(found, sizes), drawn, sections, **how)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,

@@ -33,7 +33,8 @@ class Config(ae.Flags):
 
     dataset: str = "cifar10"
     """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
-    report's nothing is held against it."""
+    report's nothing is held against it, and where there are too few for 1,000 steps, the default --batch-size becomes
+    smaller and the default --epochs more."""
     image_size: Annotated[int | None, UNSET] = None
     """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     arms: tuple[Literal["ae", "deviation", "variance"], ...] = ("ae", "deviation", "variance")
@@ -272,12 +273,13 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, validated at every log, scored on the test images."""
     photos, test = own_images.load(run)
     epoch, _, held_out = split(photos, as_it_is(run))
-    trained = {}
-    for recipe in recipes(run.config):
+    trained, config = {}, own_images.paced(run.config, len(epoch))
+    own_images.say_pace(run, len(epoch))
+    for recipe in recipes(config):
         shown, validation = (images(recipe, photos.image, row) for row in (epoch, held_out))
         if recipe.copies is not None:
             shown = shown._replace(copies=np.int32(recipe.copies))
-        made = study(recipe, run.config, own_images.shape_of(photos))
+        made = study(recipe, config, own_images.shape_of(photos))
         log = min(LOG, made.steps_per_epoch(shown))
         options = {"validation": validation, "validate_every": log, "test": images(recipe, test.image)}
         trained |= run.train(made, shown, **options)

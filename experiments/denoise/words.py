@@ -31,7 +31,7 @@ def say(found: ae.Findings) -> ae.Document:
     noise, base = which_noise(rows), ARMS[found.config.improve]
     drawn = pictures.figures(found, base) if found.arrays else {}
     if own_images.is_own(found.config):
-        return own_images.document(found, (), drawn)
+        return own_images.document(found, found.facts["images"][1], (), drawn)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,

@@ -51,7 +51,8 @@ class Config(ae.Flags):
 
     dataset: str = "mnist"
     """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
-    report's nothing is held against it."""
+    report's nothing is held against it, and where there are too few for 1,000 steps, the default --batch-size becomes
+    smaller and the default --epochs more."""
     image_size: Annotated[int | None, UNSET] = None
     """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     arms: tuple[str, ...] = ARMS
@@ -156,7 +157,8 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
         each_class.refuse_fewer(run, "mnist", "test", 1)  # some are shown
     images, held_out = split(digits.image)
     how = {"validation": held_out, "test": test.image, "patience": run.config.patience}
-    trained = {}
-    for arm in arms(run.config, own_images.shape_of(digits)):
+    trained, config = {}, own_images.paced(run.config, len(images))
+    own_images.say_pace(run, len(images))
+    for arm in arms(config, own_images.shape_of(digits)):
         trained |= run.train(arm, images, best=True, **how)
     return {name: trained[name] for name in names(run.config)}

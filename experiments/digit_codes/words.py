@@ -25,7 +25,7 @@ def say(found: ae.Findings) -> ae.Document:
     rows, ranks, sections = found.rows(claims(found.config)), ranking(found), explorer_sections(found)
     if own_images.is_own(found.config):
         drawn = pictures.figures(found) if found.arrays else {}
-        return own_images.document(found, tables(found, ranks), drawn, sections)
+        return own_images.document(found, found.facts["images"][0], tables(found, ranks), drawn, sections)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,

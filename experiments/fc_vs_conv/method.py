@@ -52,7 +52,8 @@ class Config(ae.Flags):
     stop_dead: bool = False
     """Train a seed no further once its network shows one picture for every digit, looked at after every epoch."""
     author_weights: Annotated[str | None, UNSET] = None
-    """Folder of the author's fc_best.pth and conv_best.pth, to be scored beside what is trained here."""
+    """Folder of the author's fc_best.pth and conv_best.pth (best_weights of the public code above), to be scored beside
+    what is trained here."""
     batch_size: int = 10
     epochs: int = 10
 

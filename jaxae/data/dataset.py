@@ -16,7 +16,7 @@ Array = jax.Array | np.ndarray
 AS_JPEG = "tfds, as JPEG"  # the source of images that lost some of their detail on the way
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Labelled images of one size: a JAX pytree whose leaves are `image` and `label`, all else is static.
 
@@ -33,6 +33,14 @@ class Dataset:
 
     def __len__(self) -> int:
         return self.image.shape[0]
+
+    def __repr__(self) -> str:
+        count, *shape = getattr(self.image, "shape", ()) or ("?",)  # JAX puts what it likes in the arrays' place
+        images = f"{count:,}" if isinstance(count, int) else count
+        classes = f"{len(self.classes)} class{'es' * (len(self.classes) != 1)}"
+        digest = f", SHA-256 {self.fingerprint[:12]}" if isinstance(self.image, np.ndarray) else ""
+        size = "x".join(map(str, shape))
+        return f"Dataset({self.name} {self.split}: {images} images of {size}, {classes}{digest})"
 
     @functools.cached_property
     def fingerprint(self) -> str:

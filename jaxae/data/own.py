@@ -100,8 +100,8 @@ def _common(paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, 
     if size is None and len(sizes) > 1:
         (one, path), (other, another) = list(sizes.items())[:2]
         raise UsageError(
-            f"{path} is {one[0]}x{one[1]} and {another} is {other[0]}x{other[1]}; give a size, and all are scaled and "
-            "cut to it"
+            f"{path} is {one[0]}x{one[1]} and {another} is {other[0]}x{other[1]}; give one size, size=32 or on "
+            "the command line --image-size 32, and all are scaled and cut to it"
         )
     return modes <= {*GREY}, size or next(iter(sizes))
 

@@ -43,15 +43,31 @@ def split_files(root: Path) -> dict[str, list[Path]]:
     except OSError as error:
         raise UsageError(f"{error.filename} can't be read ({error.strerror}); let it be read") from None
     if empty := [split for split, paths in found.items() if not paths]:
-        raise UsageError(
-            f"{root} holds no images for {empty[0]}{f' (left out: {left})' if left else ''}; it takes PNG or JPEG "
-            f"files, {TESTED} or more, in it or in a folder for each class, or such folders below train and test"
-        )
+        raise UsageError(_lack(root, empty[0], len(found["train"]), left))
     if left:
         where = "train and test" if _has_splits(root) else "it"
         said = f"{root}: pictures are left out ({left}); PNG and JPEG files in {where}, or directly below, are read"
         warnings.warn(said, Notice, stacklevel=3)
     return found
+
+
+def _lack(root: Path, split: str, count: int, left: str) -> str:
+    """What is said of a split without images, where those for training are so many."""
+    beside = f" (left out: {left})" if left else ""
+    if _has_splits(root):
+        return (
+            f"{root / split} holds no PNG or JPEG files{beside}; put images there, or name a folder without train and "
+            f"test, of which every {TESTED}th image then tests"
+        )
+    if count:
+        return (
+            f"{root} holds {count} PNG or JPEG files{beside}, and every {TESTED}th tests, so that there is none to "
+            f"test with; give {TESTED} or more, or put them into folders train and test"
+        )
+    return (
+        f"{root} holds no PNG or JPEG files{beside}; it takes {TESTED} or more, in it, in a folder for each class, or "
+        "in folders train and test"
+    )
 
 
 def class_of(path: Path, root: Path, split: str) -> str:

@@ -84,6 +84,8 @@ class AdditionModel(nn.Module):
 
     def __call__(self, inputs, *, train: bool = False) -> Sum:
         """(image (b, h, w, c), value (b,)) -> Sum: both paths, with drawn codes in training and their means else."""
+        if not isinstance(inputs, tuple) or len(inputs) != 2:
+            raise UsageError("AdditionModel takes images and the numbers to add, one for each; give both")
         image, value = inputs
         drawn = train or self.sampled
         posterior = self.encode(image)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
 from jaxae import commands
 from jaxae.errors import UsageError
-from jaxae.fitted import Fitted
+from jaxae.fitted import Fitted, refuse_unlike
 from jaxae.models.weights.files import load_tensors
 from jaxae.run.experiment import find_experiment
 from jaxae.run.flags import restored
@@ -78,7 +79,8 @@ def load_program(folder: Path | str, name: str = "reconstruct") -> Callable[[Any
     """An exported function of images (or codes, for "decode"), with its model's variables, compiled where it is called.
 
     Raises UsageError for a folder or a name without one, for what isn't as it was written, and for programs that call
-    anything but StableHLO. Those are of whoever wrote them: a SHA-256 tells damage, not intent.
+    anything but StableHLO; and, where it is called, for other shapes and types than it is for. Programs are of whoever
+    wrote them: a SHA-256 tells damage, not intent.
     """
     folder = Path(folder)
     card = load_card(folder)
@@ -88,8 +90,22 @@ def load_program(folder: Path | str, name: str = "reconstruct") -> Callable[[Any
     content = checked_file(folder, card, f"{name}{ENDING}").read_bytes()
     exported = _deserialized(content, folder / f"{name}{ENDING}")
     tensors = load_tensors(checked_file(folder, card, TENSORS))
-    run = jax.jit(exported.call)
-    return lambda images: run(tensors, images)
+    run, wanted = jax.jit(exported.call), _inputs_of(exported, folder / f"{name}{ENDING}")
+
+    def called(given: Any) -> Any:
+        arrays = jax.tree.map(jnp.asarray, given)
+        refuse_unlike(arrays, wanted, f"{name!r} of {card['name']!r} takes")
+        return run(tensors, arrays)
+
+    return called
+
+
+def _inputs_of(exported: Any, path: Path) -> Any:
+    """What a program takes besides the variables, as shapes."""
+    arguments, _ = jax.tree.unflatten(exported.in_tree, exported.in_avals)
+    if len(arguments) != 2:
+        raise UsageError(f"{path} takes {len(arguments)} arguments, not variables and images; {MEND}, or export again")
+    return arguments[1]
 
 
 def _programs(fitted: Fitted) -> dict[str, bytes]:

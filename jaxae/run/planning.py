@@ -1,6 +1,7 @@
 """Before a study is trained: what it consists of, how long it takes where it was measured, how jobs share it."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -67,13 +68,13 @@ def show(experiment: Experiment, config: Any) -> None:
 
 class Rehearsal(Run):
     """A run that loads its data and trains nothing: it notes how many steps each study takes, {name: (epochs, steps of
-    each)}."""
+    each, images of a step)}."""
 
     rehearsing = True
 
     def __init__(self, experiment: Experiment, config: Any):
         super().__init__(experiment, config, training=False)
-        self.steps: dict[str, tuple[int, int]] = {}
+        self.steps: dict[str, tuple[int, int, int]] = {}
         self.absent: dict[str, None] = {}  # sets that aren't prepared here
 
     def data(self, name: str, split: str, *, use: Use = "study", size: int | None = None) -> Dataset:
@@ -91,7 +92,7 @@ class Rehearsal(Run):
         arm = Arm(arm) if isinstance(arm, Study) else arm
         if self.config.stream:
             refuse_unstreamable(arm.study, keys.root(self.config.seed), data, validation, test, asked="--stream")
-        self.steps[arm.study.name] = arm.study.epochs, arm.study.steps_per_epoch(data)
+        self.steps[arm.study.name] = arm.study.epochs, arm.study.steps_per_epoch(data), arm.study.batch_size
         return {name: Untrained(name) for name in arm.names}
 
     def pretrained(self, study: Study, data: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,9 +121,10 @@ class Untrained:
         )
 
 
-def _steps(experiment: Experiment, config: Any) -> tuple[dict[str, tuple[int, int]], list[str]]:
-    """Epochs, and steps of each, of what is trained, as loading its data tells; the sets that aren't prepared here."""
-    found: dict[str, tuple[int, int]] = {}
+def _steps(experiment: Experiment, config: Any) -> tuple[dict[str, tuple[int, int, int]], list[str]]:
+    """Epochs, steps of each and images of a step, of what is trained, as loading its data tells; the sets that aren't
+    prepared here."""
+    found: dict[str, tuple[int, int, int]] = {}
     absent: dict[str, None] = {}
     for place, (inner, own) in experiment.inside(config).items():
         steps, missing = _steps(inner, own)
@@ -135,9 +137,8 @@ def _steps(experiment: Experiment, config: Any) -> tuple[dict[str, tuple[int, in
     return found, [*absent]
 
 
-def _images(arm: Arm, steps: tuple[int, int], seeds: int) -> int:
-    epochs, each = steps
-    return epochs * each * arm.study.batch_size * len(arm.settings) * seeds
+def _images(arm: Arm, steps: tuple[int, int, int], seeds: int) -> int:
+    return math.prod(steps) * len(arm.settings) * seeds
 
 
 def _seeds(config: Any) -> str:
@@ -156,7 +157,7 @@ def _studies(arms: Mapping[str, Arm], config: Any, steps: Any, cost: Cost | None
     """A line for every study, and one for all."""
     shown = _table("study", "trainings", "epochs", "steps of each", "images", "takes about")
     for name, arm in arms.items():
-        counts = len(arm.settings) * config.seeds, *steps[name], _images(arm, steps[name], config.seeds)
+        counts = len(arm.settings) * config.seeds, *steps[name][:2], _images(arm, steps[name], config.seeds)
         shown.add_row(Text(name), *(f"{count:,}" for count in counts), _told(cost and cost.studies[name]))
     lanes = sum(len(arm.settings) for arm in arms.values()) * config.seeds
     total = sum(_images(arm, steps[name], config.seeds) for name, arm in arms.items())

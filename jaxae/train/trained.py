@@ -14,12 +14,12 @@ import jaxae.train.lanes as lanes
 import jaxae.train.streaming as streaming
 from jaxae.programs import of_first
 from jaxae.study import Batch, State, Study
-from jaxae.train.curves import as_json, epoch_means
+from jaxae.train.curves import as_json, epoch_means, parameters
 from jaxae.train.evaluation import scores_of
 from jaxae.train.plan import Plan, Progress
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Trained:
     """An arm after training, lanes leading in every array.
 
@@ -48,6 +48,12 @@ class Trained:
     alive: np.ndarray
     slow: np.ndarray
     how: lanes.Lanes
+
+    def __repr__(self) -> str:
+        count, epochs = len(self.keys), self.study.epochs
+        trained = f"{count} lane{'s' * (count != 1)}, {epochs} epoch{'s' * (epochs != 1)}"
+        model = f"{type(self.study.model).__name__}, {parameters(self.state):,} parameters"
+        return f"Trained({self.name!r}: {model}, {trained})"
 
     @property
     def living(self) -> np.ndarray:

@@ -7,6 +7,7 @@ import struct
 import warnings
 import zlib
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -77,12 +78,20 @@ def test_folders_train_and_test_are_the_splits_and_one_colour_image_makes_all_rg
     assert from_folder(tmp_path, "test").image[0, 0, 0].tolist() == [0, 0, 200]
 
 
+def test_a_set_is_shown_in_a_line(tmp_path):
+    ten(tmp_path)
+    made = from_folder(tmp_path, "train")
+    shown = f"Dataset({tmp_path.name} train: 9 images of 4x6x1, 1 class, SHA-256 {made.fingerprint[:12]})"
+    assert repr(made) == shown
+    jax.jit(lambda traced: [repr(traced), traced.image][1])(made)
+
+
 def test_several_sizes_are_refused_or_brought_to_the_one_asked_for_without_distortion(tmp_path):
     ten(tmp_path)
     wide = np.zeros((4, 12))
     wide[:, 4:8] = 100  # what a square cut at the centre keeps
     write(tmp_path / "wide.png", wide)
-    refused("is 4x6 and .*wide.png is 4x12; give a size", from_folder, tmp_path)
+    refused("is 4x6 and .*wide.png is 4x12; give one size, size=32 or .* --image-size 32", from_folder, tmp_path)
     made = from_folder(tmp_path, "all", size=4)
     assert made.image.shape == (11, 4, 4, 1)
     assert (made.image[9] == 100).all()  # the last for training
@@ -92,7 +101,9 @@ def test_several_sizes_are_refused_or_brought_to_the_one_asked_for_without_disto
 
 def test_what_is_no_image_is_named(tmp_path):
     refused("there is no folder", from_folder, tmp_path / "none")
-    refused("holds no images for train", from_folder, tmp_path)
+    refused("holds no PNG or JPEG files; it takes 10 or more", from_folder, tmp_path)
+    write(tmp_path / "0.png", grey(0))
+    refused("holds 1 PNG .* none to test with; give 10 or more, or put them into folders train", from_folder, tmp_path)
     ten(tmp_path)
     whole = (tmp_path / "3.png").read_bytes()
     for content in (b"GIF89a", whole[:45]):

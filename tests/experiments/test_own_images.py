@@ -39,12 +39,28 @@ def test_a_folder_of_photos_is_studied_and_held_against_no_report(name, photos, 
     assert noted[1]["sha256"] == ae.data.from_folder(photos, "test").fingerprint
     said = (folder / "report.md").read_text()
     assert "Trained on 36 images of photos and tested on 4" in said
+    assert "in batches of 8 make" in said and "too few to learn from; try --epochs " in said
     told = said.lower()
     assert (
         said.splitlines()[0].endswith(" photos.") and "report 0" not in told and "digit" not in told.replace(name, "")
     )
     (arm, *_) = read(folder, "history.json")
     assert ae.load(folder, arm).reconstruct(np.zeros((1, 20, 16, 3), np.uint8)).shape == (1, 20, 16, 3)
+
+
+def test_few_own_images_make_steps_enough_unless_the_flags_say_otherwise():
+    def made(count, **flags):
+        config = own_images.paced(bottleneck.Config(**flags), count)
+        return config.batch_size, config.epochs
+
+    assert made(36, dataset="./photos") == (4, 112)  # 9 steps an epoch
+    assert made(360, dataset="./photos") == (16, 50)
+    assert made(36, dataset="./photos", batch_size=36) == (36, 1000) and made(36, dataset="./photos", epochs=3) == (
+        4,
+        3,
+    )
+    assert made(36, dataset="./photos", batch_size=20, epochs=3) == (20, 3)
+    assert made(60_000, dataset="fashion_mnist") == made(36) == (2048, 50)  # enough of them, and a report's
 
 
 def test_what_an_architecture_does_not_allow_is_a_sentence(photos, tmp_path):

@@ -69,6 +69,31 @@ def test_one_program_is_for_cpu_cuda_and_tpu(tmp_path):
     assert exported.platforms == ("cpu", "cuda", "tpu")
 
 
+@pytest.mark.parametrize("name", ["mlp", "denoise", "addition"])
+def test_what_a_model_does_not_take_is_a_sentence(name, tmp_path):
+    one = fitted(name)
+    stored = images(one.model)
+    code = np.asarray(one.encode(stored))
+    for method in (one.encode, one.reconstruct):
+        refused("values up to 2[0-9.]*: divide by 255", method, stored.astype("f4"))
+        refused("takes images of shape", method, stored[:, 1:])
+        refused("as stored, or floats in .* got int32", method, stored.astype("i4"))
+        refused("there is no image in uint8.0", method, stored[:0])
+        refused("Dataset is no array of images; give the array, such as .image", method, ae.data.from_arrays(stored))
+    refused("decodes codes float32.b, .*; got float32.3, .*: give that shape", one.decode, code[..., 1:])
+    refused("give that shape, b from 1 up", one.decode, code[0])
+    tiny.assert_same_bits(one.decode(np.ones(code.shape, int)), one.decode(np.ones(code.shape, "f4")))
+    folder = ae.export(one, tmp_path / "model")
+    encode, decode = (ae.load_program(folder, what) for what in ("encode", "decode"))
+    refused("'encode' of .* takes uint8.b, .*; got float32.*: convert them first", encode, stored.astype("f4"))
+    refused("takes uint8.b, .*: give that shape", encode, stored[:, 1:])
+    refused("takes float32.b, .*: give that shape", decode, code[..., 1:])
+
+
+def test_a_model_is_shown_in_a_line():
+    assert repr(fitted("mlp")) == "Fitted('mlp': MLPAutoencoder, images [4, 8, 1], 395 parameters)"
+
+
 def test_scales_are_bitwise_the_studies_own():
     stored = jnp.arange(256, dtype=jnp.uint8)
     tiny.assert_same_bits(to_scale(stored, UNIT), to_unit(stored))
