@@ -18,7 +18,7 @@ from jaxae.report import figure_files
 from jaxae.report.document import Document
 from jaxae.report.figures import Curves, Images
 from jaxae.report.live import curves_json, policy
-from jaxae.report.numbers import listed_seeds
+from jaxae.report.numbers import listed_seeds, plural
 from jaxae.report.rendering import MARKS, code_span, markdown_table, read_template, render, script_of
 from jaxae.report.strips import legend_of, strips
 from jaxae.report.tables import (
@@ -140,6 +140,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "manifest": manifest,
         "document": document,
         "synthetic": SYNTHETIC if is_synthetic(manifest) else "",
+        "badges": _badges(manifest, departures),
         "barring": [departure.words for departure in departures if departure.bars],
         "listed": [departure.words for departure in departures if not departure.bars],
         "tally": tally_of(document.rows),
@@ -155,6 +156,18 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "images": images_of(manifest),
         "seconds": sum(arm.get("wall_seconds", 0) for arm in manifest["arms"].values()),
     }
+
+
+def _badges(manifest: Mapping[str, Any], departures: Sequence[Departure]) -> list[tuple[str, str]]:
+    """What sets the run apart, in a word each, then its seeds and its device: (kind, words)."""
+    device = manifest["device"]
+    kind = "CPU" if device["platform"] == "cpu" else f"{device['count']} × {device['kind']}"
+    apart = {
+        ("alarm", "synthetic data"): is_synthetic(manifest),
+        ("alarm", f"not ended: {manifest['status']}"): manifest["status"] != "complete",
+        ("notice", "not the report's settings"): any(departure.bars for departure in departures),
+    }
+    return [*(badge for badge, here in apart.items() if here), ("", plural(len(manifest["seeds"]), "seed")), ("", kind)]
 
 
 def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -92,7 +92,7 @@ def test_everything_is_in_it_conclusions_first(finished, name):
     assert "SYNTHETIC" not in text
     assert "departs" not in text
     places = [
-        text.index(word) for word in ("One finding.", "Figure 1.", "0.498816", "Own table", "Figure 2.", "No model can")
+        text.index(word) for word in ("One finding.", "plain SGD", "Figure 1.", "0.498816", "Figure 2.", "Own table", "No model can")
     ]
     assert places == sorted(places)
 
