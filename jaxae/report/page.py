@@ -30,6 +30,7 @@ from jaxae.report.tables import (
     readings_table,
     tally_of,
 )
+from jaxae.report.tiles import Tiles, tiles_of
 
 __all__ = [
     "MARKS", "SYNTHETIC", "images_of", "is_synthetic", "markdown_table", "section", "write_report",
@@ -65,9 +66,9 @@ class Picture(NamedTuple):
         return curves_json(self.figure) if isinstance(self.figure, Curves) else ""
 
     @property
-    def inverts(self) -> bool:
-        """Whether a dark page may show it light on dark, as anything but images."""
-        return not isinstance(self.figure, Images)
+    def tiles(self) -> Tiles | None:
+        """How the page lays out images; other figures are pictures, which a dark page may show light on dark."""
+        return tiles_of(self.figure) if isinstance(self.figure, Images) else None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -97,6 +97,7 @@ def test_a_phone_shows_conclusions_and_verdicts_first_and_nothing_wider_than_its
     assert shown.run("document.documentElement.scrollWidth") == 390
     wide = "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 390.5"
     assert shown.run(f"{wide} && !e.closest('.tip, .card')).map((e) => e.outerHTML.slice(0, 80))") == []
+    assert shown.run("[...document.querySelectorAll('.tiles')].every((e) => e.scrollWidth <= e.clientWidth)")
     tops = "[...row.children].map((cell) => [cell.getBoundingClientRect().top, cell.className])"
     row = "const row = document.querySelector('#claims tbody tr')"
     assert shown.run(f"(() => {{ {row}; return {tops}.sort((a, b) => a[0] - b[0])[0][1]; }})()") == "verdict"

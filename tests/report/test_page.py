@@ -71,9 +71,15 @@ def test_the_conclusion_stands_right_below_the_title_whatever_sets_the_run_apart
     write_report(tmp_path, made, document(), (Departure("two epochs", bars=True),))
     page, text = ((tmp_path / name).read_text() for name in ("report.html", "report.md"))
     badges = re.findall('<span class="badge ([^"]*)">([^<]*)</span>', page.partition('class="found')[0])
-    marked = [("alarm", "synthetic data"), ("alarm", "not ended: interrupted"), ("notice", "not the report&#39;s settings")]
+    marked = [
+        ("alarm", "synthetic data"),
+        ("alarm", "not ended: interrupted"),
+        ("notice", "not the report&#39;s settings"),
+    ]
     assert badges == [*marked, ("", "3 seeds"), ("", "CPU")]
-    assert page.index("One finding.") < page.index("SYNTHETIC DATA:") < page.index("<li>two epochs") < page.index("<img")
+    assert (
+        page.index("One finding.") < page.index("SYNTHETIC DATA:") < page.index("<li>two epochs") < page.index("<img")
+    )
     assert text.index("3 seeds · CPU") < text.index("One finding.") < text.index("SYNTHETIC DATA:")
 
 
