@@ -83,7 +83,7 @@ def curves(found: ae.Findings, arms: Sequence[str]) -> Curves:
     lines = []
     for arm in arms:
         seen, living = found.by_seed[arm], found.living(arm)
-        lines.append(by_epoch("training", seen["train/added"][living], arm, colour=0, style="dashed"))
+        lines.append(by_epoch("training", seen["train/added"][living], arm, middle=True, colour=0, style="dashed"))
         lines.append(by_epoch("test", seen["validation/added"][living], arm, colour=1))
     note = (
         "Of pairs drawn as those that the arm is trained on. In training codes are sampled, and weights are those on "

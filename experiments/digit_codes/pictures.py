@@ -8,6 +8,7 @@ import jaxae as ae
 from experiments import own_images
 from experiments.digit_codes.measures import two_numbers
 from experiments.digit_codes.method import DECODERS, READINGS, REPORTED, Config
+from jaxae.report.curves import PLACES
 from jaxae.report.figures import Curves, Images, Mark, Scatter, by_epoch
 
 NAMES = {"rmse": "RMSE", "bce": "binary cross-entropy"}
@@ -36,12 +37,13 @@ def curves(found: ae.Findings, name: str) -> Curves:
             if split == "train":  # its mean alone: six bands would hide each other
                 values = values.mean(0, keepdims=True)
             style = "dashed" if split == "train" else "solid"
-            lines.append(by_epoch(f"{decoder}, {words}", values, panel, colour=colour, style=style))
+            look = {"middle": split == "train", "colour": colour, "style": style}
+            lines.append(by_epoch(f"{decoder}, {words}", values, panel, **look))
             if size == "2" and name in READINGS[loss] and not own_images.is_own(found.config):
                 value = REPORTED[loss, split][DECODERS.index(decoder)]
                 marks.append(Mark(f"reported, {words}", value, float(found.config.epochs), panel, colour))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch"
-    note = "Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
+    note = f"{PLACES} Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
     if marks:
         title += ", and the numbers that the report prints"
         note += f" The report's numbers, in the colours of its decoders, are of {Config.epochs} epochs."

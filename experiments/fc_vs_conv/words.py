@@ -9,6 +9,7 @@ import experiments.fc_vs_conv.author as author
 import jaxae as ae
 from experiments.fc_vs_conv.measures import NOT_BELOW
 from experiments.fc_vs_conv.method import REPORTED, claims
+from jaxae.report.curves import PLACES
 from jaxae.report.figures import Curves, Images, by_epoch
 
 TEMPLATE = Path(__file__).with_name("words.md")
@@ -99,12 +100,13 @@ def loss_above_floor(found: ae.Findings) -> Curves:
         for split, lowest in zip(("train", "validation"), found.facts["floors"][targets], strict=True):
             label = "test" if split == "validation" else split
             values = (curves[f"{split}/loss"] - lowest)[found.living(arm)]
-            lines.append(by_epoch(f"{model} {label}", values, panel))
+            place = {"panel": panel, "middle": split == "train"}
+            lines.append(by_epoch(f"{model} {label}", values, **place))
             if targets == "standardised" and not rate and model in author.LOG:
-                lines.append(by_epoch(f"{model} {label}, the author's", author.curves(model)[split] - lowest, panel))
+                lines.append(by_epoch(f"{model} {label}, the author's", author.curves(model)[split] - lowest, **place))
     return Curves(
         "Mean squared error above the least that a sigmoid can reach", "epoch", "loss - floor", lines, log=True,
-        note="Seeds that died are left out, except where all did.",
+        note=f"{PLACES} Seeds that died are left out, except where all did.",
     )  # fmt: skip
 
 

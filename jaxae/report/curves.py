@@ -6,7 +6,12 @@ import numpy as np
 
 from jaxae.findings import Findings
 from jaxae.findings.claims import named_seeds
-from jaxae.report.figures import Curves, Line
+from jaxae.report.figures import Curves, Line, by_epoch
+
+PLACES = (
+    "Training begins at 0, and epoch 1 ends at 1. A training loss is the mean over an epoch's steps, drawn at its "
+    "middle, the first at 0.5; a validation or test loss is drawn when it was measured."
+)
 
 
 def loss_curves(found: Findings) -> Curves | None:
@@ -25,7 +30,7 @@ def loss_curves(found: Findings) -> Curves | None:
     arms = list(dict.fromkeys(line.panel for line in lines))
     title = f"The loss of {arms[0]}, epoch by epoch." if len(arms) == 1 else "The loss of each arm, epoch by epoch."
     trained = any(line.label == "train" for line in lines)
-    means = "A training loss is the mean over an epoch's steps, drawn at its middle. " if trained else ""
+    means = f"{PLACES} " if trained else ""
     return Curves(title, "epoch", "loss", lines, log=log, note=(means + _ended_early(found)).strip())
 
 
@@ -36,7 +41,7 @@ def _lines(found: Findings, arm: str, curves: Mapping[str, np.ndarray]) -> list[
         panel += f" ({'all seeds' if len(dead) == len(found.seeds) else named_seeds(dead)} died)"
     if "train/loss" in curves:
         values = curves["train/loss"]
-        lines.append(Line("train", np.arange(values.shape[1]) + 0.5, values[found.living(arm)], panel))
+        lines.append(by_epoch("train", values[found.living(arm)], panel, middle=True))
     if "validation/loss" in curves:
         x = found.arrays[arm]["validation epochs"]
         lines.append(Line("validation", x, curves["validation/loss"][found.living(arm)], panel))

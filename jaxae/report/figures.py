@@ -43,9 +43,12 @@ class Line:
     style: str = "solid"
 
 
-def by_epoch(label: str, values: Any, panel: str = "", **look: Any) -> Line:
-    """The curve of `values`, float[seeds, epochs], one for each epoch from 1; `look`: colour and style."""
-    return Line(label, np.arange(1, np.shape(values)[1] + 1), values, panel, **look)
+def by_epoch(label: str, values: Any, panel: str = "", *, middle: bool = False, **look: Any) -> Line:
+    """The curve of `values`, float[seeds, epochs], each at its epoch's end, the first at 1; `look`: colour and style.
+
+    Means over an epoch's steps stand in its `middle`, the first at 0.5.
+    """
+    return Line(label, np.arange(1, np.shape(values)[1] + 1) - middle / 2, values, panel, **look)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from jaxae.report.tables import differing, judged, shown_verdict
 
 MARK = '<meta name="generator" content="jaxae index">'  # by which a page is known to be one that may be written anew
 STATES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "left to resume": "yellow", "failed": "red"}
-WIDTH, HEIGHT = 640, 400  # pixels of a card's picture, at most
+WIDTH, HEIGHT = 640, 640  # pixels of a card's picture, at most
 
 
 class Card(NamedTuple):
@@ -82,7 +82,7 @@ def gallery_page(gallery: Gallery) -> str:
 
 
 def thumbnail(content: bytes) -> bytes:
-    """The upper part of a picture as a small JPEG. Raises ValueError, OSError or SyntaxError for what is none, or is so
+    """A picture, whole, as a small JPEG. Raises ValueError, OSError or SyntaxError for what is none, or is so
     large that Pillow warns of it."""
     from PIL import Image
 
@@ -93,10 +93,9 @@ def thumbnail(content: bytes) -> bytes:
                 small = image.convert("RGB")
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise ValueError(str(error)) from None
-    share = min(1.0, WIDTH / small.width)
-    small = small.resize((max(1, round(small.width * share)), max(1, round(small.height * share))))
+    small.thumbnail((WIDTH, HEIGHT))
     out = BytesIO()
-    small.crop((0, 0, small.width, min(small.height, HEIGHT))).save(out, format="JPEG", quality=82)
+    small.save(out, format="JPEG", quality=82)
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from jaxae.report.canvas import text_width
 from jaxae.report.figures import Images
 from jaxae.report.look import DPI, INK, MUTED
+from jaxae.report.tiles import to_rgb
 
 WIDTH, MARGIN, BLOCK_GAP = 1500, 14, 26  # pixels
 HAIRLINE = 204  # the gray around each image
@@ -97,11 +98,3 @@ def size(layout: Layout, texts: tuple[str, ...]) -> float:
     """The one size of a row's texts at which each stays within its column, a letter's width from the next."""
     widest = max(text_width(text, 9) for text in texts) + text_width("n", 9)
     return max(4.5, min(9.0, 9.0 * (layout.tile[1] + layout.gap) / widest))
-
-
-def to_rgb(images: Any, low: float, high: float) -> np.ndarray:
-    """uint8[n, h, w, 3], rounded; values that aren't finite are mid-gray."""
-    images = np.asarray(images)
-    values = images.astype(np.float32) / (255 if images.dtype.kind in "biu" else 1)
-    values = np.nan_to_num(np.clip((values - low) / (high - low), 0, 1), nan=0.5)
-    return np.broadcast_to(np.round(values * 255).astype(np.uint8), (*values.shape[:3], 3))

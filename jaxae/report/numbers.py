@@ -137,17 +137,18 @@ def ratio(value: float) -> str:
 
 
 def undecided(values: Any, least: float = 0.0) -> str:
-    """What is to be said of a difference that can't be told from 0, float[seeds]: that all seeds lie on one side.
+    """What is to be said of a difference that can't be told from 0, float[seeds]: that all seeds agree.
 
     `least` is what it must be away from 0, as in `side_of_zero`.
     """
     values = np.asarray(values, np.float64)
     if len(values) < 2 or not np.isfinite(values).all() or len({*np.sign(values)}) > 1 or side_of_zero(values, least):
         return ""
-    seeds = telling_seeds(values)
-    enough = f"about {seeds}" if seeds else "many more"
-    spread = f"at this spread{of_few(len(values) - 1)}"
-    return f"all {len(values)} seeds lie on one side, so there are too few: {enough} would tell {spread}"
+    needed, count = telling_seeds(values), len(values)
+    agree = "both seeds" if count == 2 else f"all {count} seeds"
+    roughly = "perhaps" if of_few(count - 1) else "about"
+    enough = f"{roughly} {needed} would tell" if needed else "it would take many more"
+    return f"{agree} agree, but so few can do so by chance: {enough}, if they scatter as these do"
 
 
 def share(fraction: float) -> str:

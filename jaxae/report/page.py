@@ -18,7 +18,7 @@ from jaxae.report import figure_files
 from jaxae.report.document import Document
 from jaxae.report.figures import Curves, Images
 from jaxae.report.live import curves_json, policy
-from jaxae.report.numbers import listed_seeds
+from jaxae.report.numbers import listed_seeds, plural
 from jaxae.report.rendering import MARKS, code_span, markdown_table, read_template, render, script_of
 from jaxae.report.strips import legend_of, strips
 from jaxae.report.tables import (
@@ -30,6 +30,7 @@ from jaxae.report.tables import (
     readings_table,
     tally_of,
 )
+from jaxae.report.tiles import Tiles, tiles_of
 
 __all__ = [
     "MARKS", "SYNTHETIC", "images_of", "is_synthetic", "markdown_table", "section", "write_report",
@@ -65,9 +66,9 @@ class Picture(NamedTuple):
         return curves_json(self.figure) if isinstance(self.figure, Curves) else ""
 
     @property
-    def inverts(self) -> bool:
-        """Whether a dark page may show it light on dark, as anything but images."""
-        return not isinstance(self.figure, Images)
+    def tiles(self) -> Tiles | None:
+        """How the page lays out images; other figures are pictures, which a dark page may show light on dark."""
+        return tiles_of(self.figure) if isinstance(self.figure, Images) else None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -140,6 +141,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "manifest": manifest,
         "document": document,
         "synthetic": SYNTHETIC if is_synthetic(manifest) else "",
+        "badges": _badges(manifest, departures),
         "barring": [departure.words for departure in departures if departure.bars],
         "listed": [departure.words for departure in departures if not departure.bars],
         "tally": tally_of(document.rows),
@@ -155,6 +157,18 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "images": images_of(manifest),
         "seconds": sum(arm.get("wall_seconds", 0) for arm in manifest["arms"].values()),
     }
+
+
+def _badges(manifest: Mapping[str, Any], departures: Sequence[Departure]) -> list[tuple[str, str]]:
+    """What sets the run apart, in a word each, then its seeds and its device: (kind, words)."""
+    device = manifest["device"]
+    kind = "CPU" if device["platform"] == "cpu" else f"{device['count']} × {device['kind']}"
+    apart = {
+        ("alarm", "synthetic data"): is_synthetic(manifest),
+        ("alarm", f"not ended: {manifest['status']}"): manifest["status"] != "complete",
+        ("notice", "not the report's settings"): any(departure.bars for departure in departures),
+    }
+    return [*(badge for badge, here in apart.items() if here), ("", plural(len(manifest["seeds"]), "seed")), ("", kind)]
 
 
 def _status(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

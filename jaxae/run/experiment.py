@@ -57,7 +57,7 @@ def measure_training(run: "Run", trained: Any) -> Findings:
 class Experiment:
     """The functions that a study consists of; the last line of its file is `ae.cli(EXPERIMENT)`.
 
-    module    the file's `__name__`, by which `python -m` finds it
+    module    the file's `__name__`, by which `python -m` finds it; the file, where that is what started the run
     card      its docstring: title, summary, then Source, Code, Expected, Run, Also
     config    a subclass of Flags, all of whose fields have defaults
     arms      config -> Arms: studies, and the settings that each is trained with in one program
@@ -93,7 +93,7 @@ class Experiment:
     def program(self) -> tuple[str, ...]:
         """The words that start it: "python -m experiments.NAME", or "python FILE"."""
         if self.module != "__main__":
-            return "python", "-m", self.module
+            return ("python", self.module) if self.module.endswith(".py") else ("python", "-m", self.module)
         spec = getattr(sys.modules["__main__"], "__spec__", None)
         return ("python", sys.argv[0]) if spec is None else ("python", "-m", spec.name.removesuffix(".__main__"))
 
@@ -156,8 +156,8 @@ def find_experiment(module: str, given: str = "") -> Experiment:
     found = getattr(loaded, "EXPERIMENT", None)
     if not isinstance(found, Experiment):
         raise UsageError(f"{name!r} has no EXPERIMENT; name a module or a file that has one with --experiment")
-    if module != "__main__" and found.module == module:
-        return found
+    if module.endswith(".py"):  # so that its commands are those that made the run
+        return replace(found, module=module)
     return replace(found, module=found.module if found.module != "__main__" else module)
 
 

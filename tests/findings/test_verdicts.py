@@ -183,6 +183,6 @@ def test_shares_over_seeds_stay_within_0_and_1():
 
 
 def test_seeds_on_one_side_of_zero_are_too_few_where_they_cannot_tell():
-    few = "all 3 seeds lie on one side, so there are too few: "
-    assert undecided([1.0, 2.0, 3.0]) == f"{few}about 4 would tell at this spread, of 2 degrees of freedom"
+    few = "all 3 seeds agree, but so few can do so by chance: "
+    assert undecided([1.0, 2.0, 3.0]) == f"{few}perhaps 4 would tell, if they scatter as these do"
     assert [undecided(values) for values in ([-1.0, 2.0, 3.0], [2.0, 2.1, 2.2], [1.0])] == ["", "", ""]

@@ -91,11 +91,13 @@ def test_values_are_read_by_mouse_and_by_keyboard(shown):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_the_verdict_first_and_nothing_wider_than_its_screen(shown, scheme):
+def test_a_phone_shows_conclusions_and_verdicts_first_and_nothing_wider_than_its_screen(shown, scheme):
     shown.look(390, 844, prefers_color_scheme=scheme)
+    assert shown.run("document.querySelector('.found li').getBoundingClientRect().bottom") < 844 / 2
     assert shown.run("document.documentElement.scrollWidth") == 390
     wide = "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 390.5"
     assert shown.run(f"{wide} && !e.closest('.tip, .card')).map((e) => e.outerHTML.slice(0, 80))") == []
+    assert shown.run("[...document.querySelectorAll('.tiles')].every((e) => e.scrollWidth <= e.clientWidth)")
     tops = "[...row.children].map((cell) => [cell.getBoundingClientRect().top, cell.className])"
     row = "const row = document.querySelector('#claims tbody tr')"
     assert shown.run(f"(() => {{ {row}; return {tops}.sort((a, b) => a[0] - b[0])[0][1]; }})()") == "verdict"

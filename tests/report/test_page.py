@@ -12,7 +12,7 @@ import pytest
 from reports import DIGITS, ROWS, document, findings, manifest
 
 from jaxae.errors import UsageError
-from jaxae.findings import measured
+from jaxae.findings import Departure, measured
 from jaxae.report import key_pictures, live, plots
 from jaxae.report.document import Document, Section
 from jaxae.report.figures import Images
@@ -64,6 +64,23 @@ def test_the_page_lets_its_own_scripts_run_and_nothing_load(tmp_path):
     assert "<p>&copy; <b>by hand</b></p>" in page
     assert page.index("Reported against reproduced") < page.index("by hand") < page.index("Figure 2.")
     assert "### Made by code\n\nIn words." in (tmp_path / "report.md").read_text()
+
+
+def test_the_conclusion_stands_right_below_the_title_whatever_sets_the_run_apart(tmp_path):
+    made = manifest(status="interrupted", data=[{**manifest()["data"][0], "source": "synthetic"}])
+    write_report(tmp_path, made, document(), (Departure("two epochs", bars=True),))
+    page, text = ((tmp_path / name).read_text() for name in ("report.html", "report.md"))
+    badges = re.findall('<span class="badge ([^"]*)">([^<]*)</span>', page.partition('class="found')[0])
+    marked = [
+        ("alarm", "synthetic data"),
+        ("alarm", "not ended: interrupted"),
+        ("notice", "not the report&#39;s settings"),
+    ]
+    assert badges == [*marked, ("", "3 seeds"), ("", "CPU")]
+    assert (
+        page.index("One finding.") < page.index("SYNTHETIC DATA:") < page.index("<li>two epochs") < page.index("<img")
+    )
+    assert text.index("3 seeds · CPU") < text.index("One finding.") < text.index("SYNTHETIC DATA:")
 
 
 def test_the_key_picture_stands_first(tmp_path):

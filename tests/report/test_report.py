@@ -75,7 +75,7 @@ def test_the_report_says_nothing_about_time_or_place(finished):
 
 def test_the_page_needs_nothing_else(finished):
     html = (finished[0] / "report.html").read_text().replace("http://www.w3.org/2000/svg", "a name")
-    assert html.count("data:image/png;base64,") == html.count("<img") == 2
+    assert html.count("data:image/png;base64,") == html.count("<img") == 3
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:)|<link|@import|url\(|https?://", html)
     assert "Two &lt;digits>. A note." in text_of(finished[0], "report.md")
 
@@ -92,7 +92,8 @@ def test_everything_is_in_it_conclusions_first(finished, name):
     assert "SYNTHETIC" not in text
     assert "departs" not in text
     places = [
-        text.index(word) for word in ("One finding.", "Figure 1.", "0.498816", "Own table", "Figure 2.", "No model can")
+        text.index(word)
+        for word in ("One finding.", "plain SGD", "Figure 1.", "0.498816", "Figure 2.", "Own table", "No model can")
     ]
     assert places == sorted(places)
 

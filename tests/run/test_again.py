@@ -118,7 +118,9 @@ def test_files_choose_no_code(tmp_path):
         find_experiment("experiments.tables")
     mine = tmp_path / "mine.py"
     mine.write_text("from experiments.fc_vs_conv import EXPERIMENT\n")
-    assert find_experiment("mine.py", str(mine)) == EXPERIMENT
+    assert find_experiment("experiments.fc_vs_conv", str(mine)) == EXPERIMENT
+    found = find_experiment("../mine.py", str(mine))  # as the manifest of a run of `python ../mine.py` names it
+    assert (found.program, found.name, found.arms) == (("python", "../mine.py"), "mine", EXPERIMENT.arms)
 
 
 def test_saving_overwrites_nothing_but_results(done, tmp_path):

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,13 +73,28 @@ def _model(found: Findings, arm: str) -> dict[str, Any]:
 
 def _said(found: Findings, arm: str, precision: str, error: float) -> str:
     """Which model it is, and how far the page's is from it."""
-    seed, count, dead = found.seeds[found.shown(arm)], len(found.seeds), found.dead.get(arm, ())
-    which = ", which died" if count == 1 and dead else f" of {count}, which all died" if seed in dead else ""
-    which = which or f", the first of {count} that lives" * (count > 1)
+    seed = found.seeds[found.shown(arm)]
+    which = _which(seed, len(found.seeds), found.dead.get(arm, ()), found.slow.get(arm, ()))
     return (
         f"{arm}, seed {seed}{which}. Its weights are rounded to {PRECISIONS[precision]}, which changes no pixel of "
         f"what is drawn for these test images by more than {_upwards(error)}, where black is 0 and white 1."
     )
+
+
+def _which(seed: int, count: int, dead: Sequence[int], slow: Sequence[int]) -> str:
+    """Which of so many seeds it is, and that it, or all, died or show one picture: then there is little to explore.
+
+    >>> _which(0, 3, (), ()), _which(1, 3, (0,), ()), _which(0, 2, (0, 1), ())
+    (', the first of 3', ', the first of 3 that lives', ' of 2, which all died')
+    >>> _which(0, 2, (), (0, 1)), _which(0, 1, (), (0,))
+    (' of 2, which all show one picture so far', ', which shows one picture so far')
+    """
+    of = f" of {count}" * (count > 1)
+    if seed in dead:  # it is shown, so all did
+        return f"{of}, which{' all' * (count > 1)} died"
+    if seed in slow:
+        return f"{of}, which {'all show' if len(slow) == count > 1 else 'shows'} one picture so far"
+    return f", the first of {count}{' that lives' * bool(dead)}" * (count > 1)
 
 
 def _upwards(error: float) -> str:
