@@ -26,7 +26,7 @@ class Fitted:
     Images are uint8[b, h, w, c] as stored, or floating ones in [0, 1]; they are brought to the model's `scale`, and
     what it draws is brought back, unclipped. Codes are what the model's `encode` gives, the means where that is a
     distribution: f32[b, ...], or several arrays. Every method is compiled once for each shape. They raise UsageError
-    for images and codes of another shape, type or range, before anything is compiled, and for what the model can't do.
+    for images and codes of another shape, type or range, and for what the model can't do.
     """
 
     name: str

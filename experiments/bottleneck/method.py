@@ -110,7 +110,7 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     trained, config = {}, own_images.paced(run.config, len(digits))
     own_images.say_pace(run, len(digits))
     if own_images.is_own(config) and config.code_activation == "relu":
-        run.say(f"its code has ReLUs, of which few or large images often leave none alive: {LIVELY}")
+        run.say(f"its code has ReLUs, of which few images can leave none alive: {LIVELY}")
     for arm in arms(config, len(digits), own_images.shape_of(digits)):
         trained |= run.train(arm, digits, validation=test, test=test)
     return trained

@@ -99,5 +99,5 @@ def setting(weight: float) -> str:
 def ways(config: Config) -> list[Way]:
     """How every arm is trained."""
     if config.rungs:
-        return [RUNGS[rung] for rung in config.rungs]
+        return [way for rung, way in RUNGS.items() if rung in config.rungs]  # a merge names them in another order
     return [Way(*way) for way in itertools.product(config.decoders, config.times, config.pretrained)]

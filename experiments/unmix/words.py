@@ -23,9 +23,8 @@ def say(found: ae.Findings) -> ae.Document:
     stated = claims(found.config)
     shares = {f"{GAINED} {metric}, % of pairs": tested(found) for metric in ("psnr", "ssim")}
     rows = found.rows(stated, shares=shares)
-    ours = [claim.arm for claim in stated if claim.primary and found.config.rungs]  # before what a rung changes
     arms = [arm for arm in found.measures if found.has(arm, f"{GAINED} psnr")]
-    held = list(dict.fromkeys([*ours, *(claim.arm for claim in stated)]))
+    held = list(dict.fromkeys(claim.arm for claim in stated))
     shares_of_error = errors.shares(found, held)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),

@@ -22,9 +22,7 @@ from jaxae.study import Study
 from jaxae.train.absent import blank, stored_images, without_images
 from jaxae.train.lanes import Lanes
 
-ROOM = (
-    0.8  # of a device's memory, for images and lanes; the rest is the compiler's, and what is left over between blocks
-)
+ROOM = 0.8  # of a device's memory, for images and lanes; the rest is the compiler's, and lost between blocks
 HELD = ("conv_general_dilated", "dot_general", "select_and_scatter_add", "reduce_window_max", "gather", "sort")
 STATES = 3  # of every lane at once: before a chunk, after it, and the best
 
