@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from tiny import noiseless, result, roots
+from tiny import DATA, HELD_OUT, Wide, batch, loss, noiseless, result, roots
 
 from jaxae import losses, train
 from jaxae.models import ConvAutoencoder
@@ -29,6 +29,8 @@ def image_loss(outputs, batch, hparams):
 CONV = Study(
     "conv", ConvAutoencoder(image_shape=(12, 12, 1)), noiseless, image_loss, optax.sgd(0.1), batch_size=16, epochs=1
 )
+
+DENSE = Study("dense", Wide(), batch, loss, optax.sgd(0.1), batch_size=4, epochs=1)
 
 
 def fitting(count: int, room: float) -> int:
@@ -60,7 +62,7 @@ def test_lanes_that_do_not_fit_together_take_turns_of_like_length(count, room, b
 
 def test_turns_change_nothing_but_roundings():
     def trained(how: Lanes):
-        *_, last = train.progress(CONV, roots(5), IMAGES, train.Plan(2), validation=IMAGES[:7], how=how)
+        *_, last = train.progress(DENSE, roots(5), DATA, train.Plan(2), validation=HELD_OUT, how=how)
         return jax.tree.map(np.asarray, result(last))
 
     whole = trained(Lanes("vmap"))
