@@ -162,8 +162,10 @@ class Run:
         hparams = None if all(row is None for row in table) else lanes.stack(table)
         how = choose_lanes(self, arm.study, len(roots), data, validation, test)
         plan = Plan(arm.study.epochs, validate_every, patience, chunk, stop_dead)
-        if self.training:
-            foresee(self, arm, roots, {"training": data, "validation": validation, "test": test}, plan, initial, how)
+        sets = {"training": data, "validation": validation, "test": test}
+        with self.working(f"{arm.study.name}: looking ahead", at_once=False):
+            if self.training:
+                foresee(self, arm, roots, sets, plan, initial, how)
         options = {"validation": validation, "hparams": hparams, "initial": initial}
         try:
             now = train_or_restore(self, arm.study, roots, data, plan, how, **options)
@@ -202,9 +204,10 @@ class Run:
         if not self.config.quiet:
             self.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    def working(self, what: str) -> Working:
-        """Within it the run says what it does, and every few seconds that it still does, unless it is quiet."""
-        return Working(what, self.say)
+    def working(self, what: str, *, at_once: bool = True) -> Working:
+        """Within it the run says what it does, and every few seconds that it still does, unless it is quiet; at first
+        only then without `at_once`."""
+        return Working(what, self.say, log=not self.console.is_terminal, at_once=at_once)
 
     def stop_if_asked(self) -> None:
         """Raise Interrupted where a signal has come: called where everything is saved."""
