@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 import jaxae as ae
-from jaxae.findings.claims import named_seeds
 from jaxae.report.numbers import plural
 from jaxae.train.dying import SLOW_START
 
@@ -110,11 +109,12 @@ def document(
     `revive` what to do about a seed that shows one picture."""
     train, test = (next(entry for entry in found.origin.data if entry["role"].endswith(f" {split}"))
                    for split in ("train", "test"))  # fmt: skip
+    of = plural(len(found.seeds), "seed")
     words = [
         f"Trained on {train['n']:,} images of {train['name']} and tested on {test['n']:,}; no report has numbers of "
         "these images, so that none are judged.",
         f"{pace(found.config, count)}.",
-        *(f"{arm} shows one picture, whatever the image, in {named_seeds(seeds)} of {len(found.seeds)}: {revive}."
+        *(f"{arm} shows one picture, whatever the image, in {len(seeds)} of {of}: {revive}."
           for arm, seeds in {**found.slow, **found.dead}.items() if seeds),
     ]  # fmt: skip
     lines = "\n".join(f"- {line}" for line in words)

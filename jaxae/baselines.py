@@ -12,6 +12,7 @@ def pca_errors(train: np.ndarray, test: np.ndarray, sizes: Sequence[int]) -> np.
 
     uint8[n, h, w, c] twice -> f64[len(sizes)], of images in [0, 1]. With as many numbers in its code no linear
     autoencoder, biases included, has a lower error on `train` (Baldi and Hornik 1989).
+    Fewer images than values have fewer components, by one, and larger codes the error of all.
     Raises UsageError for other arrays, images of different sizes, and codes larger than an image.
 
     >>> images = np.zeros((4, 2, 2, 1), np.uint8)
@@ -27,12 +28,21 @@ def pca_errors(train: np.ndarray, test: np.ndarray, sizes: Sequence[int]) -> np.
     if not all(0 <= size <= train[0].size for size in sizes):
         raise UsageError(f"code sizes {list(sizes)} aren't all from 0 to {train[0].size}, the values of an image")
     (mean, second), (test_mean, test_second) = _moments(train), _moments(test)
-    components = np.linalg.eigh(second - np.outer(mean, mean))[1][:, ::-1]
+    components = _components(train, mean, second)
     # the test images around the mean of the training images, from which PCA starts
     cross = np.outer(test_mean, mean)
     around = test_second - cross - cross.T + np.outer(mean, mean)
     kept = ((around @ components) * components).sum(0)
     return np.array([np.trace(around) - kept[:size].sum() for size in sizes]) / len(mean)
+
+
+def _components(train: np.ndarray, mean: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """f64[d, k], of falling variance: k is d, or the number of images less one, in which fewer of them differ."""
+    count, size = len(train), len(mean)
+    if count > size:
+        return np.linalg.eigh(second - np.outer(mean, mean))[1][:, ::-1]
+    around = train.reshape(count, -1) / 255 - mean  # forty photos of 3,072 values take a moment, not a minute
+    return np.linalg.svd(around, full_matrices=False)[2][: count - 1].T
 
 
 def _moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

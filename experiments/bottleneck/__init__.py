@@ -20,8 +20,8 @@ from experiments.bottleneck.words import say
 
 ABOUT = own_images.about(
     "bottleneck: what a code of few numbers keeps of",
-    "A four-layer MLP with a ReLU on the code too learns to reconstruct the images. It is then given noisy ones, which "
-    "it never saw in training. PCA of the same size stands beside it, the best that a linear autoencoder can do.",
+    "A four-layer MLP learns to reconstruct the images. It is then given noisy ones, which it never saw in training. "
+    "PCA of the same size stands beside it, the best that a linear autoencoder can do.",
 )
 EXPERIMENT = ae.Experiment(
     __name__, __doc__, Config, arms, train, claims, measure, say, result("bottleneck"), about=ABOUT

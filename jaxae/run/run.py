@@ -163,9 +163,10 @@ class Run:
         how = choose_lanes(self, arm.study, len(roots), data, validation, test)
         plan = Plan(arm.study.epochs, validate_every, patience, chunk, stop_dead)
         sets = {"training": data, "validation": validation, "test": test}
-        if self.training:
-            foresee(self, arm, roots, sets, plan, initial, how)
-        how = side_by_side(self, arm, roots, how, sets)
+        with self.working(f"{arm.study.name}: looking ahead", at_once=False):
+            if self.training:
+                foresee(self, arm, roots, sets, plan, initial, how)
+            how = side_by_side(self, arm, roots, how, sets)
         options = {"validation": validation, "hparams": hparams, "initial": initial}
         try:
             now = train_or_restore(self, arm.study, roots, data, plan, how, **options)
@@ -204,9 +205,10 @@ class Run:
         if not self.config.quiet:
             self.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    def working(self, what: str) -> Working:
-        """Within it the run says what it does, and every few seconds that it still does, unless it is quiet."""
-        return Working(what, self.say)
+    def working(self, what: str, *, at_once: bool = True) -> Working:
+        """Within it the run says what it does, and every few seconds that it still does, unless it is quiet; at first
+        only then without `at_once`."""
+        return Working(what, self.say, log=not self.console.is_terminal, at_once=at_once)
 
     def stop_if_asked(self) -> None:
         """Raise Interrupted where a signal has come: called where everything is saved."""

@@ -41,7 +41,9 @@ def written_arms(run: "Run", arm: Arm, whole: Trained, test: Any, best: bool) ->
 
 def scored(run: "Run", arm: Arm, whole: Trained, test: Any) -> Trained:
     """The lanes of an arm with their scores, and with which of them live; those that are slow are said."""
-    whole = told_apart(dataclasses.replace(whole, scores=kept_scores(run, whole, test)), test)
+    whole = dataclasses.replace(whole, scores=kept_scores(run, whole, test))
+    with run.working(f"{whole.name}: looking for dead models", at_once=False):
+        whole = told_apart(whole, test)
     for name, slow in zip(arm.names, whole.slow.reshape(len(arm.names), -1), strict=True):
         if slow.any():
             seeds = named_seeds([*itertools.compress(run.seeds, slow)])

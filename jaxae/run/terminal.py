@@ -96,13 +96,18 @@ class Clock:
 
 
 class Working:
-    """Says what is done, and from time to time that it still is: after 5 seconds, 10, 20, and so on to each minute."""
+    """Says what is done, and that it still is: every 5 seconds, in a log ever more rarely, to 30 seconds apart. Without
+    `at_once` that alone, for what is mostly done in a moment."""
 
-    def __init__(self, what: str, say: Callable[[str], None], *, first: float = 5.0):
-        self.what, self.say, self.first, self.ended = what, say, first, threading.Event()
+    def __init__(
+        self, what: str, say: Callable[[str], None], *, first: float = 5.0, log: bool = True, at_once: bool = True
+    ):
+        self.what, self.say, self.first, self.log, self.at_once = what, say, first, log, at_once
+        self.ended = threading.Event()
 
     def __enter__(self) -> "Working":
-        self.say(self.what)
+        if self.at_once:
+            self.say(self.what)
         threading.Thread(target=self._tell, daemon=True).start()
         return self
 
@@ -113,7 +118,7 @@ class Working:
         began, pause = time.perf_counter(), self.first
         while not self.ended.wait(pause):
             self.say(f"{self.what}: {time.perf_counter() - began:.0f} s so far")
-            pause = min(2 * pause, 60.0)
+            pause = min(2 * pause, TELL) if self.log else self.first
 
 
 class Bar:

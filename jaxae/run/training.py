@@ -40,7 +40,8 @@ def train_or_restore(
     """
     run.stop_if_asked()  # while an earlier arm was scored
     per_epoch, folder = study.steps_per_epoch(data), checkpoints(run.folder, study)
-    start = _start(run, study, roots, data, plan, how, folder, options)
+    with run.working(f"{study.name}: preparing its first state", at_once=False):
+        start = _start(run, study, roots, data, plan, how, folder, options)
     if not run.training:
         return _ended(start, plan, per_epoch, study, run)
     count = f"{len(roots)} {'lane' if len(roots) == 1 else 'lanes'}"

@@ -8,6 +8,7 @@ from quick import read
 
 import jaxae as ae
 from experiments import bottleneck, denoise, digit_codes, own_images
+from jaxae.findings import Origin
 from jaxae.run.steps import perform
 
 SHORT = {"seeds": 1, "epochs": 1, "batch_size": 8, "quiet": True}
@@ -61,6 +62,16 @@ def test_few_own_images_make_steps_enough_unless_the_flags_say_otherwise():
     )
     assert made(36, dataset="./photos", batch_size=20, epochs=3) == (20, 3)
     assert made(60_000, dataset="fashion_mnist") == made(36) == (2048, 50)  # enough of them, and a report's
+
+
+def test_seeds_that_show_one_picture_are_said_with_what_to_do_about_them():
+    about = {"name": "photos", "source": "folder"}
+    data = tuple({**about, "role": f"./photos {split}", "split": split, "n": 36} for split in ("train", "test"))
+    origin = Origin(bottleneck.Config(dataset="./photos"), (0, 1, 2), data)
+    found = ae.Findings(origin, {}, slow={"code 4": (0,)}, dead={"code 8": (0, 2)})
+    *_, four, eight = own_images.document(found, 36, revive="do this").conclusions.splitlines()
+    assert four == "- code 4 shows one picture, whatever the image, in 1 of 3 seeds: do this."
+    assert eight == "- code 8 shows one picture, whatever the image, in 2 of 3 seeds: do this."
 
 
 def test_what_an_architecture_does_not_allow_is_a_sentence(photos, tmp_path):

@@ -21,6 +21,14 @@ def test_errors_are_those_of_the_singular_vectors():
     assert pca_errors(TRAIN, TEST, (3,))[0] == pytest.approx(0, abs=1e-12)  # three patterns make all these images
 
 
+def test_errors_of_fewer_images_than_values_are_those_of_all_directions():
+    """Against the eigenvectors that more images than values take: each image three times changes no direction."""
+    few, draw = 5, np.random.default_rng(1)
+    images, other = (draw.integers(0, 256, (n, 2, 4, 1), np.uint8) for n in (few, 3))
+    many = np.repeat(images, 3, axis=0)
+    np.testing.assert_allclose(pca_errors(images, other, range(few)), pca_errors(many, other, range(few)), rtol=1e-9)
+
+
 def test_other_arrays_are_refused():
     with pytest.raises(UsageError, match="aren't stored images of one size"):
         pca_errors(TRAIN / 255, TEST, (1,))

@@ -121,6 +121,9 @@ def test_work_that_takes_long_says_so(monkeypatch):
         while len(said) < 2:
             time.sleep(0.01)
     assert said[:2] == ["reading", "reading: 0 s so far"]
+    with terminal.Working("compiling", said.append, at_once=False):
+        said.clear()
+    assert said == []
 
 
 def test_fit_shows_every_epoch_when_asked():
