@@ -10,7 +10,7 @@ from rich.text import Text
 
 from jaxae.findings import Departure, Row
 from jaxae.report.document import Document
-from jaxae.report.numbers import number, printed, reproduced, without
+from jaxae.report.numbers import number, of_lone, printed, reproduced, without
 from jaxae.report.page import MARKS, SYNTHETIC, is_synthetic
 from jaxae.report.tables import claimed, shown_verdict
 
@@ -30,7 +30,8 @@ def console(document: Document, manifest: Mapping[str, Any], departures: Sequenc
         Text(f"Not the report's settings: {departure.words}", "yellow") for departure in departures if departure.bars
     ]
     parts = [*alarms, *_claims(document.rows), *_reasons(document.rows)]
-    return Group(*parts, *([Text()] if parts else []), *_others(document.rows))
+    lone = [Text(words, "dim")] if (words := of_lone(document.rows)) else []
+    return Group(*parts, *([Text()] if parts else []), *_others(document.rows), *lone)
 
 
 def _claims(rows: Sequence[Row]) -> list[RenderableType]:

@@ -3,6 +3,7 @@
 The page is one file: pictures are in it, and it takes nothing from elsewhere. Links to reports are relative to it.
 """
 
+import itertools
 import math
 import warnings
 from base64 import b64encode
@@ -18,7 +19,7 @@ from rich.text import Text
 from jaxae.findings import Contrast, Row
 from jaxae.report.document import Table
 from jaxae.report.live import policy
-from jaxae.report.numbers import NONE, number, plural, printed, reproduced
+from jaxae.report.numbers import NONE, is_lone, number, plural, printed, reproduced
 from jaxae.report.rendering import MARKS, read_template, render
 from jaxae.report.tables import differing, judged, shown_verdict
 
@@ -123,7 +124,8 @@ def numbers_table(title: str, names: Sequence[str], runs: Sequence[Sequence[Row]
         for key in order
     ]  # fmt: skip
     columns = [("Arm", "text"), ("Measure", "code"), *told, *((name, "number") for name in names)]
-    return Table(title, columns, rows)
+    lone = any(map(is_lone, itertools.chain.from_iterable(of.values() for of in found)))
+    return Table(title, columns, rows, "Of one seed there are no intervals." if lone else "")
 
 
 def _others(rows: Sequence[Row]) -> list[Row]:

@@ -37,7 +37,8 @@ def reproduced(row: Row) -> str:
     """The mean and the half-width of its 95% interval, or its ends where they lie at unequal distances.
 
     Of fewer than three seeds, of outcomes, and where dead seeds are among the others, which have no mean: each seed's.
-    Where values are infinite, as a PSNR without error is: of how many seeds. Where all are equal: their number.
+    Where values are infinite, as a PSNR without error is: of how many seeds. Where all are equal: their number. Counts
+    are whole numbers.
     """
     if row.dead:
         return by_seed(row.values)
@@ -47,19 +48,37 @@ def reproduced(row: Row) -> str:
         return ", ".join(f"{value:g}" for value in row.values)
     if row.exact and len(set(row.values)) == 1:
         return f"{int(row.mean):,}" if row.mean.is_integer() else repr(row.mean)
-    if row.reading == SHARED:
-        return number(row.mean)
-    if row.ci95 is None:
-        return f"{number(row.mean)} (n = {row.n_seeds}, no interval)"
+    if row.reading == SHARED or row.ci95 is None:
+        return _each(row.values)
     if row.scale == "percent":
         return portion_of(row.mean, row.ci95)
-    if not _vary(row.values):
-        return number(row.mean)
-    if row.n_seeds < FEW:
-        return listed(list(map(number, row.values)))
+    if row.n_seeds < FEW or not _vary(row.values):
+        return _each(row.values)
     if row.scale == "log":
         return _with_ends(row.mean, row.ci95)
     return rounded(row.values)
+
+
+def _each(values: Any) -> str:
+    """The number of each seed, or the one that all have; whole numbers where all are."""
+    values = np.atleast_1d(values)
+    if not _vary(values):
+        values = values[:1]
+    whole = bool((values == np.round(values)).all() and np.abs(values).max() < 1e9)
+    return listed([f"{value + 0.0:,.0f}" if whole else number(value) for value in values])  # no negative zero
+
+
+def is_lone(row: Row) -> bool:
+    """Whether it is a measure of one seed, which has no interval, and no count."""
+    shared = row.exact or row.categorical or row.reading == SHARED
+    return row.n_seeds == 1 and row.mean is not None and not shared and not float(row.mean).is_integer()
+
+
+def of_lone(rows: Sequence[Row]) -> str:
+    """What is to be said beside a table of rows of which some are of one seed; else nothing."""
+    lone = any(map(is_lone, rows))
+    several = any(row.n_seeds > 1 for row in rows)
+    return ("Where n is 1 there is no interval." if several else "One seed: no intervals.") if lone else ""
 
 
 def over_seeds(values: Any) -> str:

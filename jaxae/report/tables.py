@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jaxae.findings import PAIRED, REPRODUCED, VERDICTS, Row, leaving_out_zero
 from jaxae.report.document import Table, plain
-from jaxae.report.numbers import plural, printed, reproduced, without
+from jaxae.report.numbers import of_lone, plural, printed, reproduced, without
 
 CLAIMS = (
     ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
@@ -65,7 +65,7 @@ def claims_table(rows: Sequence[Row]) -> Table:
         rows = [dataclasses.replace(row, reason="") for row in rows]
     else:
         rows, note = said_once(rows)
-    return Table("Reported against reproduced", CLAIMS, _cells(rows), note)
+    return Table("Reported against reproduced", CLAIMS, _cells(rows), _noted(note, rows))
 
 
 def said_once(rows: Sequence[Row]) -> tuple[list[Row], str]:
@@ -83,7 +83,7 @@ def readings_table(rows: Sequence[Row]) -> Table:
     others = [row for row in claimed(rows) if not row.primary]
     note = "They were tried beside the one that decides; where a number differs, one of them can explain it."
     others, reasons = said_once(others)
-    return Table("Other readings of these numbers", CLAIMS, _cells(others), f"{note}\n\n{reasons}".strip())
+    return Table("Other readings of these numbers", CLAIMS, _cells(others), _noted(f"{note}\n\n{reasons}", others))
 
 
 def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -119,5 +119,11 @@ def arm_of(row: Row) -> str:
 
 def _others(title: str, rows: Sequence[Row], note: str = "") -> Table:
     return Table(
-        title, OTHERS, [(arm_of(row), row.metric, reproduced(row), str(row.n_seeds), row.reading) for row in rows], note
-    )
+        title, OTHERS, [(arm_of(row), row.metric, reproduced(row), str(row.n_seeds), row.reading) for row in rows],
+        _noted(note, rows),
+    )  # fmt: skip
+
+
+def _noted(note: str, rows: Sequence[Row]) -> str:
+    """The note, and that one seed has no interval."""
+    return f"{note}\n\n{of_lone(rows)}".strip()

@@ -16,14 +16,18 @@ def test_numbers():
     assert {value: numbers.number(value) for value in expected} == expected
     assert numbers.number(None) == "—"
     one, three = measured("a", "m", [0.5]), measured("a", "m", [1.0, 2.0, 3.0])
-    assert numbers.reproduced(one) == "0.5000 (n = 1, no interval)"
+    assert (numbers.reproduced(one), numbers.of_lone([one, one])) == ("0.5000", "One seed: no intervals.")
+    assert (numbers.of_lone([one, three]), numbers.of_lone([three])) == ("Where n is 1 there is no interval.", "")
+    counts = [measured("a", "seeds", values) for values in ([2.0], [2.0, 3.0], [12_000.0] * 4, [2.0, 2.5])]
+    assert [numbers.reproduced(count) for count in counts] == ["2", "2 and 3", "12,000", "2.000 and 2.500"]
+    assert numbers.of_lone(counts) == ""
     assert numbers.reproduced(three) == "2.0 ± 2.5"  # t = 4.303, deviation 1, root of 3
     assert numbers.reproduced(measured("a", "m", [26.1593, 26.1600, 26.1606])) == "26.1600 ± 0.0016"
     assert numbers.reproduced(measured("a", "m", [])) == "—"
     assert numbers.reproduced(measured("a", "m", [0.25, 0.5])) == "0.2500 and 0.5000"  # two are given one by one
     loss = measured("a", "m", [0.4634, 0.4840, 0.5055], scale="log")
     assert numbers.reproduced(loss) == "0.48 (0.43 to 0.54)"  # exp of a half-width of 0.108
-    assert numbers.reproduced(measured("a", "m", [7.0, 7.0])) == "7.000"
+    assert numbers.reproduced(measured("a", "m", [7.5, 7.5])) == "7.500"
     assert numbers.reproduced(measured("a", "m", [74497.0] * 2, exact=True)) == "74,497"
     for reported, exact, shown in ((24.48, False, "24.48"), (0.49881608, False, "0.498816"), (74497.0, True, "74,497")):
         assert numbers.printed(measured("a", "m", [], reported=reported, exact=exact)) == shown
