@@ -22,7 +22,7 @@ def say(found: ae.Findings) -> ae.Document:
         TEMPLATE,
         found=found,
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
-        rivals=[rival(found, *names) for *names, _ in found.differences if names[2] == "test/psnr"],
+        rivals=rivals(found),
         author=[(arm, loss, REPORTED[arm]) for arm, loss in found.facts.get("author", {}).items()],
         lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW)],
         slow={arm: found.values(arm, "validation/loss/last") for arm in found.measures if arm.endswith("rate 0.1")},
@@ -65,6 +65,12 @@ def reading(rows: Sequence[ae.results.Row], arm: str, number: float) -> dict[str
         "found": found,
         "near": near,
     }
+
+
+def rivals(found: ae.Findings) -> list[dict[str, Any]]:
+    """The networks compared, but for those that show one picture because they were trained too little."""
+    pairs = [names for *names, _ in found.differences if names[2] == "test/psnr"]
+    return [rival(found, *names) for names in pairs if not any(map(found.slow.get, names[:2]))]
 
 
 def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str, Any]:

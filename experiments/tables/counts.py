@@ -11,7 +11,7 @@ from experiments.tables.sources import Source, source_of
 from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Row
 from jaxae.findings.scales import on_scale, own_margin
 from jaxae.report.document import Document
-from jaxae.report.tables import claimed, judged
+from jaxae.report.tables import EQUAL, claimed, judged, shown_verdict
 from jaxae.run.saved import Saved
 
 APART = 2.0  # the factor within which a number is thought of as drawn by chance
@@ -79,19 +79,18 @@ def readings_of(results: Sequence[Said], report: str) -> int:
 
 
 def verdicts_table(results: Sequence[Said]) -> list[list[str]]:
-    """By report, and of all: numbers, readings, how many numbers have which verdict, and how many are mere counts."""
+    """By report, and of all: numbers, readings, how many are mere counts that are equal, and the others' verdicts."""
     lines, total = [], Counter[str]()
     for report, rows in numbers_of(results).items():
         counts = Counter({"numbers": len(rows), "readings": readings_of(results, report)})
-        counts.update(row.verdict for row in rows)
-        counts["exact"] = sum(row.exact for row in rows)
+        counts.update(map(shown_verdict, rows))
         total += counts
         lines.append([report, *_cells(counts)])
     return [*lines, ["all", *_cells(total)]]
 
 
 def _cells(counts: Counter[str]) -> list[str]:
-    return [str(counts[name]) for name in ("numbers", "readings", "exact", *VERDICTS)]
+    return [str(counts[name]) for name in ("numbers", "readings", EQUAL, *VERDICTS)]
 
 
 def chance(results: Sequence[Said]) -> dict[str, float]:

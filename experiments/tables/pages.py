@@ -16,7 +16,7 @@ from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
 from jaxae.report.key_pictures import pictures_of
 from jaxae.report.page import images_of, markdown_table, section
-from jaxae.report.tables import claimed
+from jaxae.report.tables import EQUAL, claimed
 from jaxae.run.cost import cost_of
 from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
@@ -32,12 +32,11 @@ STUDY = re.compile(
 MADE = "Made by `python -m experiments.tables` from the JSON files of this folder, never by hand."
 INTRO = f"""# Results
 
-{MADE}
-
-Not all of CIFAR-10 was at hand where these were measured. "n = 5,438 of 50,000" is the part of it that was, with the
-original pixels; "re-encoded as JPEG" is all of it with nearly the same pixels. A run on all images that were at hand,
-in as many steps as the report's, is judged, though it saw fewer photos, each more often. With `--limit`, other epochs
-or JPEG pixels nothing is judged but what is exact."""
+{MADE}"""
+DATA = """Not all of CIFAR-10 was at hand where these were measured. "n = 5,438 of 50,000" is the part of it that was,
+with the original pixels; "re-encoded as JPEG" is all of it with nearly the same pixels. A run on all images that were
+at hand, in as many steps as the report's, is judged, though it saw fewer photos, each more often. With `--limit`, other
+epochs or JPEG pixels nothing is judged but what is exact."""
 COUNTED = """A number counts once, whatever the files that hold it: in the reading that decides, and in the run of the
 most seeds that can be judged. The margins, and which reading decides, were named after these runs, before any that
 come."""
@@ -117,7 +116,7 @@ def _weight(said: Said) -> tuple[bool, bool, int, str]:
 def index(results: Sequence[Said]) -> str:
     """How many numbers have which verdict, by report; what chance would give; every file, its departures and cost."""
     luck = chance(results)
-    heads = ("Report", "Numbers", "Readings tried", "Mere counts", *VERDICTS)
+    heads = ("Report", "Numbers", "Readings tried", f"{EQUAL}s", *VERDICTS)
     counts = Table("", [(head, "number") for head in heads], verdicts_table(results))
     words = (
         f"{luck['judged']:.0f} numbers are held against an interval. Were every reading right, {luck['outside']:.1f} "
@@ -126,7 +125,7 @@ def index(results: Sequence[Said]) -> str:
     )
     listed = [said for said in results if claimed(said.document.rows)]
     parts = [
-        INTRO, "## Verdicts", COUNTED, markdown_table(counts), words,
+        INTRO, "## Verdicts", COUNTED, markdown_table(counts), words, DATA,
         f"[The ladder]({page_of('ladder').name}): the conventions between disputed numbers and ours, one at a time.",
         "## The reports", sources_list(said.source for said in results),
         "## Results", files_table(results),

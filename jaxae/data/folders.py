@@ -147,7 +147,10 @@ def _existing(data_dir: PathLike | None, name: str) -> Path:
     except OSError as error:
         raise UsageError(unreadable(root, error)) from None
     if not there:
-        raise UsageError(f"there is no data folder {root}; name the one that holds {name}, or {remedy(name, data_dir)}")
+        raise UsageError(
+            f"there is no data folder {root}; name the one that holds {name} by --data-dir or "
+            f"$TFDS_DATA_DIR, or {remedy(name, data_dir)}"
+        )
     return root
 
 

@@ -38,4 +38,9 @@ def check_halved(shape: tuple[int, int, int], times: int) -> None:
     """Refuse images (h, w, c) whose sides can't be halved so many times, with a UsageError."""
     height, width, _ = shape
     if height % 2**times or width % 2**times:
-        raise UsageError(f"images of {height}x{width} are no multiple of {2**times} pixels; resize them")
+        least = 2**times
+        near = "x".join(str(max(least, round(side / least) * least)) for side in (height, width))
+        raise UsageError(
+            f"images of {height}x{width} are no multiple of {least} pixels in height and width; resize them, to {near} "
+            "say (a study's own images: --image-size)"
+        )

@@ -105,6 +105,8 @@ def rounded(values: Any) -> str:
         return listed(list(map(number, values)))
     half = (row.ci95[1] - row.ci95[0]) / 2
     places = _places(half)
+    if places > 6 and abs(row.mean) >= 1e-3:  # to float32's last digits
+        return f"{row.mean:,.{places}f} ± {half:.0e}"
     if places > 6 or places < -3:
         return f"{row.mean:.{max(0, math.floor(math.log10(abs(row.mean) or half)) + places)}e} ± {half:.0e}"
     mean, half = (round(value, places) + 0.0 for value in (row.mean, half))  # no negative zero
@@ -196,7 +198,7 @@ def listed(words: Sequence[Any]) -> str:
 
 def plural(count: int, word: str) -> str:
     """ "1 seed", "3 seeds"."""
-    return f"{count} {word}{'s' if count != 1 else ''}"
+    return f"{count:,} {word}{'s' if count != 1 else ''}"
 
 
 def listed_seeds(seeds: Sequence[int]) -> str:

@@ -85,7 +85,7 @@ class Flags:
     """Write TensorBoard events into the run's folder (needs the extra `tensorboard`)."""
     quiet: bool = False
     """Print nothing but the result."""
-    plan: bool = False
+    plan: Annotated[bool, tyro.conf.arg(aliases=["--dry-run"])] = False
     """Train nothing: say what would be trained, about how long that takes, and what each job, or --job, gets."""
     jobs: Annotated[int | None, UNSET] = None
     """For --plan: cut the study into so many jobs of like length."""

@@ -70,12 +70,12 @@ def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
 
 
 def load_manifest(folder: Path, mend: str = "name the folder of one") -> dict[str, Any]:
-    """The manifest of the run in `folder`. Raises UsageError, which ends with `mend`, where there is none, or none that
-    can be used."""
+    """The manifest of the run in `folder`. Raises UsageError, which ends with `mend`, where there is none, and where
+    it can't be used."""
     path = folder / "manifest.json"
     if not path.exists():
         raise UsageError(f"{folder} holds no run; {mend}")
-    return known_manifest(load_json(path, {}, mend), path)
+    return known_manifest(load_json(path, {}, MEND), path)
 
 
 def known_manifest(manifest: dict[str, Any], path: Path) -> dict[str, Any]:

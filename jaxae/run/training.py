@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxae import keys, train
 from jaxae.errors import UsageError
+from jaxae.report.numbers import plural
 from jaxae.run import terminal
 from jaxae.run.cost import cost_of
 from jaxae.run.tensorboard import write_events, write_images
@@ -44,10 +45,9 @@ def train_or_restore(
         start = _start(run, study, roots, data, plan, how, folder, options)
     if not run.training:
         return _ended(start, plan, per_epoch, study, run)
-    count = f"{len(roots)} {'lane' if len(roots) == 1 else 'lanes'}"
-    epochs = f"{plan.epochs} {'epoch' if plan.epochs == 1 else 'epochs'}"
+    count, epochs, steps = plural(len(roots), "lane"), plural(plan.epochs, "epoch"), plural(per_epoch, "step")
     place, later = _place(run, study)
-    run.say(f"{place}{study.name}: {count}, {epochs} of {per_epoch:,} steps, batch {study.batch_size}")
+    run.say(f"{place}{study.name}: {count}, {epochs} of {steps}, batch {study.batch_size}")
     clock = terminal.Clock(study.batch_size, int(start.done))
     look = {"console": run.console, "quiet": run.config.quiet, "later": later}
     options = {name: value for name, value in options.items() if name != "initial"}

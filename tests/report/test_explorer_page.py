@@ -90,5 +90,5 @@ def test_numbers_without_a_slider_are_counted(opened):
     codes = found["dense"]["explorer, codes"].copy()
     codes[:, 1:3] = 0.5
     found["dense"] = {**found["dense"], "explorer, codes": codes}
-    words = "2 of 5 numbers have no slider: they are the same for all test images."
+    words = "2 of 5 numbers have no slider: they are the same for all images shown."
     assert opened(found).run("part('still').textContent") == words

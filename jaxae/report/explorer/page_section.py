@@ -123,16 +123,16 @@ def _still(numbers: int, sliders: int) -> str:
     """How many numbers of a code have no slider, and why; nothing where all have one.
 
     >>> _still(8, 6)
-    '2 of 8 numbers have no slider: they are the same for all test images.'
+    '2 of 8 numbers have no slider: they are the same for all images shown.'
     >>> _still(8, 7)
-    '1 of 8 numbers has no slider: it is the same for all test images.'
+    '1 of 8 numbers has no slider: it is the same for all images shown.'
     >>> _still(128, SLIDERS)
     '96 of 128 numbers have no slider: they vary least, or not at all.'
     """
     if not (still := numbers - sliders):
         return ""
     have, same, vary = ("has", "it is", "it varies") if still == 1 else ("have", "they are", "they vary")
-    why = f"{same} the same for all test images" if sliders < SLIDERS else f"{vary} least, or not at all"
+    why = f"{same} the same for all images shown" if sliders < SLIDERS else f"{vary} least, or not at all"
     return f"{still} of {plural(numbers, 'number')} {have} no slider: {why}."
 
 
