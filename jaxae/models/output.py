@@ -39,8 +39,8 @@ def check_halved(shape: tuple[int, int, int], times: int) -> None:
     height, width, _ = shape
     if height % 2**times or width % 2**times:
         least = 2**times
-        near = "x".join(str(max(least, round(side / least) * least)) for side in (height, width))
+        near = max(least, round(min(height, width) / least) * least)
         raise UsageError(
-            f"images of {height}x{width} are no multiple of {least} pixels in height and width; resize them, to {near} "
-            "say (a study's own images: --image-size)"
+            f"images of {height}x{width} are no multiple of {least} pixels in height and width; resize them, "
+            f"a study's own ones by --image-size {near}"
         )

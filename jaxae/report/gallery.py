@@ -3,7 +3,6 @@
 The page is one file: pictures are in it, and it takes nothing from elsewhere. Links to reports are relative to it.
 """
 
-import itertools
 import math
 import warnings
 from base64 import b64encode
@@ -124,7 +123,7 @@ def numbers_table(title: str, names: Sequence[str], runs: Sequence[Sequence[Row]
         for key in order
     ]  # fmt: skip
     columns = [("Arm", "text"), ("Measure", "code"), *told, *((name, "number") for name in names)]
-    lone = any(map(is_lone, itertools.chain.from_iterable(of.values() for of in found)))
+    lone = any(is_lone(row) for of in found for row in of.values())
     return Table(title, columns, rows, "Of one seed there are no intervals." if lone else "")
 
 
