@@ -103,10 +103,11 @@ def document(
     figures: Any = None,
     sections: Sequence[Any] = (),
     *,
+    measured: Sequence[str] = (),
     revive: str = "train longer, by --epochs, or other seeds, by --seed",
 ) -> ae.Document:
     """What was measured of them, without a word on the report. `count` are those of the images that were trained on,
-    `revive` what to do about a seed that shows one picture."""
+    `measured` sentences on what came out, `revive` what to do about a seed that shows one picture."""
     train, test = (next(entry for entry in found.origin.data if entry["role"].endswith(f" {split}"))
                    for split in ("train", "test"))  # fmt: skip
     of = plural(len(found.seeds), "seed")
@@ -115,7 +116,8 @@ def document(
         "these images, so that none are judged.",
         f"{pace(found.config, count)}.",
         *(f"{arm} shows one picture, whatever the image, in {len(seeds)} of {of}: {revive}."
-          for arm, seeds in {**found.slow, **found.dead}.items() if seeds),
+          for arm, seeds in (*found.slow.items(), *found.dead.items()) if seeds),
+        *measured,
     ]  # fmt: skip
     lines = "\n".join(f"- {line}" for line in words)
     return ae.Document(lines, found.rows(), tuple(tables), figures or {}, sections=tuple(sections))

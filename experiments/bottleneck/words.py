@@ -23,7 +23,9 @@ def say(found: ae.Findings) -> ae.Document:
     if own_images.is_own(found.config):
         count = next(entry["n"] for entry in found.origin.data if entry["role"].endswith(" train"))
         how = {"revive": LIVELY} if found.config.code_activation == "relu" else {}
-        return own_images.document(found, count, tables(found, sizes), drawn, sections, **how)
+        return own_images.document(
+            found, count, tables(found, sizes), drawn, sections, measured=[own_errors(found, sizes)], **how
+        )
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -63,6 +65,18 @@ def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:
         if few := numbers.undecided(difference):
             sides["one sign"][size] = few
     return sides
+
+
+def own_errors(found: ae.Findings, sizes: dict[int, str]) -> str:
+    """The test error of other images than the report's, beside that of PCA."""
+    sides = {size: word for word, of in beside_pca(found, sizes).items() if word != "one sign" for size in of}
+    told = {"below": ", which is lower", "above": ", which is higher", "undecided": ""}
+    parts = [
+        f"{numbers.rounded(found.values(name, 'test/mse'))} with {numbers.plural(size, 'number')} in the code, where "
+        f"PCA of as many has {numbers.rounded(found.measures[f'PCA {size}']['test/mse'])}{told[sides[size]]}"
+        for size, name in sizes.items()
+    ]
+    return f"The mean squared error of test images is {'; '.join(parts)}."
 
 
 def shares(found: ae.Findings) -> dict[Any, int]:

@@ -31,7 +31,7 @@ def say(found: ae.Findings) -> ae.Document:
     noise, base = which_noise(rows), ARMS[found.config.improve]
     drawn = pictures.figures(found, base) if found.arrays else {}
     if own_images.is_own(found.config):
-        return own_images.document(found, found.facts["images"][1], (), drawn)
+        return own_images.document(found, found.facts["images"][1], (), drawn, measured=own_scores(found))
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -49,6 +49,13 @@ def say(found: ae.Findings) -> ae.Document:
 def trained(found: ae.Findings) -> list[str]:
     """The arms."""
     return [name for name in found.measures if found.has(name, f"{GAP}, in standard errors")]
+
+
+def own_scores(found: ae.Findings) -> list[str]:
+    """What the denoisers make of other images than the report's, in dB."""
+    said = "%s: the noisy image has a PSNR of %s dB, the output %s."
+    seen = {arm: denoiser(found, arm) for arm in trained(found) if found.has(arm, f"{PSNR} gained")}
+    return [said % (arm, numbers.rounded(one["given"]), numbers.rounded(one["made"])) for arm, one in seen.items()]
 
 
 class Favour(NamedTuple):

@@ -25,7 +25,10 @@ def say(found: ae.Findings) -> ae.Document:
     rows, ranks, sections = found.rows(claims(found.config)), ranking(found), explorer_sections(found)
     if own_images.is_own(found.config):
         drawn = pictures.figures(found) if found.arrays else {}
-        return own_images.document(found, found.facts["images"][0], tables(found, ranks), drawn, sections)
+        shown = tables(found, ranks)
+        return own_images.document(
+            found, found.facts["images"][0], shown, drawn, sections, measured=[own_errors(found)]
+        )
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -49,6 +52,13 @@ def say(found: ae.Findings) -> ae.Document:
         words.line,
         sections=sections,
     )
+
+
+def own_errors(found: ae.Findings) -> str:
+    """The last error of other images than the report's, of each arm."""
+    arms = [arm for arm in found.measures if found.has(arm, "validation/rmse/last")]
+    errors = (f"{numbers.rounded(found.values(arm, 'validation/rmse/last'))} by {arm}" for arm in arms)
+    return f"The RMSE of validation images after the last epoch is {', '.join(errors)}."
 
 
 def side(found: ae.Findings, first: str, second: str, metric: str) -> int:

@@ -146,8 +146,9 @@ def portion(values: Any, cases: int) -> str:
 
 
 def portion_of(mean: float, ends: tuple[float, float]) -> str:
-    """A percentage and the ends of its interval."""
-    return f"{mean:.3g}% ({ends[0]:.3g} to {ends[1]:.3g}%)"
+    """A percentage and the ends of its interval; below 0.005% that is 0."""
+    low, high = (0.0 if end < 0.005 else end for end in ends)
+    return f"{mean:.3g}% ({low:.3g} to {high:.3g}%)"
 
 
 def ratio(value: float) -> str:

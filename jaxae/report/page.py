@@ -215,7 +215,7 @@ def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         *((name, str(version)) for name, version in manifest["versions"].items()),
     ]
     settings = [(name, f"`{_flag(value)}`") for name, value in manifest["config"].items()]
-    parts = {"Parameters": sizes, "Data": data, "Files": files, "Settings": settings, "Software": software}
+    parts = {"Parameters": sizes, "Data": data, "Files": files, "Flags": settings, "Software": software}
     return {name: pairs for name, pairs in parts.items() if pairs}
 
 

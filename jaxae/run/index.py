@@ -28,6 +28,7 @@ from jaxae.run.folder import in_use
 from jaxae.run.saved import read_result
 
 DEEP = 3  # folders below a named one's children in which runs are looked for
+LEFT = ("checkpoints", "findings.json", "report.html")
 MEND = "measure the run again: python -m jaxae report RUN"
 PICTURE = re.compile(r"\]\((figures/[\w.-]+\.png)\)")  # of a report.md
 
@@ -82,11 +83,12 @@ def _head(page: Path) -> bytes:
 
 
 def runs_in(paths: Sequence[Path]) -> list[Path]:
-    """The runs and files that are named, or lie in named folders, each once; what holds none, too, to be said."""
+    """The runs and files that are named, or lie in named folders, each once; to be said, too, a named folder that
+    holds none, and one in it that looks like a run without its manifest."""
     found = []
     for path in paths:
         inside = [] if _is_run(path) else _children(path)
-        found += [run for child in inside for run in _below(child, DEEP) or [child]] or [path]
+        found += [run for child in inside for run in _below(child, DEEP) or _left_of_run(child)] or [path]
     return [*{_real(path): path for path in found}.values()]
 
 
@@ -100,6 +102,11 @@ def _below(path: Path, deep: int) -> list[Path]:
     if _is_run(path) or os.path.isfile(path) or not os.access(path, os.R_OK | os.X_OK):
         return [path]
     return [run for child in _children(path) if os.path.isdir(child) and deep for run in _below(child, deep - 1)]
+
+
+def _left_of_run(path: Path) -> list[Path]:
+    """The folder, where it has what else a run leaves."""
+    return [path] if any(os.path.exists(path / name) for name in LEFT) else []
 
 
 def _children(path: Path) -> list[Path]:

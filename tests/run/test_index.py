@@ -33,6 +33,7 @@ def runs(tmp_path_factory):
         (folder / name).mkdir()
         (folder / name / "manifest.json").write_text(text)
     (folder / "photos").mkdir()
+    (folder / "torn" / "checkpoints").mkdir(parents=True)
     (folder / "other.json").write_text('{"manifest": 1}')
     return folder
 
@@ -46,7 +47,7 @@ def test_every_run_is_a_card_and_what_is_none_is_a_sentence(runs, tmp_path):
     assert cards["long"].picture[:2] == b"\xff\xd8"
     assert cards["long"].alarms == ["SYNTHETIC DATA"]
     assert (tmp_path / "page" / cards["long"].link).resolve() == (runs / "long" / "report.html").resolve()
-    named = ("broken", "older", "photos", "other.json", "none")
+    named = ("broken", "older", "torn", "other.json", "none")
     assert sorted(next(name for name in named if str(runs / name) in said) for said in found.problems) == sorted(named)
 
 
