@@ -1,6 +1,7 @@
 """Compiled programs of studies and models, which go when these do: a process that makes ever new ones doesn't grow."""
 
 import copy
+import ctypes
 import functools
 import weakref
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any, TypeVar, cast
 import jax
 
 QUICK = {"xla_backend_optimization_level": 1}  # half the time to compile on a CPU; 0 would change roundings
+COMPILED = "/jax/core/compile/backend_compile_duration"  # JAX's name for a compilation that has ended, or been read
+LONG = 0.1  # seconds of one that leaves something to give back
 RECENT = 8  # the last used: an equal one that is made anew finds their programs, though nobody has kept them
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +44,26 @@ def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
 def quickly() -> dict[str, Any]:
     """Options of jax.jit for what computes less than compiling it takes: on a CPU, fewer of LLVM's optimisations."""
     return {"compiler_options": QUICK} if jax.default_backend() == "cpu" else {}
+
+
+@functools.cache
+def free_after_compiling() -> None:
+    """Have the memory that a compilation no longer uses given back to the system, from now on in this process.
+
+    glibc keeps it, in pieces too small for a step's arrays: hundreds of MiB beside which the step then needs its own.
+    """
+    jax.monitoring.register_event_duration_secs_listener(_compiled)
+
+
+def _compiled(event: str, seconds: float, **_: Any) -> None:
+    if event == COMPILED and seconds > LONG:
+        give_back()
+
+
+def give_back() -> None:
+    """Give free memory back to the system, where the C library is one that does so when asked: glibc."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 @functools.lru_cache(RECENT)

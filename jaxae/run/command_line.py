@@ -19,6 +19,7 @@ import tyro
 
 from jaxae.data import cache
 from jaxae.errors import Notice, UsageError
+from jaxae.programs import free_after_compiling
 from jaxae.run import distributed, planning
 from jaxae.run.cost import cost_of, unmeasured, words_of_cost
 from jaxae.run.experiment import Experiment
@@ -149,6 +150,7 @@ def set_up(devices: int | None = None) -> None:
         except RuntimeError:  # the backend runs already: its devices are those there are
             _refuse_late(missing)
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
+    free_after_compiling()
 
 
 def _refuse_late(missing: list[str]) -> None:
