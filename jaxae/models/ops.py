@@ -25,6 +25,7 @@ import jaxae.models.plain_forms as plain_forms
 import jaxae.models.pooling as pooling
 from jaxae.errors import UsageError
 
+LARGE = 2**26  # bytes of an array that isn't kept for longer than must be; of smaller ones waiting costs more time
 TRACED = 64  # geometries of an operation: JAX traces the same function of the same shapes once
 
 
@@ -134,14 +135,27 @@ def _by_platform(cpu: Form, default: Form):
 
 def _conv_gradients(arrays, geometry, g):
     (x, kernel), (stride, low, _) = arrays, geometry
-    dx = cpu_forms.spread(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
-    return dx, cpu_forms.kernel_gradient(x, g, stride, low, kernel.shape[:2])
+    dkernel = cpu_forms.kernel_gradient(x, g, stride, low, kernel.shape[:2])
+    return cpu_forms.spread(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3]), dkernel
 
 
 def _conv_transpose_gradients(arrays, geometry, g):
     (x, kernel), (stride, low, _) = arrays, geometry
-    dx = cpu_forms.correlate(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
-    return dx, cpu_forms.kernel_gradient(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
+    if max(array.size * array.dtype.itemsize for array in (x, g)) >= LARGE:
+        x = _after(g, x)
+    dkernel = cpu_forms.kernel_gradient(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
+    if x is not arrays[0]:
+        kernel = _after(dkernel, kernel)
+    return cpu_forms.correlate(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3]), dkernel
+
+
+def _after(first, then):
+    """The array `then`, of which XLA knows only when it has `first`; no number where that begins with none.
+
+    Else it makes patches of large images long before they are needed, leaves kernels' gradients for the end of the
+    step, and keeps what they are made of until then.
+    """
+    return jnp.where(first[0, 0, 0, 0] <= jnp.inf, then, jnp.nan)
 
 
 _conv = _by_platform(Form(cpu_forms.correlate, _conv_gradients), _by_autodiff(plain_forms.correlate))

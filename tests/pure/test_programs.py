@@ -1,18 +1,22 @@
 """Compiled programs stay while a study or a model is used, and go with it."""
 
+import ctypes
 import gc
+import os
 import weakref
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 import tiny
 from tiny import ADAM, DATA, HELD_OUT, Tiny, batch, roots
 
 import jaxae as ae
 from jaxae import train
 from jaxae.models import MLPAutoencoder
-from jaxae.programs import RECENT, of_first
+from jaxae.programs import RECENT, give_back, of_first
 from jaxae.run.terminal import compilations
 from jaxae.study import Study
 
@@ -84,3 +88,15 @@ def test_what_was_compiled_of_a_loaded_model_goes_with_it():
     del one, equal
     use_others(RECENT)
     assert forgotten() is None
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library isn't glibc")
+def test_free_memory_between_what_is_used_goes_back_to_the_system():
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    blocks = [bytes(20_000) for _ in range(10_000)]
+    full, blocks[:] = resident(), blocks[::20]  # glibc alone gives back what is free at its end
+    kept = resident()
+    give_back()
+    assert kept - resident() > (full - resident()) / 3 > 30_000_000
