@@ -22,6 +22,7 @@ from jaxae import keys
 from jaxae.run import command_line
 from jaxae.run.manifest import new_manifest
 from jaxae.train import lanes
+from jaxae.train.evaluation import losses_of, scores_of
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
 COMPARED = 5_000  # images in the steps whose losses both sides compute, or a few steps
@@ -44,9 +45,9 @@ class Training:
         self.steps = 0
 
     def begin(self) -> Any:
-        """The parameters before the first step, lanes leading."""
+        """Where it stands before the first step."""
         options = {"hparams": self.hparams, "how": self.how}
-        return ae.train.begin(self.arm.study, self.keys, self.arm.data, self.plan, **options).state.params
+        return ae.train.begin(self.arm.study, self.keys, self.arm.data, self.plan, **options)
 
     def _calls(self) -> Iterator[Any]:
         options = {"hparams": self.hparams, "how": self.how}
@@ -100,7 +101,7 @@ def exchange(asked: Question) -> dict[str, Any]:
     batches = [jax.device_get(jax.tree.leaves(batch(data, step))) for step in range(count)]
     stacked: dict[str, Any] = {str(i): np.stack(part) for i, part in enumerate(zip(*batches, strict=True))}
     np.savez(Path(asked.folder, "batches.npz"), **stacked)
-    flat: dict[str, Any] = dict(traverse_util.flatten_dict(training.begin(), sep="/"))
+    flat: dict[str, Any] = dict(traverse_util.flatten_dict(training.begin().state.params, sep="/"))
     first: dict[str, Any] = {path: np.asarray(leaf[0]) for path, leaf in flat.items()}
     np.savez(Path(asked.folder, "params.npz"), **first)
     for name, array in arm.arrays.items():
@@ -110,16 +111,16 @@ def exchange(asked: Question) -> dict[str, Any]:
 
 def evaluation(asked: Question) -> dict[str, Any]:
     """Images per second of the study's loss, and of its scores, in evaluation mode."""
-    arm, key = ARMS[asked.arm][0](asked), keys.root(0)
+    training = Training(asked)
+    arm, how, roots = training.arm, training.how.evaluating, training.keys
     scoring, scored = arm.scored or (arm.study, arm.data)
-    data, scored = jax.device_put(arm.data), jax.device_put(scored)
-    state = jax.jit(lambda data: ae.train.init(arm.study, key, data, arm.hparams))(data)
-    loss = jax.jit(lambda state, data: ae.evaluate.losses(arm.study, key, state, data, arm.hparams))
-    score = jax.jit(lambda state, data: ae.evaluate.scores(scoring, key, state, data))
-    count = arm.study.examples(data)
+    state = lanes.spread(training.begin().state, how)
+    one = (training.hparams, jnp.ones(asked.lanes, bool))
+    count = asked.lanes * arm.study.examples(arm.data)
     return {
-        "loss_images_per_second": count / often(lambda: loss(state, data), asked.seconds),
-        "scores_images_per_second": count / often(lambda: score(state, scored), asked.seconds),
+        "loss_images_per_second": count
+        / often(lambda: losses_of(arm.study, roots, state, arm.data, *one, how), asked.seconds),
+        "scores_images_per_second": count / often(lambda: scores_of(scoring, roots, state, scored, how), asked.seconds),
     }
 
 

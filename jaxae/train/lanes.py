@@ -32,7 +32,8 @@ Mode = Literal["map", "vmap"]
 class Lanes:
     """How lanes run: `mode` on each device, and over how many `devices`; `shared`: all of them on one lane at a time;
     `stream`: stored images stay where they are, in a file, and are read when a batch takes them; `beside`: how many
-    lanes a device runs side by side by vmap, one such group after another, where memory allows no more; 0: all.
+    lanes a device runs side by side by vmap, one such group after another, where memory allows no more; 0: all;
+    `spare`: how many further devices a training can't use, and evaluation can.
 
     Several devices of a CPU wait for each other at the end of a chunk of steps (in every step, where they share), and
     XLA ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give the variable XLA_FLAGS
@@ -46,6 +47,7 @@ class Lanes:
     shared: bool = False
     stream: bool = False
     beside: int = 0
+    spare: int = 0
 
     def __post_init__(self):
         if self.mode not in get_args(Mode):
@@ -76,6 +78,13 @@ class Lanes:
         """For what is computed once before training: by one device, where all would compute the same."""
         return SOLO if self.axis else self
 
+    @property
+    def evaluating(self) -> "Lanes":
+        """For evaluation: examples don't bear on each other, so that all devices share those of a lone lane."""
+        if self.devices == 1 and self.spare and self.mode == "map":
+            return Lanes(devices=1 + self.spare, shared=True, stream=self.stream)
+        return self
+
 
 SOLO = Lanes()
 STREAMED = Lanes(stream=True)  # one lane, whose images are read
@@ -92,7 +101,7 @@ def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
         if shared % processes == 0:
             return Lanes(mode, shared, shared=True)
     if processes == 1:
-        return Lanes(mode, min(devices, count))
+        return Lanes(mode, min(devices, count), spare=max(devices - count, 0))
     used = min(devices, -(-count // processes) * processes)  # as many of each, or one that each has for itself
     return Lanes(mode, max(used - used % processes, 1))
 

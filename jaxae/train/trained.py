@@ -79,7 +79,8 @@ class Trained:
 
     def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
         """Scores {name: f32[lanes, n]} of every example of `data`, in this study or one of other inputs or scores."""
-        return scores_of(study or self.study, self.keys, lanes.spread(self.state, self.how), data, self.how)
+        how = self.how.evaluating
+        return scores_of(study or self.study, self.keys, lanes.spread(self.state, how), data, how)
 
     def variables(self, lane: int = 0) -> dict[str, Any]:
         """The variables of one lane's model, as `study.model.apply` takes them."""

@@ -105,9 +105,16 @@ def test_devices_are_used_as_is_soonest_done():
     by_lanes = {count: arranged(in_parts(parts=8), count, "map", 2) for count in (1, 2, 3, 4, 9)}
     assert {count for count, how in by_lanes.items() if how.shared} == {1, 3}
     assert by_lanes[4] == Lanes("map", 2)
-    assert arranged(in_parts(parts=1), 1, "map", 2) == Lanes()
-    assert arranged(in_parts(), 1, "vmap", 2) == Lanes("vmap")
+    assert arranged(in_parts(parts=1), 1, "map", 2) == Lanes(spare=1)
+    assert arranged(in_parts(), 1, "vmap", 2) == Lanes("vmap", spare=1)
     assert arranged(in_parts(parts=4), 1, "map", 3) == shared(2)
+
+
+def test_evaluation_takes_all_devices_and_has_the_same_bits():
+    whole, images = dataclasses.replace(CONV, parts=1), np.tile(IMAGES, (-(-1234 // len(IMAGES)), 1, 1, 1))[:1234]
+    alone, with_spare = (train.fit(whole, roots(1), IMAGES, devices=devices) for devices in (1, 4))
+    assert alone.how.evaluating == Lanes() and with_spare.how.evaluating == shared(4)
+    assert_same_bits(alone.evaluate(images), with_spare.evaluate(images))
 
 
 def test_batches_that_can_not_be_computed_in_parts_are_refused():
