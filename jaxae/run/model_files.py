@@ -9,6 +9,7 @@ A file chooses no code: a card's model is looked up among jaxae's own, others ar
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -34,6 +35,7 @@ CARD, TENSORS = "card.json", "model.safetensors"
 CARD_SHAPE = {"name": str, "files": {ANY: str}, "sha256": str}
 OWN = ("format", "jaxae", "name", "model", "scale", "files", "sha256")  # what a card has of itself
 MEND = "copy the folder again"
+SCALES = "ae.transforms.UNIT, SIGNED, MNIST, or a Scale of a mean and a deviation above 0"
 Which = Literal["state", "best"]
 
 
@@ -49,7 +51,8 @@ def save(
 
     `lane` is the seed's place in `trained`, what `fit` or a run gives; `which` its last "state", or the "best" by
     validation. `scale` is what its images are, where the study doesn't say: `ae.transforms.UNIT`, SIGNED, or another.
-    Raises UsageError for a lane or state that isn't there, without a scale, and where `path` exists.
+    Raises UsageError for a lane or state that isn't there, without a scale or with what is none, and where `path`
+    exists.
     """
     fitted = trained if isinstance(trained, Fitted) else fitted_of(trained, lane=lane, which=which, scale=scale)
     return write_model(Path(path), fitted)
@@ -101,7 +104,7 @@ def write_model(folder: Path, fitted: Fitted, files: Mapping[str, bytes] | None 
     """Write a model's folder whole or not at all, with these files beside it, and facts for its card."""
     if folder.exists():
         raise UsageError(f"{folder} exists and is not overwritten; choose another folder")
-    tensors = _flat(fitted.variables)
+    tensors, scale = _flat(fitted.variables), _known_scale(fitted.scale, repr(fitted.name))
     try:
         with draft_of(folder) as draft:
             draft.mkdir(parents=True)
@@ -110,7 +113,7 @@ def write_model(folder: Path, fitted: Fitted, files: Mapping[str, bytes] | None 
                 (draft / name).write_bytes(content)
             digests = {path.name: digest_of(path) for path in sorted(draft.iterdir())}
             about = {"format": FORMAT, "jaxae": metadata.version("jaxae"), "name": fitted.name}
-            model = {"model": cards.described(fitted.model), "scale": list(fitted.scale)}
+            model = {"model": cards.described(fitted.model), "scale": list(scale)}
             write_json(draft / CARD, sealed({**about, **model, "files": digests, **facts}))
             draft.rename(folder)
     except OSError as error:
@@ -181,20 +184,32 @@ def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
 
 
 def _scale(value: Any, where: str) -> Scale | None:
+    """The scale of a card."""
     if value is None:
         return None
-    numbers = isinstance(value, list) and len(value) == 2 and all(type(part) in (int, float) for part in value)
-    if not numbers or not all(map(math.isfinite, value)) or value[1] <= 0:
+    if (scale := _as_scale(value)) is None:
         raise UsageError(f"{where} has the scale {str(value)[:40]}, which is none; {MEND}")
-    return Scale(*map(float, value))
+    return scale
 
 
-def _known_scale(scale: Scale | None, where: str) -> Scale:
+def _known_scale(scale: Any, where: str) -> Scale:
+    """The scale that someone gave, or a study. Raises UsageError without one, and for what is none."""
     if scale is None:
         raise UsageError(
             f"{where} doesn't say what its model's images are; give scale=, such as ae.transforms.UNIT for [0, 1]"
         )
-    return scale
+    if (known := _as_scale(scale)) is None:
+        raise UsageError(f"the scale of {where} is {repr(scale)[:40]}, which is none; give {SCALES}")
+    return known
+
+
+def _as_scale(value: Any) -> Scale | None:
+    """A mean and a deviation above 0, both finite, as a Scale; None for anything else."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return None
+    if any(isinstance(part, bool) or not isinstance(part, numbers.Real) for part in value):
+        return None
+    return Scale(*map(float, value)) if all(map(math.isfinite, value)) and value[1] > 0 else None
 
 
 def named(variables: Any) -> dict[str, Any]:
