@@ -73,6 +73,9 @@ def fit(
     """
     plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk, stop_dead)
     _refuse_lanes(keys, hparams)
+    if show is not None and not callable(show):
+        raise UsageError(f"show is {show!r}; give a function that takes a line, such as print, or leave it out")
+    _refuse_data(study, keys[0], data, validation)
     how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
     sets = {"training": data, "validation": validation}
     how = memory.limited(how, study, keys[0], len(keys), sets, None if hparams is None else _first(hparams))
@@ -200,6 +203,25 @@ def _refuse_lanes(keys: jax.Array, hparams: Any) -> None:
                 f"hparams{jax.tree_util.keystr(path)} has shape {np.shape(leaf)} and there are {len(keys)} lanes; lead "
                 "with the lanes, as jaxae.lanes.stack does"
             )
+
+
+def _refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> None:
+    """Raise UsageError, by shapes alone, where no batch can be made of the data, such as images in place of a set."""
+    found = {"training": (data, study.batch), "validation": (validation, study.eval_batch or study.batch)}
+    for role, (given, batch) in found.items():
+        if given is None and role == "validation":
+            continue
+        index = loop.any_index(study, given, study.batch_size)
+        try:
+            jax.eval_shape(batch, key, given, index)
+        except UsageError:
+            raise
+        except Exception as error:  # of the study's own function, whatever it stumbles over
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+            raise UsageError(
+                f"the batch of {study.name!r} can't be made of the {role} data, {type(given).__name__} ({said}); give "
+                "the data that it takes, or mend it"
+            ) from error
 
 
 def _refuse_parts(study: Study, keys: jax.Array, data: Any, hparams: Any) -> None:

@@ -29,7 +29,7 @@ from tiny import scores as tiny_scores
 from jaxae import checkpoint, evaluate, keys, train
 from jaxae.errors import UsageError
 from jaxae.run.terminal import compilations
-from jaxae.study import Study
+from jaxae.study import Batch, Study
 from jaxae.train import lanes
 from jaxae.train.finite import NonFiniteLossError
 from jaxae.train.lanes import Lanes, resident
@@ -193,6 +193,14 @@ def test_validation_happens_where_it_is_asked_for():
     assert np.isfinite(done.validation["l1"]).all()
 
 
+def of_a_set(key, data, index):
+    return Batch(data.image[index], data.image[index])
+
+
+def fit_loss(wrong):
+    return train.fit(study(loss=wrong), roots(1), DATA)
+
+
 def begun(epochs):
     return train.begin(study(), roots(1), DATA, train.Plan(epochs))
 
@@ -222,6 +230,21 @@ def begun(epochs):
         (lambda: train.fit(study(), jnp.zeros((1, 2), jnp.uint32), DATA), "type uint32 and shape"),
         (lambda: train.fit(study(), [keys.root(0)], DATA), "keys of type list .* one typed key for each lane"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), roots(1)[:0], DATA), r"shape \(0,\) aren't one typed key for each lane"),
+        (lambda: train.fit(study(), roots(1), DATA, show=True), "show is True; give a function"),  # type: ignore[arg-type]
+        (lambda: train.fit(study(), roots(1), DATA, validation=3), "a single value, not examples"),
+        (
+            lambda: train.fit(study(batch=of_a_set), roots(1), DATA),
+            r"can't be made of the training data, ndarray \(Attr",
+        ),
+        (lambda: fit_loss(lambda outputs, batch, hparams: loss(outputs, batch, hparams)[0]), r"shape \(5,\); give the"),
+        (lambda: fit_loss(lambda outputs, *_: (outputs.image.mean(), {})), r"gives loss in shape \(\); give one value"),
+        (lambda: fit_loss(lambda outputs, *_: (outputs.image.mean(1), {"all": outputs.image})), r"gives all in shape"),
+        (lambda: study(optimizer=None), "optimizer is None; give an optax transformation"),
+        (lambda: train.fit(study(optimizer=lambda hparams: 0.1), roots(1), DATA), "is 0.1, made of hparams"),
+        (lambda: study(model="conv"), "model is 'conv'; give a Flax module"),
+        (lambda: study(model=Tiny), "model is of type .*; give a Flax"),
+        (lambda: study(batch_size=5.0), r"batch_size is 5\.0; give a whole number"),
+        (lambda: study(scores="mse"), "scores is .mse.; give a function"),
         (
             lambda: train.fit(study(optimizer=by_rate), roots(2), DATA, hparams={"rate": np.float32(0.1)}),
             r"hparams\['rate'\] has shape \(\) and there are 2 lanes; lead with the lanes",
