@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxae.errors import UsageError
 from jaxae.keys import stream
@@ -112,9 +113,11 @@ def add_gaussian_noise(
     """The image plus independent N(0, deviation^2) in every value, then clipped to [low, high] where given.
 
     float[...] -> float[...]. The deviation is in the image's unit: report 001's 0.1 is of signed images, the same as
-    0.05 of unit ones. Raises UsageError unless the image is floating.
+    0.05 of unit ones. Raises UsageError unless the image is floating, and for a deviation below 0, unless it is traced.
     """
     check_floating(image)
+    if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) >= 0):
+        raise UsageError(f"a deviation of {deviation} is none; give one from 0 up")
     noise = jax.random.normal(key, image.shape, image.dtype)
     return jnp.clip(image + deviation * noise, low, high)
 

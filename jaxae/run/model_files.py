@@ -21,7 +21,7 @@ import numpy as np
 from flax import traverse_util
 
 from jaxae.errors import UsageError
-from jaxae.files import ANY, digest_of, draft_of, load_json, refuse_changed, refuse_misfit, sealed, write_json
+from jaxae.files import ANY, digest_of, draft_of, load_json, path_of, refuse_changed, refuse_misfit, sealed, write_json
 from jaxae.fitted import Fitted
 from jaxae.models import cards
 from jaxae.models.weights.files import load_tensors, save_safetensors
@@ -54,8 +54,10 @@ def save(
     Raises UsageError for a lane or state that isn't there, without a scale or with what is none, and where `path`
     exists.
     """
+    if not isinstance(trained, Trained | Fitted):
+        raise UsageError(f"{type(trained).__name__} is no trained model; give what ae.train.fit or ae.load gives")
     fitted = trained if isinstance(trained, Fitted) else fitted_of(trained, lane=lane, which=which, scale=scale)
-    return write_model(Path(path), fitted)
+    return write_model(path_of(path), fitted)
 
 
 def fitted_of(trained: Trained, *, lane: int = 0, which: Which = "state", scale: Scale | None = None) -> Fitted:
@@ -87,7 +89,7 @@ def load(
     didn't say what its images are.
     Raises UsageError for what isn't there, is damaged, or was written of another model.
     """
-    path = Path(path)
+    path = path_of(path)
     if (path / CARD).exists():
         if arm or which or lane or step is not None:
             raise UsageError(f"{path} holds one model alone; leave out arm, lane, which and step")
