@@ -3,6 +3,7 @@
 It depends on the flags and on that result alone, so that all machines cut a study into the same jobs.
 """
 
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from jaxae.run import flags
 from jaxae.run.experiment import Experiment, inner_name
 from jaxae.run.terminal import duration
 
+MEND = "restore the file"
 DAY = 20 * 3600  # seconds that are called a day
 FREE = (  # flags that don't bear on the seconds of an image; lists name other studies
     "seeds", "seed", "epochs", "limit", "test_limit", "judge_limit", "source", "lanes", "stop_dead",
@@ -37,7 +39,8 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     other images than the result's.
 
     Seconds of an arm go with its epochs, settings, seeds and images; of arms that the result hasn't, with the mean over
-    its arms. Everything but training is taken as long as it was.
+    its arms. What isn't training, such as measuring, goes with lanes and images, as in the study's results (see
+    `_rest`).
     """
     if inside := experiment.inside(config):
         return _of_all({place: cost_of(*own) for place, own in inside.items()})
@@ -55,8 +58,7 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
         arm.study.name: seconds[arm.study.name] * len(arm.settings) * config.seeds * share
         for arm in experiment.arms(config)
     }
-    trained = sum(_spent(experiment, made, before).values())
-    rest = max(made["wall_seconds"] - trained, 0.0) * min(share, 1.0)
+    rest = _rest(experiment, _images(made, config.limit)) * _lanes(experiment, config)
     return Cost(
         sum(now.values()) + rest, now, where(made), Path(experiment.measured or "").name, made.get("peak_memory_gib"),
         before.seeds, _others(before, config), made["device"]["platform"],
@@ -118,6 +120,30 @@ def where(made: Mapping[str, Any]) -> str:
     return f"{cores} cores of {device['kind']}" if device["platform"] == "cpu" and cores else str(device["kind"])
 
 
+def _rest(experiment: Experiment, images: int) -> float:
+    """Seconds of a lane besides its training, of so many images at most: the median over the results of the study that
+    lie beside its saved one, since some were made by code that took far longer, or while others had the cores."""
+    found = []
+    for made in _results(experiment):
+        before = flags.restored(experiment.config, made["config"])
+        rest = made["wall_seconds"] - sum(_spent(experiment, made, before).values())
+        share = min(images / _images(made, before.limit), 1.0)
+        found += [rest * share / _lanes(experiment, before)] * (rest > 0)  # where runs were merged it may not be told
+    return statistics.median(found) if found else 0.0
+
+
+def _lanes(experiment: Experiment, config: flags.Flags) -> int:
+    return sum(len(arm.settings) for arm in experiment.arms(config)) * config.seeds
+
+
+def _results(experiment: Experiment) -> list[dict[str, Any]]:
+    """The manifests of the study's saved result and of those beside it, whose names begin with the study's."""
+    path = Path(experiment.measured or "")
+    found = [load_json(each, dict, MEND)["manifest"] for each in {path, *path.parent.glob(f"{experiment.name}*.json")}]
+    own = experiment.program[-1]
+    return [made for made in found if made.get("module", own) == own]
+
+
 def _spent(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags) -> dict[str, float]:
     """Seconds of the studies of a result that tells them."""
     spent = {
@@ -164,4 +190,4 @@ def _saved(experiment: Experiment) -> dict[str, Any] | None:
     path = experiment.measured
     if path is None or not Path(path).is_file():
         return None
-    return load_json(Path(path), dict, "restore the file")["manifest"]
+    return load_json(Path(path), dict, MEND)["manifest"]
