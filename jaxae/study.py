@@ -16,20 +16,27 @@ from jaxae.transforms import Scale
 
 
 class Batch(NamedTuple):
-    """What a step sees. `inputs` goes into the model; `target` and `label` are for the loss and the scores."""
+    """What a step sees: pytrees of arrays, which the examples lead."""
 
     inputs: Any
+    """what goes into the model"""
     target: Any
+    """for the loss and the scores, such as the images to be drawn"""
     label: Any = None
+    """for the loss and the scores too, such as classes"""
 
 
 class State(NamedTuple):
     """What training changes. It holds no key: the randomness of a step follows from the root key and `step`."""
 
     step: jax.Array
+    """how many were taken, i32[]"""
     params: Any
+    """the model's parameters"""
     batch_stats: Any
+    """its running statistics; {} where it has none"""
     opt_state: Any
+    """the optimizer's state"""
 
 
 def examples(data: Any) -> int:
@@ -54,22 +61,22 @@ def examples(data: Any) -> int:
 class Study:
     """One arm of an experiment: a model, how its batches are made, what it minimises and how.
 
-    name       what it is called; studies that differ in nothing else compile once
-    batch      (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
-    index      (key, data) -> i32[n, ...]: what a pass over the data consists of, one entry per example, for data whose
-               examples are drawn anew each epoch, such as pairs of two sets; batches of it are the `index` that `batch`
-               gets, which otherwise is the examples' numbers
-    loss       (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
-    scores     (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
-    eval_batch as `batch`, for evaluation, where it differs: without the training's augmentation, say
-    optimizer  an optax transformation, or a function of hparams that returns one (so that rates can differ by lane);
-               its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
-    unroll     steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
-    parts      in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
-               bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model
-               draws nothing in training and the examples lead in all arrays of the batch
-    scale      what the images of `batch` are, for those who use the model afterwards (`ae.load`); training, which has
-               `batch`, doesn't look at it. None: not said
+    - `name`: what it is called; studies that differ in nothing else compile once
+    - `batch`: (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
+    - `index`: (key, data) -> i32[n, ...]: what a pass over the data consists of, one entry per example, for data whose
+      examples are drawn anew each epoch, such as pairs of two sets; batches of it are the `index` that `batch` gets,
+      which otherwise is the examples' numbers
+    - `loss`: (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
+    - `scores`: (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
+    - `eval_batch`: as `batch`, for evaluation, where it differs: without the training's augmentation, say
+    - `optimizer`: an optax transformation, or a function of hparams that returns one (so that rates can differ by
+      lane); its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
+    - `unroll`: steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
+    - `parts`: in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
+      bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model draws
+      nothing in training and the examples lead in all arrays of the batch
+    - `scale`: what the images of `batch` are, for those who use the model afterwards (`ae.load`); training, which has
+      `batch`, doesn't look at it. None: not said
 
     Raises UsageError for a field that isn't of its kind.
     """

@@ -26,7 +26,9 @@ class Scale(NamedTuple):
     """What a model's images are: unit ones less `mean`, in `deviation`s. The default is unit images as they are."""
 
     mean: float = 0.0
+    """in unit images"""
     deviation: float = 1.0
+    """in unit images, above 0"""
 
 
 UNIT = Scale()
@@ -196,21 +198,28 @@ def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
 class Classes(NamedTuple):
     """Where the images of each class are: class c has `count[c]` of them, `order[start[c]]` and what follows.
 
-    order i32[n], start i32[classes], count i32[classes]; see `by_class`.
+    See `by_class`.
     """
 
     order: Any
+    """i32[n], indices of images, class after class"""
     start: Any
+    """i32[classes]"""
     count: Any
+    """i32[classes]"""
 
 
 class Addition(NamedTuple):
-    """Images of a with numbers b, and images of a + b: f32[b, h, w, c] in [0, 1], f32[b], f32[b, h, w, c], i32[b]."""
+    """Images of a with numbers b, and images of a + b."""
 
     image: jax.Array
+    """of a, f32[b, h, w, c] in [0, 1]"""
     value: jax.Array
+    """b, f32[b]"""
     target: jax.Array
+    """of a + b, f32[b, h, w, c] in [0, 1]"""
     total: jax.Array
+    """a + b, i32[b]"""
 
 
 def by_class(label: Any, classes: int = 10) -> Classes:

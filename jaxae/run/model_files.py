@@ -1,8 +1,8 @@
 """Trained models on disk, each in a folder of its own:
 
-card.json          what it is: the model by name and fields, its scale, where it comes from, SHA-256 of card and files
-model.safetensors  its variables, float32, under names such as params/encoder/Dense_0/kernel
-*.stablehlo        its functions as programs, where it was exported: see `export`
+- `card.json`: what it is: the model by name and fields, its scale, where it comes from, SHA-256 of card and files
+- `model.safetensors`: its variables, float32, under names such as params/encoder/Dense_0/kernel
+- `*.stablehlo`: its functions as programs, where it was exported: see `export`
 
 A file chooses no code: a card's model is looked up among jaxae's own, others are given by whoever loads.
 """
