@@ -29,7 +29,7 @@ from jaxae.run.folder import in_use
 from jaxae.run.saved import read_result
 
 DEEP = 3  # folders below a named one's children in which runs are looked for
-LEFT = ("checkpoints", "findings.json", "report.html")
+LEFT = ("checkpoints", "findings.json", "report.html")  # by any of them a run without its manifest is known
 MEND = "measure the run again: python -m jaxae report RUN"
 BENCHMARK = {"manifest": {"sittings": list}, "rows": list, "samples": list}  # of a file of speeds
 PICTURE = re.compile(r"\]\((figures/[\w.-]+\.png)\)")  # of a report.md
