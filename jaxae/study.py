@@ -16,7 +16,7 @@ from jaxae.transforms import Scale
 
 
 class Batch(NamedTuple):
-    """What a step sees: pytrees of arrays, which the examples lead."""
+    """What a step sees: pytrees of arrays."""
 
     inputs: Any
     """what goes into the model"""

@@ -3,17 +3,20 @@
 It depends on the flags and on that result alone, so that all machines cut a study into the same jobs.
 """
 
+import contextlib
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxae.errors import UsageError
 from jaxae.files import load_json
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment, inner_name
 from jaxae.run.terminal import duration
 
 MEND = "restore the file"
+TOLD = {"config": dict, "arms": dict, "data": list, "wall_seconds": float}  # of a manifest, from which a cost follows
 DAY = 20 * 3600  # seconds that are called a day
 FREE = (  # flags that don't bear on the seconds of an image; lists name other studies
     "seeds", "seed", "epochs", "limit", "test_limit", "judge_limit", "source", "lanes", "stop_dead",
@@ -124,8 +127,7 @@ def _rest(experiment: Experiment, images: int) -> float:
     """Seconds of a lane besides its training, of so many images at most: the median over the results of the study that
     lie beside its saved one, since some were made by code that took far longer, or while others had the cores."""
     found = []
-    for made in _results(experiment):
-        before = flags.restored(experiment.config, made["config"])
+    for made, before in _results(experiment):
         rest = made["wall_seconds"] - sum(_spent(experiment, made, before).values())
         share = min(images / _images(made, before.limit), 1.0)
         found += [rest * share / _lanes(experiment, before)] * (rest > 0)  # where runs were merged it may not be told
@@ -136,12 +138,15 @@ def _lanes(experiment: Experiment, config: flags.Flags) -> int:
     return sum(len(arm.settings) for arm in experiment.arms(config)) * config.seeds
 
 
-def _results(experiment: Experiment) -> list[dict[str, Any]]:
-    """The manifests of the study's saved result and of those beside it, whose names begin with the study's."""
+def _results(experiment: Experiment) -> Iterator[tuple[dict[str, Any], flags.Flags]]:
+    """The manifests, and flags, of the study's saved result and of those beside it, whose names begin with the study's;
+    what is none of them is passed over."""
     path = Path(experiment.measured or "")
-    found = [load_json(each, dict, MEND)["manifest"] for each in {path, *path.parent.glob(f"{experiment.name}*.json")}]
-    own = experiment.program[-1]
-    return [made for made in found if made.get("module", own) == own]
+    for each in sorted({path, *path.parent.glob(f"{experiment.name}*.json")}):
+        with contextlib.suppress(UsageError):
+            made = load_json(each, {"manifest": TOLD}, MEND)["manifest"]
+            if made.get("module", experiment.program[-1]) == experiment.program[-1]:
+                yield made, flags.restored(experiment.config, made["config"])
 
 
 def _spent(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags) -> dict[str, float]:

@@ -51,6 +51,8 @@ def test_what_is_not_training_is_the_median_by_lane_of_the_studys_results(experi
     beside = {"_long": result(4400.0), "_short": result(402.0), "_of_jobs": result(300.0)}  # the last tells nothing
     for name, content in (beside | {"_foreign": result(9e9, module="mine")}).items():
         experiment.measured.with_name(f"bottleneck{name}.json").write_text(json.dumps(content))
+    for name, text in {"_list": "[]", "_notes": '{"manifest": 1}', "_torn": "{"}.items():
+        experiment.measured.with_name(f"bottleneck{name}.json").write_text(text)
     found = cost.cost_of(experiment, bottleneck.Config(code_sizes=(2, 8), epochs=10, seeds=4))
     assert found is not None
     assert found.seconds - sum(found.studies.values()) == pytest.approx(50 / 4 * 8)

@@ -135,7 +135,7 @@ def test_what_fit_gives_is_saved_with_its_lane_and_state(tmp_path):
     refused("doesn't say what its model's images are", ae.save, trained, tmp_path / "a")
     refused("2 lanes, so no lane 2", ae.save, trained, tmp_path / "a", lane=2, scale=UNIT)
     refused("no 'best' state", ae.save, dataclasses.replace(trained, best=None), tmp_path / "a", which="best")
-    for scale in "unit", (0.5, 0.0), (0.5, float("nan")), (True, 1.0), ae.transforms.Scale(0.5, np.ones(3)):
+    for scale in "unit", (0.5, 0.0), (0.5, float("nan")), (True, 1.0), (0.5, np.ones(3)):
         refused("which is none; give ae.transforms.UNIT", ae.save, trained, tmp_path / "a", scale=scale)
         refused("which is none; give", ae.save, dataclasses.replace(fitted("mlp"), scale=scale), tmp_path / "a")
     folder = ae.save(trained, tmp_path / "a", lane=1, which="best", scale=UNIT)
