@@ -201,7 +201,8 @@ def _known_scale(scale: Any, where: str) -> Scale:
             f"{where} doesn't say what its model's images are; give scale=, such as ae.transforms.UNIT for [0, 1]"
         )
     if (known := _as_scale(scale)) is None:
-        raise UsageError(f"the scale of {where} is {repr(scale)[:40]}, which is none; give {SCALES}")
+        told = " ".join(repr(scale).split())[:40]
+        raise UsageError(f"the scale of {where} is {told}, which is none; give {SCALES}")
     return known
 
 
