@@ -51,11 +51,13 @@ def save(
 
     `lane` is the seed's place in `trained`, what `fit` or a run gives; `which` its last "state", or the "best" by
     validation. `scale` is what its images are, where the study doesn't say: `ae.transforms.UNIT`, SIGNED, or another.
-    Raises UsageError for a lane or state that isn't there, without a scale or with what is none, and where `path`
-    exists.
+    A model that `load` gave has none of the three. Raises UsageError for a lane or state that isn't there, without a
+    scale or with what is none, and where `path` exists.
     """
     if not isinstance(trained, Trained | Fitted):
         raise UsageError(f"{type(trained).__name__} is no trained model; give what ae.train.fit or ae.load gives")
+    if isinstance(trained, Fitted) and (lane, which, scale) != (0, "state", None):
+        raise UsageError(f"{trained.name!r} is one model with its own scale; leave out lane, which and scale")
     fitted = trained if isinstance(trained, Fitted) else fitted_of(trained, lane=lane, which=which, scale=scale)
     return write_model(path_of(path), fitted)
 

@@ -138,6 +138,7 @@ def test_what_fit_gives_is_saved_with_its_lane_and_state(tmp_path):
     for scale in "unit", (0.5, 0.0), (0.5, float("nan")), (True, 1.0), (0.5, np.ones(3)):
         refused("which is none; give ae.transforms.UNIT", ae.save, trained, tmp_path / "a", scale=scale)
         refused("which is none; give", ae.save, dataclasses.replace(fitted("mlp"), scale=scale), tmp_path / "a")
+    refused("one model with its own scale; leave out", ae.save, fitted("mlp"), tmp_path / "a", scale=UNIT)
     folder = ae.save(trained, tmp_path / "a", lane=1, which="best", scale=UNIT)
     refused("exists and is not overwritten", ae.save, trained, folder, scale=UNIT)
     refused("isn't jaxae's own", ae.load, folder)
