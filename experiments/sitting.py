@@ -13,6 +13,7 @@ cache folder (`$JAXAE_CACHE/arrays`) once a study has read them, and need no TFD
 import argparse
 import contextlib
 import itertools
+import math
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxae.errors import UsageError
+from jaxae.run.command_line import with_errors
 from jaxae.run.manifest import load_manifest
 
 STUDIES = ("fc_vs_conv", "bottleneck", "denoise", "digit_codes", "digit_addition", "unmix")
@@ -109,7 +111,12 @@ def ended(process: subprocess.Popen) -> int:
 
 
 def sit(out: Path, minutes: float, **where: Any) -> None:
-    """Perform the pieces that aren't complete, one after another, and say how each ended."""
+    """Perform the pieces that aren't complete, one after another, and say how each ended.
+
+    Raises UsageError, before anything is written, for minutes that no sitting has.
+    """
+    if not (0 <= minutes < math.inf):
+        raise UsageError(f"--minutes is {minutes:g}; give the length of the sitting, 0 or more")
     out.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * minutes
     for piece in pieces():
@@ -134,4 +141,4 @@ if __name__ == "__main__":
     parser.add_argument("--toy", action="store_true", help="rehearse: synthetic images, an epoch of few of them")
     flags = parser.parse_args()
     where = {name: getattr(flags, name) for name in ("device", "toy", "data_dir", "torch_python")}
-    sit(flags.out, flags.minutes, **where)
+    with_errors(lambda: sit(flags.out, flags.minutes, **where))

@@ -1,10 +1,10 @@
 """jaxae: autoencoders in JAX and Flax, and the reproducibility studies done with them.
 
-import jaxae as ae
+    import jaxae as ae
 
-model = ae.models.ConvAutoencoder()
-study = ae.Study("conv", model, batch, loss, optax.sgd(1.0), batch_size=10, epochs=10)
-trained = ae.train.fit(study, keys, data)          # keys: one per lane
+    model = ae.models.ConvAutoencoder()
+    study = ae.Study("conv", model, batch, loss, optax.sgd(1.0), batch_size=10, epochs=10)
+    trained = ae.train.fit(study, keys, data)          # keys: one per lane
 
 Importing this does nothing: each part is imported when it is first used.
 """

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -114,6 +115,13 @@ def number_in_json(value: float) -> float | str | None:
     [0.5, '-inf', None]
     """
     return float(value) if math.isfinite(value) else None if math.isnan(value) else str(float(value))
+
+
+def path_of(value: Any) -> Path:
+    """A path that was given. Raises UsageError for what is none."""
+    if isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str):
+        return Path(value)
+    raise UsageError(f"{repr(value)[:40]} is no path; give a text, or a pathlib.Path")
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from jaxae.programs import of_first
 from jaxae.transforms import Scale, from_scale, to_scale
 
 BEYOND = 10.0  # what no image in [0, 1] has in it, however noisy: such values are stored ones as floats
+MEANS = (-0.5, 1.5)  # of images in [0, 1], however noisy, since noise averages out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,7 +127,7 @@ def refuse_unlike(given: Any, wanted: Any, who: str) -> None:
     Floats are as good as one another where floats are wanted. `who` begins the sentence: "'fc' decodes codes".
     """
     (found, structure), (shapes, asked) = jax.tree.flatten(given), jax.tree.flatten(wanted)
-    told = ", ".join(map(_told, shapes))
+    told = told_shapes(shapes)
     if structure != asked:
         raise UsageError(f"{who} {told}; got {len(found)} arrays in place of {len(shapes)}, or named otherwise")
     for array, shape in zip(found, shapes, strict=True):
@@ -137,22 +138,34 @@ def refuse_unlike(given: Any, wanted: Any, who: str) -> None:
             raise UsageError(f"{who} {told}; got {array.dtype}{[*array.shape]}: convert them first")
 
 
-def _told(shape: Any) -> str:
-    """ "uint8[b, 28, 28, 1]"."""
-    return f"{shape.dtype}[{', '.join(['b', *map(str, shape.shape[1:])])}]"
+def told_shapes(shapes: Any) -> str:
+    """ "uint8[b, 28, 28, 1]", or several such."""
+    leaves = jax.tree.leaves(shapes)
+    return ", ".join(f"{leaf.dtype}[{', '.join(['b', *map(str, leaf.shape[1:])])}]" for leaf in leaves)
 
 
 def _images(images: Any) -> jax.Array:
-    """Images as an array. Raises UsageError for what is none, and for floats that are stored images', from 0 to 255."""
+    """Images as an array. Raises UsageError for what is none, and for floats that can't be images in [0, 1], however
+    noisy, such as stored ones, from 0 to 255."""
     array = _array(images, "images", "the array, such as .image of a set")
     floats, kind = jnp.issubdtype(array.dtype, jnp.floating), f"{array.dtype}{[*array.shape]}"
     if not floats and array.dtype != jnp.uint8:
         raise UsageError(f"images are uint8[b, h, w, c], as stored, or floats in [0, 1]; got {kind}: convert them")
     if not array.size:
         raise UsageError(f"there is no image in {kind}; give one or more")
-    if floats and not isinstance(array, Tracer) and (most := float(jnp.abs(array).max())) > BEYOND:
-        raise UsageError(f"floating images are in [0, 1]; got values up to {most:g}: divide by 255, or give uint8")
+    if floats and not isinstance(array, Tracer):
+        _refuse_range(array)
     return array
+
+
+def _refuse_range(images: jax.Array) -> None:
+    if (most := float(jnp.abs(images).max())) > BEYOND:
+        raise UsageError(f"floating images are in [0, 1]; got values up to {most:g}: divide by 255, or give uint8")
+    if not MEANS[0] <= (mean := float(images.mean())) <= MEANS[1]:
+        raise UsageError(
+            f"floating images are in [0, 1]; the mean of these is {mean:.3g}: bring them there, signed ones by "
+            "ae.transforms.signed_to_unit, or give uint8 as stored"
+        )
 
 
 def _codes_like(code: Any, wanted: Any) -> Any:

@@ -10,22 +10,20 @@ from jaxae.errors import UsageError
 
 
 class Plateau(NamedTuple):
-    """Where ReduceLROnPlateau stands: f32[] and i32[].
-
-    rate       the learning rate of the next step
-    best       the lowest epoch loss that counted as an improvement
-    bad        epochs since then
-    cooldown   epochs still to wait before bad ones count again
-    total      sum of the losses of this epoch's steps so far
-    count      how many they are
-    """
+    """Where ReduceLROnPlateau stands: f32[] and i32[]."""
 
     rate: jax.Array
+    """the learning rate of the next step"""
     best: jax.Array
+    """the lowest epoch loss that counted as an improvement"""
     bad: jax.Array
+    """epochs since then"""
     cooldown: jax.Array
+    """epochs still to wait before bad ones count again"""
     total: jax.Array
+    """sum of the losses of this epoch's steps so far"""
     count: jax.Array
+    """how many they are"""
 
 
 def reduce_on_plateau(

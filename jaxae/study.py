@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxae import metrics
@@ -15,31 +16,42 @@ from jaxae.transforms import Scale
 
 
 class Batch(NamedTuple):
-    """What a step sees. `inputs` goes into the model; `target` and `label` are for the loss and the scores."""
+    """What a step sees: pytrees of arrays."""
 
     inputs: Any
+    """what goes into the model"""
     target: Any
+    """for the loss and the scores, such as the images to be drawn"""
     label: Any = None
+    """for the loss and the scores too, such as classes"""
 
 
 class State(NamedTuple):
     """What training changes. It holds no key: the randomness of a step follows from the root key and `step`."""
 
     step: jax.Array
+    """how many were taken, i32[]"""
     params: Any
+    """the model's parameters"""
     batch_stats: Any
+    """its running statistics; {} where it has none"""
     opt_state: Any
+    """the optimizer's state"""
 
 
 def examples(data: Any) -> int:
     """The number of examples in `data`: the leading axis that all its arrays share.
 
-    Raises UsageError where they differ; such a study says how many it has in `Study.examples`.
+    Raises UsageError for what has no axis, and where they differ; such a study says how many it has in
+    `Study.examples`.
 
     >>> examples({"image": np.zeros((5, 28, 28, 1), np.uint8), "label": np.zeros(5, np.int32)})
     5
     """
-    sizes = {leaf.shape[0] for leaf in jax.tree.leaves(data, is_leaf=lambda leaf: hasattr(leaf, "shape"))}
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(data, is_leaf=lambda leaf: hasattr(leaf, "shape"))]
+    if () in shapes:
+        raise UsageError("the data hold a single value, not examples; give arrays that the examples lead")
+    sizes = {shape[0] for shape in shapes}
     if len(sizes) != 1:
         raise UsageError(f"the data's arrays have leading axes of sizes {sorted(sizes)}; give Study(examples=...)")
     return sizes.pop()
@@ -49,22 +61,24 @@ def examples(data: Any) -> int:
 class Study:
     """One arm of an experiment: a model, how its batches are made, what it minimises and how.
 
-    name       what it is called; studies that differ in nothing else compile once
-    batch      (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
-    index      (key, data) -> i32[n, ...]: what a pass over the data consists of, one entry per example, for data whose
-               examples are drawn anew each epoch, such as pairs of two sets; batches of it are the `index` that `batch`
-               gets, which otherwise is the examples' numbers
-    loss       (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
-    scores     (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
-    eval_batch as `batch`, for evaluation, where it differs: without the training's augmentation, say
-    optimizer  an optax transformation, or a function of hparams that returns one (so that rates can differ by lane);
-               its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
-    unroll     steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
-    parts      in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
-               bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model
-               draws nothing in training and the examples lead in all arrays of the batch
-    scale      what the images of `batch` are, for those who use the model afterwards (`ae.load`); training, which has
-               `batch`, doesn't look at it. None: not said
+    - `name`: what it is called; studies that differ in nothing else compile once
+    - `batch`: (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
+    - `index`: (key, data) -> i32[n, ...]: what a pass over the data consists of, one entry per example, for data whose
+      examples are drawn anew each epoch, such as pairs of two sets; batches of it are the `index` that `batch` gets,
+      which otherwise is the examples' numbers
+    - `loss`: (outputs, batch, hparams) -> (f32[b], {name: f32[b]}): the objective, and parts of it to log
+    - `scores`: (outputs, batch) -> {name: f32[b]}: one value per image, computed in evaluation mode
+    - `eval_batch`: as `batch`, for evaluation, where it differs: without the training's augmentation, say
+    - `optimizer`: an optax transformation, or a function of hparams that returns one (so that rates can differ by
+      lane); its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
+    - `unroll`: steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
+    - `parts`: in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
+      bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model draws
+      nothing in training and the examples lead in all arrays of the batch
+    - `scale`: what the images of `batch` are, for those who use the model afterwards (`ae.load`); training, which has
+      `batch`, doesn't look at it. None: not said
+
+    Raises UsageError for a field that isn't of its kind.
     """
 
     name: str = field(compare=False)
@@ -82,6 +96,22 @@ class Study:
     parts: int = 1
     scale: Scale | None = field(default=None, compare=False)
 
+    def __post_init__(self):
+        if not isinstance(self.model, nn.Module):
+            raise UsageError(f"model is {_told(self.model)}; give a Flax module, such as ae.models.MLPAutoencoder()")
+        if not isinstance(self.optimizer, optax.GradientTransformation) and not callable(self.optimizer):
+            raise UsageError(
+                f"optimizer is {_told(self.optimizer)}; give an optax transformation, such as optax.adam(1e-3), or a "
+                "function of hparams that returns one"
+            )
+        for name in ("batch", "loss", "scores", "examples", "eval_batch", "index"):
+            value, optional = getattr(self, name), name in ("eval_batch", "index")
+            if not callable(value) and not (optional and value is None):
+                raise UsageError(f"{name} is {_told(value)}; give a function, as Study's docstring describes it")
+        for name in ("batch_size", "epochs", "unroll", "parts"):
+            if not isinstance(value := getattr(self, name), int | np.integer) or isinstance(value, bool):
+                raise UsageError(f"{name} is {_told(value)}; give a whole number")
+
     def steps_per_epoch(self, data: Any) -> int:
         """Complete batches in an epoch; the images left over differ from epoch to epoch.
 
@@ -98,21 +128,45 @@ class Study:
     def objective(self, outputs: Any, batch: Batch, hparams: Any) -> dict[str, jax.Array]:
         """The loss of every example, under the name "loss", and its parts: {name: f32[b]}.
 
-        Raises UsageError, while tracing, for a part of that name, which would take the loss's place.
+        Raises UsageError, while tracing, for what isn't a loss with its parts, for a part of that name, which would
+        take the loss's place, and for what isn't one value per example.
         """
-        values, parts = self.loss(outputs, batch, hparams)
+        found = self.loss(outputs, batch, hparams)
+        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
+            raise UsageError(
+                f"what the loss of {self.name!r} gives is {_told(found)}; give the values and a dictionary of parts to "
+                "log, as in `return values, {}`"
+            )
+        values, parts = found
         if "loss" in parts:
             raise UsageError(f"the loss of {self.name!r} has a part called 'loss', as the whole is; rename that part")
-        return {"loss": values, **parts}
+        losses = {"loss": values, **parts}
+        for name, each in losses.items():
+            if np.ndim(each) != 1:
+                raise UsageError(
+                    f"the loss of {self.name!r} gives {name} in shape {np.shape(each)}; give one value per example, "
+                    "f32[b]: the mean over the batch is taken later"
+                )
+        return losses
 
     def one_pass(self, key: jax.Array, data: Any) -> jax.Array:
         """The index of every example of one pass over the data, i32[n, ...]."""
         return jnp.arange(self.examples(data), dtype=jnp.int32) if self.index is None else self.index(key, data)
 
     def transformation(self, hparams: Any) -> optax.GradientTransformationExtraArgs:
-        """The optimizer for these hparams."""
+        """The optimizer for these hparams. Raises UsageError where a function of them gives none."""
         made = self.optimizer if isinstance(self.optimizer, optax.GradientTransformation) else self.optimizer(hparams)
+        if not isinstance(made, optax.GradientTransformation):
+            raise UsageError(f"the optimizer of {self.name!r} is {_told(made)}, made of hparams; return optax's")
         return optax.with_extra_args_support(made)
+
+
+def _told(value: Any) -> str:
+    """A value in a sentence: an array by its shape, what is short as it is, and the rest by its type."""
+    if hasattr(value, "shape"):
+        return f"an array of shape {value.shape}"
+    short = isinstance(value, str | int | float | None) and len(repr(value)) < 40
+    return repr(value) if short else f"of type {type(value).__name__}"
 
 
 @dataclass(frozen=True)

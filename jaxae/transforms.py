@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxae.errors import UsageError
 from jaxae.keys import stream
@@ -25,7 +26,9 @@ class Scale(NamedTuple):
     """What a model's images are: unit ones less `mean`, in `deviation`s. The default is unit images as they are."""
 
     mean: float = 0.0
+    """in unit images"""
     deviation: float = 1.0
+    """in unit images, above 0"""
 
 
 UNIT = Scale()
@@ -112,9 +115,11 @@ def add_gaussian_noise(
     """The image plus independent N(0, deviation^2) in every value, then clipped to [low, high] where given.
 
     float[...] -> float[...]. The deviation is in the image's unit: report 001's 0.1 is of signed images, the same as
-    0.05 of unit ones. Raises UsageError unless the image is floating.
+    0.05 of unit ones. Raises UsageError unless the image is floating, and for a deviation below 0, unless it is traced.
     """
     check_floating(image)
+    if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) >= 0):
+        raise UsageError(f"a deviation of {deviation} is none; give one from 0 up")
     noise = jax.random.normal(key, image.shape, image.dtype)
     return jnp.clip(image + deviation * noise, low, high)
 
@@ -193,21 +198,28 @@ def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
 class Classes(NamedTuple):
     """Where the images of each class are: class c has `count[c]` of them, `order[start[c]]` and what follows.
 
-    order i32[n], start i32[classes], count i32[classes]; see `by_class`.
+    See `by_class`.
     """
 
     order: Any
+    """i32[n], indices of images, class after class"""
     start: Any
+    """i32[classes]"""
     count: Any
+    """i32[classes]"""
 
 
 class Addition(NamedTuple):
-    """Images of a with numbers b, and images of a + b: f32[b, h, w, c] in [0, 1], f32[b], f32[b, h, w, c], i32[b]."""
+    """Images of a with numbers b, and images of a + b."""
 
     image: jax.Array
+    """of a, f32[b, h, w, c] in [0, 1]"""
     value: jax.Array
+    """b, f32[b]"""
     target: jax.Array
+    """of a + b, f32[b, h, w, c] in [0, 1]"""
     total: jax.Array
+    """a + b, i32[b]"""
 
 
 def by_class(label: Any, classes: int = 10) -> Classes:

@@ -150,7 +150,7 @@ def reached(ladder: Ladder, rung: Rung, last: Climbed, results: Results) -> str:
         return f"is not comparable with the report: {value_of(last)}, with {'; '.join(last.bars)}"
     away = last.mean - ladder.reported
     if abs(away) <= ladder.near:
-        return f"gives the report's number: {value_of(last)}, {number(abs(away))} away"
+        return f"gives the report's number, to its last digit: {value_of(last)}"
     verdict, reason = verdict_on(ladder, rung, results[rung.result])
     if verdict == REPRODUCED:
         return f"holds the report's number: {value_of(last)}, {reason}"
@@ -186,7 +186,7 @@ def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
     for place, (rung, step) in enumerate(zip(ladder.rungs, steps, strict=True)):
         known = bool(step.value.size)
         cells.append([
-            str(place + 1), rung.switched, value_of(step), f"{moves[place]:+.3g}" if place in moves else NONE,
+            str(place + 1), rung.switched, value_of(step), moved(moves[place]) if place in moves else NONE,
             str(step.value.size) if known else NONE, rung.result if known else "", departed(step) if known else "",
         ])  # fmt: skip
     cells.append(["", "the report", f"{ladder.reported:.4g}", NONE, NONE, "", ""])
@@ -195,6 +195,11 @@ def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
         ("n", "number"), ("Result", "code"), ("Departs from the report's settings", "text"),
     )  # fmt: skip
     return ae.Table(ladder.title, columns, cells)
+
+
+def moved(by: float) -> str:
+    """By how much a number is moved, in three digits and no powers of ten."""
+    return np.format_float_positional(float(f"{by:.3g}"), sign=True, trim="-")
 
 
 def departed(step: Climbed) -> str:

@@ -1,6 +1,7 @@
 """What is said: which measures bfloat16 changes."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import jaxae as ae
 from experiments.precision.measures import difference_name
 from jaxae.report import numbers
+
+UNLIKE = 3.0  # dB, a factor of two in squared error
 
 
 def say(found: ae.Findings) -> ae.Document:
@@ -22,6 +25,7 @@ def say(found: ae.Findings) -> ae.Document:
         precision=found.config.precision,
         known=len(known),
         apart=[change(row, ending) for row in apart],
+        unlike=[unlike(row, ending) for row in rows if is_unlike(row, ending)],
         untrained=found.facts.get("untrained", {}),
     )
     shown = [row for row in rows if not row.excluded and in_both(found, row, ending)]
@@ -36,6 +40,16 @@ def change(row: ae.results.Row, ending: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def is_unlike(row: ae.results.Row, ending: str) -> bool:
+    """Whether the seeds' differences in PSNR are too far apart for a mean to tell of any."""
+    return row.metric.removesuffix(ending).startswith("test/psnr") and bool(np.ptp(row.values) >= UNLIKE)
+
+
+def unlike(row: ae.results.Row, ending: str) -> dict[str, Any]:
+    """A difference by seed."""
+    return {"arm": row.arm, "metric": row.metric.removesuffix(ending), "values": row.values}
+
+
 def in_both(found: ae.Findings, row: ae.results.Row, ending: str) -> list[str]:
     """A difference's measure in both precisions, in words; nothing where it isn't at hand.
 
@@ -45,7 +59,17 @@ def in_both(found: ae.Findings, row: ae.results.Row, ending: str) -> list[str]:
     names = [f"{metric}, {precision}" for precision in found.config.both]
     if found.has(row.arm, *names):
         return [numbers.over_seeds(found.measures[row.arm][name]) for name in names]
-    return found.facts.get("said", {}).get(f"{row.arm}, {metric}", [])
+    return [to_uncertainty(said) for said in found.facts.get("said", {}).get(f"{row.arm}, {metric}", [])]
+
+
+def to_uncertainty(said: str) -> str:
+    """A mean and a half-width as `numbers.rounded` gives them, of such in words; other words as they are."""
+    mean, plus, half = said.partition(" ± ")
+    if not plus or not Decimal(half):
+        return said
+    two = Decimal(half).as_tuple().digits[0] < 3
+    unit = Decimal(1).scaleb(Decimal(half).adjusted() - two)
+    return " ± ".join(f"{Decimal(part).quantize(unit):f}" for part in (mean, half))
 
 
 def both(found: ae.Findings, rows: Sequence[ae.results.Row], ending: str) -> ae.Table:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.tables.sources import Source, source_of
-from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Row
+from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Departure, Row
 from jaxae.findings.scales import on_scale, own_margin
 from jaxae.report.document import Document
 from jaxae.report.tables import EQUAL, claimed, judged, shown_verdict
@@ -28,6 +28,11 @@ class Said(NamedTuple):
     def source(self) -> Source | None:
         """The report that the study's card names."""
         return source_of(self.saved.experiment.card)
+
+    @property
+    def departures(self) -> tuple[Departure, ...]:
+        """How the run departs from what the report did."""
+        return self.saved.experiment.departures(self.saved.findings)
 
     @property
     def report(self) -> str:

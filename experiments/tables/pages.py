@@ -16,7 +16,7 @@ from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
 from jaxae.report.key_pictures import pictures_of
 from jaxae.report.page import images_of, markdown_table, section
-from jaxae.report.tables import EQUAL, claimed
+from jaxae.report.tables import EQUAL, claimed, has_verdicts
 from jaxae.run.cost import cost_of
 from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
@@ -94,7 +94,7 @@ def study_page(study: str, results: Sequence[Said]) -> str:
             said.name,
             said.saved.manifest,
             said.document,
-            said.saved.experiment.departures(said.saved.findings),
+            said.departures,
             pictures_of(file_of(said)),
         )
         for said in own
@@ -123,7 +123,7 @@ def index(results: Sequence[Said]) -> str:
         "of them would lie outside by chance. Had each been drawn anywhere within a factor of "
         f"{APART:g} of where it is, {luck['lucky']:.1f} would be called reproduced; {luck['reproduced']:.0f} are."
     )
-    listed = [said for said in results if claimed(said.document.rows)]
+    listed = [said for said in results if claimed(said.document.rows) or said.departures]
     parts = [
         INTRO, "## Verdicts", COUNTED, markdown_table(counts), words, DATA,
         f"[The ladder]({page_of('ladder').name}): the conventions between disputed numbers and ours, one at a time.",
@@ -159,11 +159,12 @@ def departures_table(results: Sequence[Said]) -> str:
     """What bars a run from being judged, what is listed, its batch and its weights."""
     rows = []
     for said in results:
-        config, found = said.saved.findings.config, said.saved.experiment.departures(said.saved.findings)
+        config, found = said.saved.findings.config, said.departures
         starts = [str(source) for source in getattr(config, "pretrained", ())]
         weights = ", ".join("random" if source == "none" else f"from {source}" for source in starts) or "random"
         weights = "as the arms' names say" if getattr(config, "rungs", ()) else weights
-        judged = "no" if any(departure.bars for departure in found) else "yes"
+        bars = any(departure.bars for departure in found)
+        judged = "no" if bars else "yes" if has_verdicts(said.document.rows) else "no, too few seeds"
         words = "; ".join(departure.words for departure in found) or "none known"
         rows.append([link(said), judged, words, str(config.batch_size), str(config.epochs), weights])
     heads = ("result", "judged", "departs from the report's settings", "batch", "epochs", "first weights")

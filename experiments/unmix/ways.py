@@ -42,8 +42,9 @@ class Config(ae.Flags):
     counts = (*ae.Flags.counts, "times")
 
     pretrained: tuple[str, ...] = ("none",)
-    """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify the photos),
-    imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or .pth file of them."""
+    """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify all photos,
+    whatever --limit says), imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or
+    .pth file of them."""
     decoders: tuple[Literal["plain", "skip"], ...] = ("plain",)
     """The report's decoders, or ones that see the encoder's maps and the mean itself too; each an arm."""
     times: tuple[int, ...] = (1,)

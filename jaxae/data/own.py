@@ -14,6 +14,7 @@ from jaxae.data.dataset import Dataset, assemble, create
 from jaxae.data.folders import PathLike
 from jaxae.data.own_files import class_of, split_files
 from jaxae.errors import UsageError
+from jaxae.files import path_of
 
 GREY = ("1", "L", "LA")  # Pillow's modes with one channel of 8 bits or fewer
 COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
@@ -59,7 +60,7 @@ def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, 
     Raises UsageError for a folder without images, for several sizes, and, naming it, for a file that can't be read, is
     there twice by a link, or has more than 8 bits a channel.
     """
-    root = Path(os.path.expanduser(folder))  # Path's own raises for a user that there isn't
+    root = Path(os.path.expanduser(path_of(folder)))  # Path's own raises for a user that there isn't
     files = split_files(root)
     classes = sorted({class_of(path, root, split) for split, paths in files.items() for path in paths})
     grey, shape = _common([path for paths in files.values() for path in paths], _pair(size))

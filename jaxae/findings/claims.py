@@ -37,20 +37,20 @@ class Rival(NamedTuple):
 class Claim:
     """A number that a report states, and the measure of ours that stands beside it.
 
-    metric        names one value per seed (`measures.of_training` says which there always are)
-    reading       how the report's words are understood
-    primary       whether this is the reading that decides, named before the run; a number has one, and any other is
-                  listed as such
-    half_digit    half of the last printed digit
-    exact         the claim is about the design, not the data
-    categorical   the number stands for one of several outcomes: it is reproduced where most seeds have it
-    scale         on which single runs are held against it: "log" for losses, "decibel" for PSNR
-    rivals        what it must be told from: a range of single runs decides whose half width, on that scale, is at most
-                  half the way to the nearest of them, and a quarter of the number
-    alike         arms of the same design: their deviation in this metric is pooled with this arm's, where it is alike
-    test_set      the set whose test images the metric is a mean over: where not all of them were at hand, the error
-                  that this makes is added, as the measure "METRIC, deviation over images" tells it
-    explained_by  the (arm, metric) of other claims: where one is reproduced, it explains why this one isn't
+    - `metric`: names one value per seed (`measures.of_training` says which there always are)
+    - `reading`: how the report's words are understood
+    - `primary`: whether this is the reading that decides, named before the run; a number has one, and any other is
+      listed as such
+    - `half_digit`: half of the last printed digit
+    - `exact`: the claim is about the design, not the data
+    - `categorical`: the number stands for one of several outcomes: it is reproduced where most seeds have it
+    - `scale`: on which single runs are held against it: "log" for losses, "decibel" for PSNR
+    - `rivals`: what it must be told from: a range of single runs decides whose half width, on that scale, is at most
+      half the way to the nearest of them, and a quarter of the number
+    - `alike`: arms of the same design: their deviation in this metric is pooled with this arm's, where it is alike
+    - `test_set`: the set whose test images the metric is a mean over: where not all of them were at hand, the error
+      that this makes is added, as the measure "METRIC, deviation over images" tells it
+    - `explained_by`: the (arm, metric) of other claims: where one is reproduced, it explains why this one isn't
     """
 
     arm: str
@@ -77,14 +77,14 @@ class Claim:
 class Row:
     """One measure of one arm, beside the number that the report gives, if it gives one.
 
-    mean      of the values; on the scale "log" their geometric mean
-    ci95      Student-t interval of the mean over seeds; None for fewer than two; of shares the exact one
-    pi95      interval in which a single further run falls; None for fewer than two
-    values    one per seed, those of `excluded` seeds left out
-    excluded  seeds left out because they died (constant output); a row with all seeds stands beside it
-    dead      seeds among the values that died: two outcomes, which have no mean
-    primary   whether a claim's reading is the one that decides
-    margin    the widest half width of `pi95` on the scale that decides; 0 where a rival of the number is unknown
+    - `mean`: of the values; on the scale "log" their geometric mean
+    - `ci95`: Student-t interval of the mean over seeds; None for fewer than two; of shares the exact one
+    - `pi95`: interval in which a single further run falls; None for fewer than two
+    - `values`: one per seed, those of `excluded` seeds left out
+    - `excluded`: seeds left out because they died (constant output); a row with all seeds stands beside it
+    - `dead`: seeds among the values that died: two outcomes, which have no mean
+    - `primary`: whether a claim's reading is the one that decides
+    - `margin`: the widest half width of `pi95` on the scale that decides; 0 where a rival of the number is unknown
     """
 
     arm: str

@@ -13,11 +13,11 @@ from jaxae.findings.statistics import Interval, difference_interval, interval
 class Contrast(NamedTuple):
     """A number of two runs, of the seeds that live; and the mean of the first run's less the second's.
 
-    ends    the 95% interval of the difference: Student's over pairs where both runs have the same living seeds, which
-            share initial draws, data order and noise, else Welch's; None where there are too few, or values that aren't
-            finite
-    paired  whether it is of pairs
-    shared  whether the number is one for all seeds, such as how many parameters there are
+    - `ends`: the 95% interval of the difference: Student's over pairs where both runs have the same living seeds, which
+      share initial draws, data order and noise, else Welch's; None where there are too few, or values that aren't
+      finite
+    - `paired`: whether it is of pairs
+    - `shared`: whether the number is one for all seeds, such as how many parameters there are
     """
 
     first: Row

@@ -46,15 +46,15 @@ class Origin(NamedTuple):
 class Findings:
     """Everything that was measured.
 
-    measures     {arm: {metric: f64[seeds], or f64[] where all seeds share one}}
-    dead         {arm: the seeds that died, which is to show the same picture whatever the input}
-    slow         {arm: the seeds that show one picture after a training too short to call them dead}, if any
-    differences  of pairs of arms in a measure, the first less the second, by seed
-    facts        {name: JSON value}: what is the same for all seeds and no measure, such as a number of images
-    by_seed      {arm: {name: array[seeds, ...]}}, such as curves
-    arrays       {arm: {name: array}} of the seed that is shown, or of none, such as pictures; empty where the findings
-                 come from a committed file, which leaves arrays and scores out
-    scores       {arm: {name: array[seeds, images]}}, of every test image
+    - `measures`: {arm: {metric: f64[seeds], or f64[] where all seeds share one}}
+    - `dead`: {arm: the seeds that died, which is to show the same picture whatever the input}
+    - `slow`: {arm: the seeds that show one picture after a training too short to call them dead}, if any
+    - `differences`: of pairs of arms in a measure, the first less the second, by seed
+    - `facts`: {name: JSON value}: what is the same for all seeds and no measure, such as a number of images
+    - `by_seed`: {arm: {name: array[seeds, ...]}}, such as curves
+    - `arrays`: {arm: {name: array}} of the seed that is shown, or of none, such as pictures; empty where the findings
+      come from a committed file, which leaves arrays and scores out
+    - `scores`: {arm: {name: array[seeds, images]}}, of every test image
     """
 
     origin: Origin

@@ -21,18 +21,25 @@ from jaxae.programs import of_first
 class Gaussian(NamedTuple):
     """A code's distribution, independent in each dimension; `log_variance` is None for a code that is certain."""
 
-    mean: jax.Array  # f32[b, d]
-    log_variance: jax.Array | None = None  # f32[b, d]
+    mean: jax.Array
+    """f32[b, d]"""
+    log_variance: jax.Array | None = None
+    """f32[b, d]"""
 
 
 class Sum(NamedTuple):
     """What the complete model returns: float32 arrays."""
 
-    image: jax.Array  # (b, h, w, c) in [0, 1]: D(P(E(x), b)), to be the image of a + b
-    original: jax.Array  # (b, h, w, c) in [0, 1]: D(E(x)), to be x
-    code: jax.Array  # (b, d), that of the sum, which `image` was decoded from
-    posterior: Gaussian  # of the code of x
-    sum_posterior: Gaussian  # of the code of the sum
+    image: jax.Array
+    """(b, h, w, c) in [0, 1]: D(P(E(x), b)), to be the image of a + b"""
+    original: jax.Array
+    """(b, h, w, c) in [0, 1]: D(E(x)), to be x"""
+    code: jax.Array
+    """(b, d), that of the sum, which `image` was decoded from"""
+    posterior: Gaussian
+    """of the code of x"""
+    sum_posterior: Gaussian
+    """of the code of the sum"""
 
 
 class ValueToLatent(nn.Module):

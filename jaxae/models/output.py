@@ -14,10 +14,14 @@ class Output(NamedTuple):
     Losses take the fields that they need and XLA drops the work behind the others.
     """
 
-    image: jax.Array  # (b, h, w, c), in the range of the images that the model is for
-    logits: jax.Array | None = None  # (b, h, w, c), the image before its last activation
-    code: jax.Array | None = None  # (b, ...), the latent code that the image was decoded from
-    posterior: Any = None  # the distribution of the code, for models that have one
+    image: jax.Array
+    """(b, h, w, c), in the range of the images that the model is for"""
+    logits: jax.Array | None = None
+    """(b, h, w, c), the image before its last activation"""
+    code: jax.Array | None = None
+    """(b, ...), the latent code that the image was decoded from"""
+    posterior: Any = None
+    """the distribution of the code, for models that have one"""
 
 
 def check_images(model: str, image: jax.Array, shape: tuple[int, int, int]) -> None:

@@ -22,8 +22,10 @@ def he_init(fan_in: int) -> tuple[layers.Initializer, layers.Initializer]:
 class Features(NamedTuple):
     """What a ResNet makes of images: the pooled features, and the maps on the way, from fine to coarse."""
 
-    pooled: jax.Array  # (b, 512)
-    maps: tuple[jax.Array, ...]  # after the stem's ReLU and after each of the four stages: (b, h', w', c)
+    pooled: jax.Array
+    """(b, 512)"""
+    maps: tuple[jax.Array, ...]
+    """after the stem's ReLU and after each of the four stages: (b, h', w', c)"""
 
 
 class ResNet18(nn.Module):

@@ -42,10 +42,10 @@ def plain(text: Any) -> str:
 class Section:
     """A part of report.html that is made by code: HTML and JavaScript, both trusted, put there as they are.
 
-    html    without <script>, but for blocks of data; what shows only with JavaScript has the class "live", what shows
-            only without it, and in print, "static"
-    script  runs once, at the page's end; the page lets no other run, and nothing load
-    words   Markdown, what report.md says in its place
+    - `html`: without `<script>`, but for blocks of data; what shows only with JavaScript has the class "live", what
+      shows only without it, and in print, "static"
+    - `script`: runs once, at the page's end; the page lets no other run, and nothing load
+    - `words`: Markdown, what report.md says in its place
     """
 
     title: str
@@ -58,15 +58,15 @@ class Section:
 class Document:
     """What is said of findings.
 
-    conclusions  Markdown: bullets of one sentence each, what was found
-    rows         claims with their verdicts, other measures, paired differences
-    tables       the study's own
-    figures      {name: a record of `figures`}, in their order
-    key          the name of the figure that the page shows first; without it the first pictures, or the first figure
-    shown        the names of the figures that a page of results shows; without them the page's first three
-    sections     parts that are made by code, above the figures
-    notes        Markdown: how it was measured, and what was decided where the report is silent
-    line         Markdown, for a table of all reports: what this one says, what is found, and why; or nothing
+    - `conclusions`: Markdown: bullets of one sentence each, what was found
+    - `rows`: claims with their verdicts, other measures, paired differences
+    - `tables`: the study's own
+    - `figures`: {name: a record of `figures`}, in their order
+    - `key`: the name of the figure that the page shows first; without it the first pictures, or the first figure
+    - `shown`: the names of the figures that a page of results shows; without them the page's first three
+    - `sections`: parts that are made by code, above the figures
+    - `notes`: Markdown: how it was measured, and what was decided where the report is silent
+    - `line`: Markdown, for a table of all reports: what this one says, what is found, and why; or nothing
     """
 
     conclusions: str

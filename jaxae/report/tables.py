@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from jaxae.findings import PAIRED, REPRODUCED, VERDICTS, Row, leaving_out_zero
+from jaxae.findings import NOT_COMPARABLE, PAIRED, REPRODUCED, VERDICTS, Row, leaving_out_zero
 from jaxae.report.document import Table, plain
 from jaxae.report.numbers import of_lone, plural, printed, reproduced, without
 
@@ -48,6 +48,11 @@ def tally_of(rows: Sequence[Row]) -> list[tuple[str, int]]:
     """How many numbers of a report have which verdict, as they are shown."""
     counts = Counter(map(shown_verdict, judged(rows)))
     return [(verdict, counts[verdict]) for verdict in (*VERDICTS, EQUAL) if counts[verdict]]
+
+
+def has_verdicts(rows: Sequence[Row]) -> bool:
+    """Whether any number of a report was held against an interval, or another number."""
+    return any(row.verdict != NOT_COMPARABLE for row in judged(rows))
 
 
 def shown_verdict(row: Row) -> str:

@@ -20,18 +20,16 @@ DIVIDER = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
 
 class Words(NamedTuple):
-    """What a template says, all Markdown.
-
-    conclusions  bullets
-    notes        paragraphs
-    line         the cells of its line in a table of reports
-    statements   the report's statements, one table, or none
-    """
+    """What a template says, all Markdown."""
 
     conclusions: str
+    """bullets"""
     notes: str
+    """paragraphs"""
     line: tuple[str, ...] = ()
+    """the cells of its line in a table of reports"""
     statements: tuple[Table, ...] = ()
+    """the report's statements, one table, or none"""
 
 
 class TemplateError(Exception):

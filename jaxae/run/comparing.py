@@ -1,6 +1,7 @@
 """Runs of one experiment side by side: the settings in which they differ, their numbers, and what lies between two."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,8 +73,17 @@ def settings_of(entry: Entry) -> dict[str, str]:
         "device": where(made),
         **{name: str(made["versions"].get(name, "")) for name in DECISIVE},
         **{name.replace("_", " "): str(made[name]) for name in SAME},
-        "commit": made["git_commit"],
+        "commit": short_commits(made["git_commit"]),
     }
+
+
+def short_commits(text: str) -> str:
+    """Commits with the first 12 digits of their hashes, which tell them apart as well.
+
+    >>> short_commits("0123456789abcdef0123456789abcdef01234567+changes.0123456789ab")
+    '0123456789ab+changes.0123456789ab'
+    """
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{28}\b", r"\1", text)
 
 
 def _word(value: Any) -> str:

@@ -6,6 +6,7 @@ All words are in the script, so that a key press starts no Python.
 import argparse
 import dataclasses
 import importlib
+import itertools
 import pkgutil
 import re
 import types
@@ -94,7 +95,7 @@ def _of_experiments() -> Iterator[tuple[str, list[str]]]:
             continue
         hints = get_type_hints(config)
         fields = {_flag(field): field for field in dataclasses.fields(config)}
-        yield module.name, [*fields, "--help"]
+        yield module.name, [*fields, *itertools.chain(*flags.ALIASES.values()), "--help"]
         for name, field in fields.items():
             if choices := _choices(hints[field.name], field.default):
                 yield f"{module.name} {name}", choices

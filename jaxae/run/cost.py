@@ -3,15 +3,20 @@
 It depends on the flags and on that result alone, so that all machines cut a study into the same jobs.
 """
 
-from collections.abc import Mapping
+import contextlib
+import statistics
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxae.errors import UsageError
 from jaxae.files import load_json
 from jaxae.run import flags
 from jaxae.run.experiment import Experiment, inner_name
 from jaxae.run.terminal import duration
 
+MEND = "restore the file"
+TOLD = {"config": dict, "arms": dict, "data": list, "wall_seconds": float}  # of a manifest, from which a cost follows
 DAY = 20 * 3600  # seconds that are called a day
 FREE = (  # flags that don't bear on the seconds of an image; lists name other studies
     "seeds", "seed", "epochs", "limit", "test_limit", "judge_limit", "source", "lanes", "stop_dead",
@@ -37,7 +42,8 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     other images than the result's.
 
     Seconds of an arm go with its epochs, settings, seeds and images; of arms that the result hasn't, with the mean over
-    its arms. Everything but training is taken as long as it was.
+    its arms. What isn't training, such as measuring, goes with lanes and images, as in the study's results (see
+    `_rest`).
     """
     if inside := experiment.inside(config):
         return _of_all({place: cost_of(*own) for place, own in inside.items()})
@@ -55,8 +61,7 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
         arm.study.name: seconds[arm.study.name] * len(arm.settings) * config.seeds * share
         for arm in experiment.arms(config)
     }
-    trained = sum(_spent(experiment, made, before).values())
-    rest = max(made["wall_seconds"] - trained, 0.0) * min(share, 1.0)
+    rest = _rest(experiment, _images(made, config.limit)) * _lanes(experiment, config)
     return Cost(
         sum(now.values()) + rest, now, where(made), Path(experiment.measured or "").name, made.get("peak_memory_gib"),
         before.seeds, _others(before, config), made["device"]["platform"],
@@ -118,6 +123,32 @@ def where(made: Mapping[str, Any]) -> str:
     return f"{cores} cores of {device['kind']}" if device["platform"] == "cpu" and cores else str(device["kind"])
 
 
+def _rest(experiment: Experiment, images: int) -> float:
+    """Seconds of a lane besides its training, of so many images at most: the median over the results of the study that
+    lie beside its saved one, since some were made by code that took far longer, or while others had the cores."""
+    found = []
+    for made, before in _results(experiment):
+        rest = made["wall_seconds"] - sum(_spent(experiment, made, before).values())
+        share = min(images / _images(made, before.limit), 1.0)
+        found += [rest * share / _lanes(experiment, before)] * (rest > 0)  # where runs were merged it may not be told
+    return statistics.median(found) if found else 0.0
+
+
+def _lanes(experiment: Experiment, config: flags.Flags) -> int:
+    return sum(len(arm.settings) for arm in experiment.arms(config)) * config.seeds
+
+
+def _results(experiment: Experiment) -> Iterator[tuple[dict[str, Any], flags.Flags]]:
+    """The manifests, and flags, of the study's saved result and of those beside it, whose names begin with the study's;
+    what is none of them is passed over."""
+    path = Path(experiment.measured or "")
+    for each in sorted({path, *path.parent.glob(f"{experiment.name}*.json")}):
+        with contextlib.suppress(UsageError):
+            made = load_json(each, {"manifest": TOLD}, MEND)["manifest"]
+            if made.get("module", experiment.program[-1]) == experiment.program[-1]:
+                yield made, flags.restored(experiment.config, made["config"])
+
+
 def _spent(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags) -> dict[str, float]:
     """Seconds of the studies of a result that tells them."""
     spent = {
@@ -164,4 +195,4 @@ def _saved(experiment: Experiment) -> dict[str, Any] | None:
     path = experiment.measured
     if path is None or not Path(path).is_file():
         return None
-    return load_json(Path(path), dict, "restore the file")["manifest"]
+    return load_json(Path(path), dict, MEND)["manifest"]

@@ -57,18 +57,18 @@ def measure_training(run: "Run", trained: Any) -> Findings:
 class Experiment:
     """The functions that a study consists of; the last line of its file is `ae.cli(EXPERIMENT)`.
 
-    module    the file's `__name__`, by which `python -m` finds it; the file, where that is what started the run
-    card      its docstring: title, summary, then Source, Code, Expected, Run, Also
-    config    a subclass of Flags, all of whose fields have defaults
-    arms      config -> Arms: studies, and the settings that each is trained with in one program
-    train     run -> {name: Trained}, or whatever `measure` takes; it calls run.data, run.train, run.pretrained
-    claims    config -> the report's numbers, and which measure stands beside each
-    measure   (run, trained) -> Findings
-    say       Findings -> Document; without it the rows and the loss curves alone
-    measured  a saved result, which tells what a run costs; it need not be there
-    inside    config -> the runs that `train` makes within this one: {place in its folder: (experiment, its flags)}
-    about     config -> title and summary of a run that isn't the card's study, such as one of other images; "" for one
-              that is
+    - `module`: the file's `__name__`, by which `python -m` finds it; the file, where that is what started the run
+    - `card`: its docstring: title, summary, then Source, Code, Expected, Run, Also
+    - `config`: a subclass of Flags, all of whose fields have defaults
+    - `arms`: config -> Arms: studies, and the settings that each is trained with in one program
+    - `train`: run -> {name: Trained}, or whatever `measure` takes; it calls run.data, run.train, run.pretrained
+    - `claims`: config -> the report's numbers, and which measure stands beside each
+    - `measure`: (run, trained) -> Findings
+    - `say`: Findings -> Document; without it the rows and the loss curves alone
+    - `measured`: a saved result, which tells what a run costs; it need not be there
+    - `inside`: config -> the runs that `train` makes within this one: {place in its folder: (experiment, its flags)}
+    - `about`: config -> title and summary of a run that isn't the card's study, such as one of other images; "" for one
+      that is
     """
 
     module: str

@@ -4,8 +4,10 @@ A program takes the variables, {name: array} as they lie in model.safetensors, a
 Whoever has jax alone runs it as `jax.export.deserialize(bytearray(content)).call(tensors, images)`.
 """
 
+import functools
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from flax import traverse_util
 
 from jaxae import commands
 from jaxae.errors import UsageError
-from jaxae.fitted import Fitted, refuse_unlike
+from jaxae.files import path_of
+from jaxae.fitted import Fitted, refuse_unlike, told_shapes
 from jaxae.models.weights.files import load_tensors
 from jaxae.run.experiment import find_experiment
 from jaxae.run.flags import restored
@@ -39,7 +42,11 @@ def export(fitted: Fitted, folder: Path | str, **facts: Any) -> Path:
     """
     if own := [name for name in (*OWN, "platforms") if name in facts]:
         raise UsageError(f"the card says {own[0]!r} of itself; give that fact another name")
-    folder = Path(folder)
+    if not isinstance(fitted, Fitted):
+        raise UsageError(
+            f"{type(fitted).__name__} is no model to export; give what ae.load gives, of a run or of ae.save"
+        )
+    folder = path_of(folder)
     if folder.exists():
         raise UsageError(f"{folder} exists and is not overwritten; choose another folder")
     programs = {f"{name}{ENDING}": content for name, content in _programs(fitted).items()}
@@ -75,14 +82,33 @@ def _own_study(made: Mapping[str, Any], arm: str, given: str) -> Study | None:
     return next((found.study for found in arms if arm in found.names), None)
 
 
-def load_program(folder: Path | str, name: str = "reconstruct") -> Callable[[Any], Any]:
+@dataclass(frozen=True, eq=False, repr=False)
+class Program:
+    """An exported function with its model's variables. It takes `wanted`, images or codes, as shapes."""
+
+    name: str
+    model: str
+    wanted: Any
+    run: Callable[[Any], Any]
+
+    def __repr__(self) -> str:
+        return f"Program({self.name!r} of {self.model!r}: takes {told_shapes(self.wanted)})"
+
+    def __call__(self, given: Any) -> Any:
+        """What the function gives, compiled once for each shape. Raises UsageError for other shapes and types."""
+        arrays = jax.tree.map(jnp.asarray, given)
+        refuse_unlike(arrays, self.wanted, f"{self.name!r} of {self.model!r} takes")
+        return self.run(arrays)
+
+
+def load_program(folder: Path | str, name: str = "reconstruct") -> Program:
     """An exported function of images (or codes, for "decode"), with its model's variables, compiled where it is called.
 
     Raises UsageError for a folder or a name without one, for what isn't as it was written, and for programs that call
     anything but StableHLO; and, where it is called, for other shapes and types than it is for. Programs are of whoever
     wrote them: a SHA-256 tells damage, not intent.
     """
-    folder = Path(folder)
+    folder = path_of(folder)
     card = load_card(folder)
     there = [file.removesuffix(ENDING) for file in card["files"] if file.endswith(ENDING)]
     if name not in there:
@@ -90,14 +116,8 @@ def load_program(folder: Path | str, name: str = "reconstruct") -> Callable[[Any
     content = checked_file(folder, card, f"{name}{ENDING}").read_bytes()
     exported = _deserialized(content, folder / f"{name}{ENDING}")
     tensors = load_tensors(checked_file(folder, card, TENSORS))
-    run, wanted = jax.jit(exported.call), _inputs_of(exported, folder / f"{name}{ENDING}")
-
-    def called(given: Any) -> Any:
-        arrays = jax.tree.map(jnp.asarray, given)
-        refuse_unlike(arrays, wanted, f"{name!r} of {card['name']!r} takes")
-        return run(tensors, arrays)
-
-    return called
+    wanted = _inputs_of(exported, folder / f"{name}{ENDING}")
+    return Program(name, str(card["name"]), wanted, functools.partial(jax.jit(exported.call), tensors))
 
 
 def _inputs_of(exported: Any, path: Path) -> Any:

@@ -27,6 +27,7 @@ MOST = {
 }  # fmt: skip
 MOST_OTHERS = 100_000
 
+ALIASES = {"plan": ["--dry-run"]}  # other names of flags
 UNSET = tyro.conf.arg(help_behavior_hint="")  # the flag's text says what happens without it, not "default: None"
 
 
@@ -55,8 +56,8 @@ class Flags:
     batch_size: int = 128
     """Images per step."""
     limit: Annotated[int | None, UNSET] = None
-    """Train on the first N images only, also the classifier that judges pictures; without it on all. An encoder to
-    start from (`--pretrained cifar`) is trained on all in either case. A run with limits is held against no report."""
+    """Train on the first N images only, also the classifier that judges pictures; without it on all. A run with limits
+    is held against no report."""
     test_limit: Annotated[int | None, UNSET] = None
     """Test on the first N images only; without it on all."""
     judge_limit: Annotated[int | None, UNSET] = None
@@ -85,7 +86,7 @@ class Flags:
     """Write TensorBoard events into the run's folder (needs the extra `tensorboard`)."""
     quiet: bool = False
     """Print nothing but the result."""
-    plan: Annotated[bool, tyro.conf.arg(aliases=["--dry-run"])] = False
+    plan: Annotated[bool, tyro.conf.arg(aliases=ALIASES["plan"])] = False
     """Train nothing: say what would be trained, about how long that takes, and what each job, or --job, gets."""
     jobs: Annotated[int | None, UNSET] = None
     """For --plan: cut the study into so many jobs of like length."""

@@ -17,6 +17,7 @@ from jaxae.errors import UsageError
 from jaxae.files import load_json, write_whole
 from jaxae.findings.storage import from_json
 from jaxae.report.gallery import MARK, Card, Gallery, gallery_page, thumbnail
+from jaxae.report.key_pictures import FOLDER
 from jaxae.report.numbers import listed_seeds
 from jaxae.report.page import SYNTHETIC, is_synthetic
 from jaxae.report.tables import tally_of
@@ -28,8 +29,9 @@ from jaxae.run.folder import in_use
 from jaxae.run.saved import read_result
 
 DEEP = 3  # folders below a named one's children in which runs are looked for
-LEFT = ("checkpoints", "findings.json", "report.html")
+LEFT = ("checkpoints", "findings.json", "report.html")  # by any of them a run without its manifest is known
 MEND = "measure the run again: python -m jaxae report RUN"
+BENCHMARK = {"manifest": {"sittings": list}, "rows": list, "samples": list}  # of a file of speeds
 PICTURE = re.compile(r"\]\((figures/[\w.-]+\.png)\)")  # of a report.md
 
 
@@ -40,14 +42,19 @@ def index_runs(paths: Sequence[Path], out: Path, *, given: str = "") -> Gallery:
     where `out` is something else than such a page.
     """
     _refuse_other_page(out)
-    entries, problems = [], []
+    entries, problems, speeds = [], [], []
     for path in runs_in(paths):
         try:
             entries.append(entry_of(path, given))
         except UsageError as error:
-            problems.append(_legible(str(error)))
+            if _is_of_benchmark(path):
+                speeds.append(str(path))
+            else:
+                problems.append(_legible(str(error)))
         except OSError as error:  # a closed folder, a name that is too long
             problems.append(_legible(f"{path} can't be read ({error.strerror}); leave it out, or open it to be read"))
+    if speeds:
+        problems.append(_legible(f"{', '.join(speeds)}: speeds that experiments.benchmark measured, no runs"))
     if not entries:
         raise UsageError(problems[0] if len(problems) == 1 else f"there is no run in {' '.join(map(str, paths))}")
     entries = [entry._replace(name=_legible(name)) for entry, name in zip(entries, _names(entries), strict=True)]
@@ -148,6 +155,14 @@ def _refuse_pipes(path: Path) -> None:
             raise UsageError(f"{part} is no file but a pipe, a device or a folder, which isn't read; leave it out")
 
 
+def _is_of_benchmark(path: Path) -> bool:
+    """Whether a file that is no result of a run is one of experiments.benchmark."""
+    try:
+        return os.path.isfile(path) and bool(load_json(path, BENCHMARK, MEND))
+    except UsageError:
+        return False
+
+
 def _worded(entry: Entry, content: Mapping[str, Any], given: str) -> Entry:
     """With its findings, without arrays, and what is said of them; or why not."""
     made = entry.made
@@ -228,13 +243,21 @@ def _address(page: Path, out: Path) -> str:
 
 
 def _picture(path: Path) -> bytes:
-    """The first figure of a run's report that isn't the loss curves, small; nothing where there is none that can be
-    read."""
+    """The first figure of a run's report, or beside a results file, that isn't the loss curves, small; nothing where
+    there is none that can be read."""
     try:
-        if not os.path.isfile(path / "report.md"):  # reading a pipe would have no end
-            return b""
-        named = PICTURE.findall((path / "report.md").read_text("utf-8"))
-        first = [name for name in named if not name.endswith("/loss_curves.png")] + named
-        return thumbnail((path / first[0]).read_bytes()) if os.path.isfile(path / first[0]) else b""
+        named = _pictures(path)
+        first = [name for name in named if not name.endswith("loss_curves.png")] + named
+        picture = (path.parent if os.path.isfile(path) else path) / first[0]
+        return thumbnail(picture.read_bytes()) if os.path.isfile(picture) else b""  # reading a pipe would have no end
     except (OSError, IndexError, ValueError, SyntaxError):  # SyntaxError is Pillow's, of a damaged PNG
         return b""
+
+
+def _pictures(path: Path) -> list[str]:
+    """The pictures of a run or of a results file, from its folder on."""
+    if os.path.isfile(path):
+        return sorted(
+            str(shown.relative_to(path.parent)) for shown in (path.parent / FOLDER / path.stem).glob("[0-9]_*.png")
+        )
+    return PICTURE.findall((path / "report.md").read_text("utf-8")) if os.path.isfile(path / "report.md") else []

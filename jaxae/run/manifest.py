@@ -70,8 +70,8 @@ def new_manifest(experiment: Experiment, config: flags.Flags) -> dict[str, Any]:
 
 
 def load_manifest(folder: Path, mend: str = "name the folder of one") -> dict[str, Any]:
-    """The manifest of the run in `folder`. Raises UsageError, which ends with `mend`, where there is none, and where
-    it can't be used."""
+    """The manifest of the run in `folder`. Raises UsageError where there is none, which ends with `mend`, and, as
+    `known_manifest` does, where it can't be used."""
     path = folder / "manifest.json"
     if not path.exists():
         raise UsageError(f"{folder} holds no run; {mend}")

@@ -1,14 +1,15 @@
 """Trained models on disk, each in a folder of its own:
 
-card.json          what it is: the model by name and fields, its scale, where it comes from, SHA-256 of card and files
-model.safetensors  its variables, float32, under names such as params/encoder/Dense_0/kernel
-*.stablehlo        its functions as programs, where it was exported: see `export`
+- `card.json`: what it is: the model by name and fields, its scale, where it comes from, SHA-256 of card and files
+- `model.safetensors`: its variables, float32, under names such as params/encoder/Dense_0/kernel
+- `*.stablehlo`: its functions as programs, where it was exported: see `export`
 
 A file chooses no code: a card's model is looked up among jaxae's own, others are given by whoever loads.
 """
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -20,7 +21,7 @@ import numpy as np
 from flax import traverse_util
 
 from jaxae.errors import UsageError
-from jaxae.files import ANY, digest_of, draft_of, load_json, refuse_changed, refuse_misfit, sealed, write_json
+from jaxae.files import ANY, digest_of, draft_of, load_json, path_of, refuse_changed, refuse_misfit, sealed, write_json
 from jaxae.fitted import Fitted
 from jaxae.models import cards
 from jaxae.models.weights.files import load_tensors, save_safetensors
@@ -34,6 +35,7 @@ CARD, TENSORS = "card.json", "model.safetensors"
 CARD_SHAPE = {"name": str, "files": {ANY: str}, "sha256": str}
 OWN = ("format", "jaxae", "name", "model", "scale", "files", "sha256")  # what a card has of itself
 MEND = "copy the folder again"
+SCALES = "ae.transforms.UNIT, SIGNED, MNIST, or a Scale of a mean and a deviation above 0"
 Which = Literal["state", "best"]
 
 
@@ -49,10 +51,15 @@ def save(
 
     `lane` is the seed's place in `trained`, what `fit` or a run gives; `which` its last "state", or the "best" by
     validation. `scale` is what its images are, where the study doesn't say: `ae.transforms.UNIT`, SIGNED, or another.
-    Raises UsageError for a lane or state that isn't there, without a scale, and where `path` exists.
+    A model that `load` gave has none of the three. Raises UsageError for a lane or state that isn't there, without a
+    scale or with what is none, and where `path` exists.
     """
+    if not isinstance(trained, Trained | Fitted):
+        raise UsageError(f"{type(trained).__name__} is no trained model; give what ae.train.fit or ae.load gives")
+    if isinstance(trained, Fitted) and (lane, which, scale) != (0, "state", None):
+        raise UsageError(f"{trained.name!r} is one model with its own scale; leave out lane, which and scale")
     fitted = trained if isinstance(trained, Fitted) else fitted_of(trained, lane=lane, which=which, scale=scale)
-    return write_model(Path(path), fitted)
+    return write_model(path_of(path), fitted)
 
 
 def fitted_of(trained: Trained, *, lane: int = 0, which: Which = "state", scale: Scale | None = None) -> Fitted:
@@ -84,7 +91,7 @@ def load(
     didn't say what its images are.
     Raises UsageError for what isn't there, is damaged, or was written of another model.
     """
-    path = Path(path)
+    path = path_of(path)
     if (path / CARD).exists():
         if arm or which or lane or step is not None:
             raise UsageError(f"{path} holds one model alone; leave out arm, lane, which and step")
@@ -101,7 +108,7 @@ def write_model(folder: Path, fitted: Fitted, files: Mapping[str, bytes] | None 
     """Write a model's folder whole or not at all, with these files beside it, and facts for its card."""
     if folder.exists():
         raise UsageError(f"{folder} exists and is not overwritten; choose another folder")
-    tensors = _flat(fitted.variables)
+    tensors, scale = _flat(fitted.variables), _known_scale(fitted.scale, repr(fitted.name))
     try:
         with draft_of(folder) as draft:
             draft.mkdir(parents=True)
@@ -110,7 +117,7 @@ def write_model(folder: Path, fitted: Fitted, files: Mapping[str, bytes] | None 
                 (draft / name).write_bytes(content)
             digests = {path.name: digest_of(path) for path in sorted(draft.iterdir())}
             about = {"format": FORMAT, "jaxae": metadata.version("jaxae"), "name": fitted.name}
-            model = {"model": cards.described(fitted.model), "scale": list(fitted.scale)}
+            model = {"model": cards.described(fitted.model), "scale": list(scale)}
             write_json(draft / CARD, sealed({**about, **model, "files": digests, **facts}))
             draft.rename(folder)
     except OSError as error:
@@ -181,20 +188,33 @@ def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
 
 
 def _scale(value: Any, where: str) -> Scale | None:
+    """The scale of a card."""
     if value is None:
         return None
-    numbers = isinstance(value, list) and len(value) == 2 and all(type(part) in (int, float) for part in value)
-    if not numbers or not all(map(math.isfinite, value)) or value[1] <= 0:
+    if (scale := _as_scale(value)) is None:
         raise UsageError(f"{where} has the scale {str(value)[:40]}, which is none; {MEND}")
-    return Scale(*map(float, value))
+    return scale
 
 
-def _known_scale(scale: Scale | None, where: str) -> Scale:
+def _known_scale(scale: Any, where: str) -> Scale:
+    """The scale that someone gave, or a study. Raises UsageError without one, and for what is none."""
     if scale is None:
         raise UsageError(
             f"{where} doesn't say what its model's images are; give scale=, such as ae.transforms.UNIT for [0, 1]"
         )
-    return scale
+    if (known := _as_scale(scale)) is None:
+        told = " ".join(repr(scale).split())[:40]
+        raise UsageError(f"the scale of {where} is {told}, which is none; give {SCALES}")
+    return known
+
+
+def _as_scale(value: Any) -> Scale | None:
+    """A mean and a deviation above 0, both finite, as a Scale; None for anything else."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return None
+    if any(isinstance(part, bool) or not isinstance(part, numbers.Real) for part in value):
+        return None
+    return Scale(*map(float, value)) if all(map(math.isfinite, value)) and value[1] > 0 else None
 
 
 def named(variables: Any) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Models that runs use and don't study, such as a judge of digits: trained once, kept in the cache for later runs.
 
-<cache>/models/<name>/<12 hex digits>/
-    recipe.json            what the digits stand for: recipe, data, jax, device
-    checkpoints/<name>/    as in a run's folder, so `checkpoint.variables(folder, name)` reads it
+In the folder `<cache>/models/<name>/<12 hex digits>/`:
+
+- `recipe.json`: what the digits stand for: recipe, data, jax, device
+- `checkpoints/<name>/`: as in a run's folder, so `checkpoint.variables(folder, name)` reads it
 """
 
 import contextlib

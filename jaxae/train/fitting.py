@@ -8,7 +8,6 @@ from itertools import repeat
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -27,7 +26,8 @@ from jaxae.train.early_stopping import copied, keep_best
 from jaxae.train.evaluation import losses_of, unknown
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
-from jaxae.train.plan import CARRIED, VALIDATING, Plan, Progress
+from jaxae.train.plan import CARRIED, Plan, Progress
+from jaxae.train.refusals import refuse_data, refuse_lanes, refuse_plan
 from jaxae.train.trained import Trained, of_progress
 
 
@@ -52,27 +52,29 @@ def fit(
 ) -> Trained:
     """Train to the end: one lane for every key of `keys` ([lanes], of `jaxae.keys.root`), in one compiled program.
 
-    data, validation  pytrees of arrays as `study.batch` takes them
-    epochs            in place of the study's
-    hparams           a pytree of arrays with the lanes leading (see `jaxae.lanes.stack`), or None
-    initial           variables to start from in place of those drawn, the same for all lanes (see `init`)
-    validate_every    steps between validations, counted within the epoch; None: once, at its end
-    patience          validations without a lower loss after which a lane stops; None: never
-    stop_dead         whether a lane stops at the end of an epoch from the 1,000th step on after which its model is dead
-    chunk             steps in one compiled call; None: about a tenth of an epoch. No result depends on it
-    lanes, devices    "map" (each lane bitwise equal to its solo run) or "vmap" (as many at a time as there is
-                      room for on an accelerator), over so many devices, which share the study's parts of a batch where
-                      that is sooner done
-    stream            whether stored images, uint8[n, h, w, c] of numpy's such as a Dataset's, are read from their file
-                      while training goes on, for sets larger than a device's memory; no result depends on it
-    start             a Progress to go on from, bitwise (its arrays are consumed)
-    show              what is told of every epoch, in a line, such as print; None: nothing
+    - `data`, `validation`: pytrees of arrays as `study.batch` takes them
+    - `epochs`: in place of the study's
+    - `hparams`: a pytree of arrays with the lanes leading (see `jaxae.lanes.stack`), or None
+    - `initial`: variables to start from in place of those drawn, the same for all lanes (see `init`)
+    - `validate_every`: steps between validations, counted within the epoch; None: once, at its end
+    - `patience`: validations without a lower loss after which a lane stops; None: never
+    - `stop_dead`: whether a lane stops at the end of an epoch from the 1,000th step on after which its model is dead
+    - `chunk`: steps in one compiled call; None: about a tenth of an epoch. No result depends on it
+    - `lanes`, `devices`: "map" (each lane bitwise equal to its solo run) or "vmap" (as many at a time as there is room
+      for on an accelerator), over so many devices, which share the study's parts of a batch where that is sooner done
+    - `stream`: whether stored images, uint8[n, h, w, c] of numpy's such as a Dataset's, are read from their file while
+      training goes on, for sets larger than a device's memory; no result depends on it
+    - `start`: a Progress to go on from, bitwise (its arrays are consumed)
+    - `show`: what is told of every epoch, in a line, such as print; None: nothing
 
     Raises UsageError, before anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first
     loss that is not finite.
     """
     plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk, stop_dead)
-    _refuse_lanes(keys, hparams)
+    refuse_lanes(keys, hparams)
+    if show is not None and not callable(show):
+        raise UsageError(f"show is {show!r}; give a function that takes a line, such as print, or leave it out")
+    refuse_data(study, keys[0], data, validation)
     how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
     sets = {"training": data, "validation": validation}
     how = memory.limited(how, study, keys[0], len(keys), sets, None if hparams is None else _first(hparams))
@@ -98,7 +100,7 @@ def begin(
     how: Lanes = lanes.SOLO,
 ) -> Progress:
     """The Progress of `keys` ([lanes]) before the first step; the other arguments are those of `progress`."""
-    _refuse_lanes(keys, hparams)
+    refuse_lanes(keys, hparams)
     count, per_epoch = keys.shape[0], study.steps_per_epoch(data)
     points = len(plan.points(per_epoch)) if validate else 0
     data = lanes.resident(data, how)
@@ -143,9 +145,9 @@ def progress(
     Raises NonFiniteLossError at the first loss that is not finite, and UsageError as `fit` does, for a `start` that
     began otherwise, and where the file of stored images is written meanwhile.
     """
-    _refuse_lanes(keys, hparams)
+    refuse_lanes(keys, hparams)
     per_epoch = study.steps_per_epoch(data)
-    _refuse_plan(plan, validation, start, len(keys), per_epoch)
+    refuse_plan(plan, validation, start, len(keys), per_epoch)
     stops = plan.stops(per_epoch)
     _refuse_parts(study, keys, without_images(data) if how.stream else data, hparams)
     refuse_non_finite_data(data, "the training data")
@@ -185,45 +187,10 @@ def progress(
         yield now
 
 
-def _refuse_lanes(keys: jax.Array, hparams: Any) -> None:
-    """Raise UsageError unless there is a key, and a row of every hparam, for each lane."""
-    typed = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
-    if not typed or keys.ndim != 1 or not keys.size:
-        kind = getattr(keys, "dtype", type(keys).__name__)
-        raise UsageError(
-            f"keys of type {kind} and shape {getattr(keys, 'shape', 'none')} aren't one typed key for each lane; stack "
-            "those of jaxae.keys.root, as in jnp.stack([ae.keys.root(0)])"
-        )
-    for path, leaf in jax.tree_util.tree_leaves_with_path(hparams):
-        if np.shape(leaf)[:1] != keys.shape:
-            raise UsageError(
-                f"hparams{jax.tree_util.keystr(path)} has shape {np.shape(leaf)} and there are {len(keys)} lanes; lead "
-                "with the lanes, as jaxae.lanes.stack does"
-            )
-
-
 def _refuse_parts(study: Study, keys: jax.Array, data: Any, hparams: Any) -> None:
     """Raise UsageError where the study asks for parts that its batches can't be computed in."""
     if study.parts != 1 and (reason := loop.indivisible(study, keys[0], data, _first(hparams))):
         raise UsageError(f"{study.name} can't be trained with parts={study.parts}: {reason}; use parts=1")
-
-
-def _refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int, per_epoch: int) -> None:
-    """Raise UsageError unless there is validation data where the plan needs it, and `start` began with this plan."""
-    asked = [f"{name}={value}" for name in VALIDATING if (value := getattr(plan, name))]
-    if validation is None and asked:
-        raise UsageError(f"{' and '.join(asked)} without validation data; give validation=, or leave that out")
-    if start is None:
-        return
-    points = len(plan.points(per_epoch)) if validation is not None else 0
-    have = [{np.shape(losses) for losses in split.values()} for split in (start.train, start.validation)]
-    need = [{(count, plan.epochs * per_epoch)}, {(count, points)} if points else set()]
-    for name, old, new in zip(("training", "validation"), have, need, strict=True):
-        if old != new:
-            raise UsageError(
-                f"start has {name} losses of shapes {sorted(old)} and this training has {sorted(new)} (lanes, steps); "
-                "go on with the keys, epochs and validations that it began with"
-            )
 
 
 def _first_losses(study, keys, state, data, hparams):

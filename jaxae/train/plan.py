@@ -12,26 +12,24 @@ Losses = dict[str, Any]
 
 
 class Progress(NamedTuple):
-    """Everything that training carries, lanes leading; enough to go on from, bitwise.
-
-    state       the latest State of each lane
-    best        the model of the lowest validation loss, a State without opt_state; None where there is no validation
-    best_loss   that loss, f32[lanes]
-    stale       validations since then, i32[lanes]
-    active      whether the lane still trains, bool[lanes]; early stopping clears it
-    done        steps done by the active lanes
-    train       {name: f32[lanes, steps]}: every step's losses (NaN where not yet, or no longer, trained)
-    validation  {name: f32[lanes, points]}: each validation's losses
-    """
+    """Everything that training carries, lanes leading; enough to go on from, bitwise."""
 
     state: State
+    """the latest State of each lane"""
     best: State | None
+    """the model of the lowest validation loss, a State without opt_state; None where there is no validation"""
     best_loss: Any
+    """that loss, f32[lanes]"""
     stale: Any
+    """validations since then, i32[lanes]"""
     active: Any
+    """whether the lane still trains, bool[lanes]; early stopping clears it"""
     done: Any
+    """steps done by the active lanes"""
     train: Losses
+    """{name: f32[lanes, steps]}: every step's losses (NaN where not yet, or no longer, trained)"""
     validation: Losses
+    """{name: f32[lanes, points]}: each validation's losses"""
 
 
 CARRIED = ("state", "best", "best_loss", "stale", "active")  # from one compiled program to the next
@@ -42,11 +40,11 @@ VALIDATING = ("validate_every", "patience", "stop_dead")  # what of a Plan takes
 class Plan:
     """How long and how often: the arguments of `progress` that are plain numbers.
 
-    epochs           of training
-    validate_every   steps between validations, counted within the epoch; None: once, at its end
-    patience         validations without improvement after which a lane stops; None: never
-    chunk            steps in one compiled call; None: about a tenth of an epoch. No result depends on it
-    stop_dead        whether a lane stops at the end of an epoch after which its model is dead (see `dying.living`)
+    - `epochs`: of training
+    - `validate_every`: steps between validations, counted within the epoch; None: once, at its end
+    - `patience`: validations without improvement after which a lane stops; None: never
+    - `chunk`: steps in one compiled call; None: about a tenth of an epoch. No result depends on it
+    - `stop_dead`: whether a lane stops at the end of an epoch after which its model is dead (see `dying.living`)
 
     Raises UsageError for a count that isn't a whole number from 1 up, and a `stop_dead` that isn't a bool.
     """

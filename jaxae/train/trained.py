@@ -23,16 +23,16 @@ from jaxae.train.plan import Plan, Progress
 class Trained:
     """An arm after training, lanes leading in every array.
 
-    state       the models: the last ones, or those of the lowest validation loss where a run asked for the best; all
-                on the first device, whatever the lanes were spread over
-    best        the models of the lowest validation loss, without optimizer state; None where there was no validation
-    train       {name: f32[lanes, steps]}, every step's losses, NaN after an early stop
-    epochs      {name: f64[lanes, epochs]}, the means over each epoch's steps
-    validation  {name: f32[lanes, points]}, at `validation_epochs` f64[points], counted from the start
-    scores      {name: f32[lanes, images]} of the test images, where a run scored them
-    alive       bool[lanes]: whether the model shows different pictures for different inputs, as far as is known
-    slow        bool[lanes]: whether it shows one picture, after a training too short to call it dead
-    how         the lanes, as they were trained
+    - `state`: the models: the last ones, or those of the lowest validation loss where a run asked for the best; all on
+      the first device, whatever the lanes were spread over
+    - `best`: the models of the lowest validation loss, without optimizer state; None where there was no validation
+    - `train`: {name: f32[lanes, steps]}, every step's losses, NaN after an early stop
+    - `epochs`: {name: f64[lanes, epochs]}, the means over each epoch's steps
+    - `validation`: {name: f32[lanes, points]}, at `validation_epochs` f64[points], counted from the start
+    - `scores`: {name: f32[lanes, images]} of the test images, where a run scored them
+    - `alive`: bool[lanes]: whether the model shows different pictures for different inputs, as far as is known
+    - `slow`: bool[lanes]: whether it shows one picture, after a training too short to call it dead
+    - `how`: the lanes, as they were trained
     """
 
     name: str

@@ -9,7 +9,7 @@ import pytest
 
 import jaxae as ae
 from experiments import fc_vs_conv, precision
-from experiments.precision import method
+from experiments.precision import method, words
 from jaxae.findings.storage import load_findings
 from jaxae.run import planning
 from jaxae.run.merging import merge_runs
@@ -89,6 +89,13 @@ def test_a_report_reads_the_inner_runs_and_trains_none(study, tmp_path):
         Run(precision.EXPERIMENT, config, training=False) as run,
     ):
         method.train(run)
+
+
+def test_means_in_words_are_rounded_to_their_uncertainty():
+    said = ("19.17 ± 2.8", "12.69 ± 13", "18.97 ± 81", "0.1341 ± 0.0066", "0.5, 0.6", "3 ± 0")
+    assert [words.to_uncertainty(each) for each in said] == [
+        "19.2 ± 2.8", "13 ± 13", "20 ± 80", "0.134 ± 0.007", "0.5, 0.6", "3 ± 0",
+    ]  # fmt: skip
 
 
 def test_a_signal_in_the_last_moments_of_a_study_stops_the_whole(study, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 import tyro
+from prepared import refused
 
 from experiments import sitting
 from experiments.benchmark.config import Config
@@ -43,5 +44,8 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     assert "wrong: failed (2) after" in said
     assert "known: complete after" in said
     assert "--epochs is 0" in (tmp_path / "wrong.log").read_text()
+    for minutes in -1.0, float("nan"), float("inf"):
+        refused("--minutes is .*; give the length of the sitting", sitting.sit, tmp_path / "none", minutes, **WHERE)
+    assert not (tmp_path / "none").exists()
     sitting.sit(tmp_path, 0.0, **WHERE)
     assert "known: not begun, the time is over" in capsys.readouterr().out

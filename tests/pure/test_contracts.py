@@ -90,6 +90,8 @@ def test_stored_images_are_bytes(name):
 @pytest.mark.parametrize(
     "asked",
     [
+        lambda: transforms.add_gaussian_noise(KEY, IMAGE, -1.0),
+        lambda: transforms.add_gaussian_noise(KEY, IMAGE, float("nan")),
         lambda: transforms.resize(IMAGE, 0),
         lambda: transforms.resize(IMAGE[0, 0], 4),
         lambda: transforms.random_shift(KEY, IMAGE, 1.5),  # pyright: ignore[reportArgumentType]

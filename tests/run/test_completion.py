@@ -37,6 +37,7 @@ def test_modules_flags_and_choices_are_offered(offered):
     assert "jaxae" in offered(*start, "") and "experiments.own_images" not in offered(*start, "")
     own = (*start, "experiments.fc_vs_conv")
     assert {*map(flags.flag, (field.name for field in dataclasses.fields(Config)))} < {*offered(*own, "--")}
+    assert offered(*own, "--dry") == ["--dry-run"]
     assert offered(*own, "--arms", "") == offered(*own, "--arms", "fc", "") == ["fc", "conv"]
     assert offered(*own, "--arms", "fc", "--lanes", "v") == ["vmap"]
     assert offered(*own, "--out", "") == []  # files, by the shell itself

@@ -39,8 +39,23 @@ def test_the_cost_goes_with_epochs_seeds_and_images(experiment):
 
     assert seconds(code_sizes=(2, 8), epochs=10, seeds=2) == pytest.approx(450)
     assert seconds(code_sizes=(8,), epochs=20, seeds=4) == pytest.approx(4 * 300 + 50)
-    assert seconds(code_sizes=(8,), epochs=10, seeds=2, limit=6000) == pytest.approx(35)
-    assert seconds(code_sizes=(4,), epochs=10, seeds=2) == pytest.approx(200 + 50)  # the mean of those known
+    assert seconds(code_sizes=(8,), epochs=10, seeds=2, limit=6000) == pytest.approx(30 + 2.5)
+    assert seconds(code_sizes=(4,), epochs=10, seeds=2) == pytest.approx(200 + 25)  # the mean of those known
+    assert seconds(code_sizes=(8,), epochs=10, seeds=1) == pytest.approx(150 + 12.5)
+
+
+def test_what_is_not_training_is_the_median_by_lane_of_the_studys_results(experiment):
+    def result(wall, **changes):
+        return {"manifest": SAVED | {"module": experiment.program[-1], "wall_seconds": wall} | changes}
+
+    beside = {"_long": result(4400.0), "_short": result(402.0), "_of_jobs": result(300.0)}  # the last tells nothing
+    for name, content in (beside | {"_foreign": result(9e9, module="mine")}).items():
+        experiment.measured.with_name(f"bottleneck{name}.json").write_text(json.dumps(content))
+    for name, text in {"_list": "[]", "_notes": '{"manifest": 1}', "_torn": "{"}.items():
+        experiment.measured.with_name(f"bottleneck{name}.json").write_text(text)
+    found = cost.cost_of(experiment, bottleneck.Config(code_sizes=(2, 8), epochs=10, seeds=4))
+    assert found is not None
+    assert found.seconds - sum(found.studies.values()) == pytest.approx(50 / 4 * 8)
 
 
 def test_a_day_is_warned_of_and_nothing_known_is_nothing_said(experiment):

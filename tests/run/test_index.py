@@ -56,6 +56,20 @@ def test_a_results_file_is_said_by_its_first_sentence_and_leads_to_its_page(tmp_
     assert re.fullmatch(r"[^-].*\.", card.conclusion)
     assert dict(card.tally)["reproduced"] > 5
     assert card.link.endswith("/results/denoise.md")
+    assert card.picture[:2] == b"\xff\xd8"
+
+
+def test_commits_are_short_and_speeds_are_no_runs_in_one_line(runs, tmp_path):
+    made, results = read(runs / "long", "manifest.json"), ROOT / "experiments" / "results"
+    commits = "0123456789abcdef" * 5, "fedcba9876543210" * 5
+    for name, commit in zip("ab", commits, strict=True):
+        folder = shutil.copytree(runs / "long", tmp_path / name)
+        (folder / "manifest.json").write_text(json.dumps({**made, "git_commit": commit[:40]}))
+    speeds = [results / "benchmark.json", results / "benchmark_epyc.json"]
+    found = index_runs([tmp_path, *speeds], tmp_path / "index.html")
+    assert ("commit", *(commit[:12] for commit in commits)) in found.comparisons[0].shown[0].rows
+    assert found.problems == [f"{speeds[0]}, {speeds[1]}: speeds that experiments.benchmark measured, no runs"]
+    refused("benchmark.json: speeds", index_runs, speeds[:1], tmp_path / "index.html")
 
 
 def test_a_run_that_is_worked_in_is_running(runs, tmp_path):

@@ -76,6 +76,7 @@ def test_what_a_model_does_not_take_is_a_sentence(name, tmp_path):
     code = np.asarray(one.encode(stored))
     for method in (one.encode, one.reconstruct):
         refused("values up to 2[0-9.]*: divide by 255", method, stored.astype("f4"))
+        refused("the mean of these is -5: bring them there", method, 0.0 * stored - 5)
         refused("takes images of shape", method, stored[:, 1:])
         refused("as stored, or floats in .* got int32", method, stored.astype("i4"))
         refused("there is no image in uint8.0", method, stored[:0])
@@ -85,9 +86,18 @@ def test_what_a_model_does_not_take_is_a_sentence(name, tmp_path):
     tiny.assert_same_bits(one.decode(np.ones(code.shape, int)), one.decode(np.ones(code.shape, "f4")))
     folder = ae.export(one, tmp_path / "model")
     encode, decode = (ae.load_program(folder, what) for what in ("encode", "decode"))
+    assert repr(encode) == f"Program('encode' of {name!r}: takes uint8[b, {', '.join(map(str, stored.shape[1:]))}])"
     refused("'encode' of .* takes uint8.b, .*; got float32.*: convert them first", encode, stored.astype("f4"))
     refused("takes uint8.b, .*: give that shape", encode, stored[:, 1:])
     refused("takes float32.b, .*: give that shape", decode, code[..., 1:])
+
+
+@pytest.mark.parametrize("given", [3, None, b"model"])
+def test_what_is_no_path_and_no_model_is_a_sentence(given):
+    for call in ae.load, ae.load_program, ae.data.from_folder, lambda path: ae.save(fitted("mlp"), path):
+        refused("is no path; give a text, or a pathlib.Path", call, given)
+    refused("is no trained model; give what ae.train.fit or ae.load gives", ae.save, given, "model")
+    refused("is no model to export", ae.export, given, "model")
 
 
 def test_a_model_is_shown_in_a_line():
@@ -125,6 +135,10 @@ def test_what_fit_gives_is_saved_with_its_lane_and_state(tmp_path):
     refused("doesn't say what its model's images are", ae.save, trained, tmp_path / "a")
     refused("2 lanes, so no lane 2", ae.save, trained, tmp_path / "a", lane=2, scale=UNIT)
     refused("no 'best' state", ae.save, dataclasses.replace(trained, best=None), tmp_path / "a", which="best")
+    for scale in "unit", (0.5, 0.0), (0.5, float("nan")), (True, 1.0), (0.5, np.ones(3)):
+        refused("which is none; give ae.transforms.UNIT", ae.save, trained, tmp_path / "a", scale=scale)
+        refused("which is none; give", ae.save, dataclasses.replace(fitted("mlp"), scale=scale), tmp_path / "a")
+    refused("one model with its own scale; leave out", ae.save, fitted("mlp"), tmp_path / "a", scale=UNIT)
     folder = ae.save(trained, tmp_path / "a", lane=1, which="best", scale=UNIT)
     refused("exists and is not overwritten", ae.save, trained, folder, scale=UNIT)
     refused("isn't jaxae's own", ae.load, folder)

@@ -193,46 +193,6 @@ def test_validation_happens_where_it_is_asked_for():
     assert np.isfinite(done.validation["l1"]).all()
 
 
-def begun(epochs):
-    return train.begin(study(), roots(1), DATA, train.Plan(epochs))
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: train.fit(study(batch_size=23), roots(1), DATA), "batch of 23.*22 examples"),
-        (lambda: train.Plan(0), "epochs is 0"),
-        (lambda: train.Plan(1, patience=0), "patience is 0"),
-        (lambda: train.Plan(1.5), r"epochs is 1\.5; give a whole number"),  # type: ignore[arg-type]
-        (lambda: train.fit(study(), roots(1), DATA, patience=2), "patience=2 without validation data"),
-        (lambda: train.fit(study(), roots(1), DATA, stop_dead=True), "stop_dead=True without validation data"),
-        (lambda: train.Plan(1, stop_dead=1), "stop_dead is 1; give True or False"),  # type: ignore[arg-type]
-        (lambda: train.fit(study(), roots(1), DATA, validate_every=2), "validate_every=2 without validation data"),
-        (lambda: train.fit(study(), roots(1), DATA, start=begun(2)), r"losses of shapes \[\(1, 8\)\] .* \[\(1, 12\)\]"),
-        (
-            lambda: train.fit(study(), roots(1), DATA, validation=HELD_OUT, start=begun(3)),
-            r"start has validation losses of shapes \[\] and this training has \[\(1, 3\)\]",
-        ),
-        (lambda: Lanes("pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
-        (lambda: Lanes("map", 99), "99 devices"),
-        (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
-        (lambda: train.fit(study(), roots(1), DATA, epochs=0), "epochs is 0"),
-        (lambda: train.fit(study(), roots(1), DATA, lanes="pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
-        (lambda: train.fit(study(), keys.root(0), DATA), r"shape \(\) aren't one typed key for each lane"),
-        (lambda: train.fit(study(), jnp.zeros((1, 2), jnp.uint32), DATA), "type uint32 and shape"),
-        (lambda: train.fit(study(), [keys.root(0)], DATA), "keys of type list .* one typed key for each lane"),  # type: ignore[arg-type]
-        (lambda: train.fit(study(), roots(1)[:0], DATA), r"shape \(0,\) aren't one typed key for each lane"),
-        (
-            lambda: train.fit(study(optimizer=by_rate), roots(2), DATA, hparams={"rate": np.float32(0.1)}),
-            r"hparams\['rate'\] has shape \(\) and there are 2 lanes; lead with the lanes",
-        ),
-    ],
-)
-def test_bad_input_is_refused_in_one_sentence(call, words):
-    with pytest.raises(UsageError, match=words):
-        call()
-
-
 def test_the_best_holds_what_it_takes_to_use_the_model_and_nothing_where_there_is_no_validation():
     assert train.fit(study(), roots(1), DATA, epochs=1).best is None
     best = train.fit(study(), roots(1), DATA, epochs=1, validation=HELD_OUT).best
