@@ -8,6 +8,7 @@ from quick import read
 
 import jaxae as ae
 from experiments import bottleneck, denoise, digit_codes, own_images
+from experiments.bottleneck import words
 from jaxae.findings import Origin
 from jaxae.run.steps import perform
 
@@ -72,6 +73,18 @@ def test_seeds_that_show_one_picture_are_said_with_what_to_do_about_them():
     *_, four, eight = own_images.document(found, 36, revive="do this").conclusions.splitlines()
     assert four == "- code 4 shows one picture, whatever the image, in 1 of 3 seeds: do this."
     assert eight == "- code 8 shows one picture, whatever the image, in 2 of 3 seeds: do this."
+
+
+def test_an_error_is_said_to_lie_on_the_side_of_pca_where_it_does():
+    errors = {4: (0.05, 0.051, 0.052), 8: (0.02, 0.021, 0.022), 16: (0.02, 0.03, 0.04)}
+    measures = {f"code {size}": {"test/mse": np.array(seeds)} for size, seeds in errors.items()}
+    measures |= {f"PCA {size}": {"test/mse": np.array(0.03)} for size in errors}
+    found = ae.Findings(Origin(bottleneck.Config(dataset="./photos"), (0, 1, 2), ()), measures)
+    said = words.own_errors(found, {size: f"code {size}" for size in errors})
+    assert [part.rpartition(", ")[2] for part in said.split("; ")] == [
+        "above the 0.03000 of PCA of as many", "below the 0.03000 of PCA of as many",
+        "beside the 0.03000 of PCA of as many.",
+    ]  # fmt: skip
 
 
 def test_what_an_architecture_does_not_allow_is_a_sentence(photos, tmp_path):
