@@ -81,6 +81,12 @@ def pace(config: Any, count: int) -> str:
     )
 
 
+def trained_with(config: Any, count: int) -> str:
+    """In which batches, and how often, `count` own images are trained on, whatever the flags say."""
+    used = paced(config, count)
+    return f"batches of {min(used.batch_size, count):,}, {plural(used.epochs, 'epoch')}"
+
+
 def say_pace(run: ae.Run, count: int) -> None:
     """Say it before a training on own images, and where it is planned."""
     if is_own(run.config):
@@ -120,7 +126,8 @@ def document(
         *measured,
     ]  # fmt: skip
     lines = "\n".join(f"- {line}" for line in words)
-    return ae.Document(lines, found.rows(), tuple(tables), figures or {}, sections=tuple(sections))
+    return ae.Document(lines, found.rows(), tuple(tables), figures or {}, sections=tuple(sections),
+                       trained_with=trained_with(found.config, count))  # fmt: skip
 
 
 def about(title: str, summary: str) -> Callable[[Any], str]:

@@ -251,6 +251,16 @@ def as_it_is(run: ae.Run) -> bool:
     return run.limited or own_images.is_own(run.config)
 
 
+def shown_steps(config: Config, count: int) -> int:
+    """Steps of an epoch that shows so many images."""
+    return count // own_images.paced(config, count).batch_size
+
+
+def logged_steps(config: Config, count: int) -> int:
+    """Steps between two logged losses, of which an epoch that shows so many images has one at least."""
+    return min(LOG, shown_steps(config, count))
+
+
 def split(data: ae.data.Dataset, limited: bool) -> tuple[Any, Any, Any]:
     """Rows to train on, as often as an epoch shows them; the same, each once; and the 10% held out for validation.
 

@@ -153,7 +153,7 @@ def _facts(manifest: Mapping[str, Any], document: Document, departures: Sequence
         "measures": measures_table(document.rows),
         "differences": differences_table(document.rows),
         "status": _status(manifest),
-        "details": _details(manifest),
+        "details": _details(manifest, document.trained_with),
         "images": images_of(manifest),
         "seconds": sum(arm.get("wall_seconds", 0) for arm in manifest["arms"].values()),
     }
@@ -195,7 +195,7 @@ def images_of(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
+def _details(manifest: Mapping[str, Any], trained_with: str) -> dict[str, list[tuple[str, str]]]:
     """How it was run: (name, value) pairs under headings, values in `backticks` being code."""
     sizes = [(arm, f"{entry['parameters']:,}") for arm, entry in manifest["arms"].items() if entry.get("parameters")]
     data = [
@@ -214,7 +214,8 @@ def _details(manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         ("XLA flags", f"`{manifest['xla_flags']}`" if manifest["xla_flags"] else ""),
         *((name, str(version)) for name, version in manifest["versions"].items()),
     ]
-    settings = [(name, f"`{_flag(value)}`") for name, value in manifest["config"].items()]
+    settings = [("trained with", trained_with)] if trained_with else []
+    settings += [(name, f"`{_flag(value)}`") for name, value in manifest["config"].items()]
     parts = {"Parameters": sizes, "Data": data, "Files": files, "Flags": settings, "Software": software}
     return {name: pairs for name, pairs in parts.items() if pairs}
 

@@ -9,6 +9,7 @@ from quick import read
 import jaxae as ae
 from experiments import bottleneck, denoise, digit_codes, own_images
 from experiments.bottleneck import words
+from experiments.denoise.method import logged_steps, shown_steps
 from jaxae.findings import Origin
 from jaxae.run.steps import perform
 
@@ -41,7 +42,7 @@ def test_a_folder_of_photos_is_studied_and_held_against_no_report(name, photos, 
     assert noted[1]["sha256"] == ae.data.from_folder(photos, "test").fingerprint
     said = (folder / "report.md").read_text()
     assert "Trained on 36 images of photos and tested on 4" in said
-    assert "in batches of 8 make" in said and "too few to learn from; try --epochs " in said
+    assert "**trained with**: batches of 8, 1 epoch\n" in said and "in batches of 8 make" in said and "too few to learn from; try --epochs " in said
     told = said.lower()
     assert (
         said.splitlines()[0].endswith(" photos.") and "report 0" not in told and "digit" not in told.replace(name, "")
@@ -63,6 +64,13 @@ def test_few_own_images_make_steps_enough_unless_the_flags_say_otherwise():
     )
     assert made(36, dataset="./photos", batch_size=20, epochs=3) == (20, 3)
     assert made(60_000, dataset="fashion_mnist") == made(36) == (2048, 50)  # enough of them, and a report's
+
+
+def test_steps_are_told_of_the_batch_that_was_trained_on():
+    own, report = denoise.Config(dataset="./photos"), denoise.Config()  # batches of 4, and of 16
+    assert [logged_steps(own, 49), shown_steps(own, 49), logged_steps(own, 5)] == [12, 12, 1]
+    assert [logged_steps(report, 45_000), shown_steps(report, 45_000)] == [100, 2812]
+    assert own_images.trained_with(own, 49) == "batches of 4, 84 epochs"
 
 
 def test_seeds_that_show_one_picture_are_said_with_what_to_do_about_them():
