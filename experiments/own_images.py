@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 import jaxae as ae
-from jaxae.report.numbers import plural
+from jaxae.report.numbers import listed, plural
 from jaxae.train.dying import SLOW_START
 
 Shape = tuple[int, int, int]
@@ -112,22 +112,33 @@ def document(
     measured: Sequence[str] = (),
     revive: str = "train longer, by --epochs, or other seeds, by --seed",
 ) -> ae.Document:
-    """What was measured of them, without a word on the report. `count` are those of the images that were trained on,
+    """What was measured of them, without a word on the report, what came out first. `count` are those of the images that were trained on,
     `measured` sentences on what came out, `revive` what to do about a seed that shows one picture."""
     train, test = (next(entry for entry in found.origin.data if entry["role"].endswith(f" {split}"))
                    for split in ("train", "test"))  # fmt: skip
-    of = plural(len(found.seeds), "seed")
     words = [
+        *one_picture(found, revive),
+        *measured,
         f"Trained on {train['n']:,} images of {train['name']} and tested on {test['n']:,}; no report has numbers of "
         "these images, so that none are judged.",
         f"{pace(found.config, count)}.",
-        *(f"{arm} shows one picture, whatever the image, in {len(seeds)} of {of}: {revive}."
-          for arm, seeds in (*found.slow.items(), *found.dead.items()) if seeds),
-        *measured,
     ]  # fmt: skip
     lines = "\n".join(f"- {line}" for line in words)
     return ae.Document(lines, found.rows(), tuple(tables), figures or {}, sections=tuple(sections),
                        trained_with=trained_with(found.config, count))  # fmt: skip
+
+
+def one_picture(found: ae.Findings, revive: str) -> list[str]:
+    """Sentences on the arms with seeds that show one picture; those of as many seeds share one."""
+    groups: dict[int, list[str]] = {}
+    for arm, seeds in (*found.slow.items(), *found.dead.items()):
+        groups.setdefault(len(seeds), []).append(arm)
+    of = plural(len(found.seeds), "seed")
+    return [
+        f"{listed(arms)} {'shows' if len(arms) == 1 else 'show'} one picture, whatever the image, in {count} of {of}: "
+        f"{revive}."
+        for count, arms in groups.items() if count
+    ]  # fmt: skip
 
 
 def about(title: str, summary: str) -> Callable[[Any], str]:

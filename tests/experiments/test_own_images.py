@@ -78,9 +78,9 @@ def test_seeds_that_show_one_picture_are_said_with_what_to_do_about_them():
     data = tuple({**about, "role": f"./photos {split}", "split": split, "n": 36} for split in ("train", "test"))
     origin = Origin(bottleneck.Config(dataset="./photos"), (0, 1, 2), data)
     found = ae.Findings(origin, {}, slow={"code 4": (0,)}, dead={"code 4": (), "code 8": (0, 2)})
-    *_, four, eight = own_images.document(found, 36, revive="do this").conclusions.splitlines()
+    four, eight, came_out, *_ = own_images.document(found, 36, measured=["It is so."], revive="do this").conclusions.splitlines()
     assert four == "- code 4 shows one picture, whatever the image, in 1 of 3 seeds: do this."
-    assert eight == "- code 8 shows one picture, whatever the image, in 2 of 3 seeds: do this."
+    assert eight == "- code 8 shows one picture, whatever the image, in 2 of 3 seeds: do this." and came_out == "- It is so."
 
 
 def test_an_error_is_said_to_lie_on_the_side_of_pca_where_it_does():
