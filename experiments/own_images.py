@@ -112,8 +112,9 @@ def document(
     measured: Sequence[str] = (),
     revive: str = "train longer, by --epochs, or other seeds, by --seed",
 ) -> ae.Document:
-    """What was measured of them, without a word on the report, what came out first. `count` are those of the images that were trained on,
-    `measured` sentences on what came out, `revive` what to do about a seed that shows one picture."""
+    """What was measured of them, without a word on the report, what came out first. `count` are those of the images
+    that were trained on, `measured` sentences on what came out, `revive` what to do about a seed that shows one
+    picture."""
     train, test = (next(entry for entry in found.origin.data if entry["role"].endswith(f" {split}"))
                    for split in ("train", "test"))  # fmt: skip
     words = [

@@ -9,6 +9,7 @@ from quick import read
 import jaxae as ae
 from experiments import bottleneck, denoise, digit_codes, own_images
 from experiments.bottleneck import words
+from experiments.denoise import words as denoise_words
 from experiments.denoise.method import logged_steps, shown_steps
 from jaxae.findings import Origin
 from jaxae.run.steps import perform
@@ -71,6 +72,26 @@ def test_steps_are_told_of_the_batch_that_was_trained_on():
     assert [logged_steps(own, 49), shown_steps(own, 49), logged_steps(own, 5)] == [12, 12, 1]
     assert [logged_steps(report, 45_000), shown_steps(report, 45_000)] == [100, 2812]
     assert own_images.trained_with(own, 49) == "batches of 4, 84 epochs"
+
+
+def test_a_denoiser_is_said_to_make_images_better_or_worse_and_an_autoencoder_has_no_noise():
+    def said(**gains):
+        psnr, ssim = "test/psnr, 8-bit", "test/ssim, 8-bit"
+        gap, seeds = "test - train/mse, signed, in standard errors", len(next(iter(gains.values())))
+        measures = {"ae": {psnr: np.full(seeds, 18.02), gap: np.zeros(seeds)}}
+        for arm, gain in gains.items():
+            given = np.full(seeds, 26.0)
+            of = {psnr: given + gain, "test/input psnr, 8-bit": given, f"{psnr} gained": np.array(gain)}
+            measures[arm] = {**of, f"{ssim} gained": np.array(gain), gap: np.zeros(seeds)}
+        found = ae.Findings(Origin(denoise.Config(dataset="./photos"), tuple(range(seeds)), ()), measures)
+        return [line.rpartition(": ")[2] for line in denoise_words.own_scores(found)]
+
+    without = "the output has a PSNR of 18.02 dB; it is given no noise."
+    one = "the model makes it better, by 2.000 dB.", "the model makes it worse, by 7.000 dB."
+    assert said(up=[2.0], down=[-7.0]) == [without, *one]
+    three = "the model makes it better, by 2.00 ± 0.25 dB.", "which 3 seeds don't tell from 0."
+    better, unsure = said(up=[2.0, 1.9, 2.1], unsure=[-3.0, 1.0, 1.0])[1:]
+    assert better == three[0] and unsure.endswith(three[1])
 
 
 def test_seeds_that_show_one_picture_are_said_with_what_to_do_about_them():
