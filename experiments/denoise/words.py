@@ -60,7 +60,9 @@ def own_scores(found: ae.Findings) -> list[str]:
 
 def _own_score(found: ae.Findings, arm: str) -> str:
     if not found.has(arm, f"{PSNR} gained"):
-        return f"{arm}: the output has a PSNR of {numbers.over_seeds(found.values(arm, PSNR))} dB; it is given no noise."
+        return (
+            f"{arm}: the output has a PSNR of {numbers.over_seeds(found.values(arm, PSNR))} dB; it is given no noise."
+        )
     one = denoiser(found, arm)
     gain = one["gain"]
     side = one["side"] if len(gain) > 1 else np.sign(gain[0])

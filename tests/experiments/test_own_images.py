@@ -11,6 +11,7 @@ from experiments import bottleneck, denoise, digit_codes, own_images
 from experiments.bottleneck import words
 from experiments.denoise import words as denoise_words
 from experiments.denoise.method import logged_steps, shown_steps
+from experiments.digit_codes import words as codes_words
 from jaxae.findings import Origin
 from jaxae.run.steps import perform
 
@@ -43,7 +44,11 @@ def test_a_folder_of_photos_is_studied_and_held_against_no_report(name, photos, 
     assert noted[1]["sha256"] == ae.data.from_folder(photos, "test").fingerprint
     said = (folder / "report.md").read_text()
     assert "Trained on 36 images of photos and tested on 4" in said
-    assert "**trained with**: batches of 8, 1 epoch\n" in said and "in batches of 8 make" in said and "too few to learn from; try --epochs " in said
+    assert (
+        "**trained with**: batches of 8, 1 epoch\n" in said
+        and "in batches of 8 make" in said
+        and "too few to learn from; try --epochs " in said
+    )
     told = said.lower()
     assert (
         said.splitlines()[0].endswith(" photos.") and "report 0" not in told and "digit" not in told.replace(name, "")
@@ -94,14 +99,49 @@ def test_a_denoiser_is_said_to_make_images_better_or_worse_and_an_autoencoder_ha
     assert better == three[0] and unsure.endswith(three[1])
 
 
+def test_the_best_arm_is_said_and_which_overfit():
+    arms = {
+        "transposed 2 mse": (0.2, 40.0, 9),
+        "upsampling 2 mse": (0.19, 0.5, 60),
+        "upsampling 7 bce": (0.25, 90.0, 14),
+    }
+    rise, lowest = "overfitting/rise of the validation loss, %", "validation/epoch of the lowest loss"
+    measures = {
+        arm: {"test/rmse": [error], rise: [rose], lowest: [at], "validation/epochs trained": [77]}
+        for arm, (error, rose, at) in arms.items()
+    }
+    measures = {arm: {name: np.array(values) for name, values in of.items()} for arm, of in measures.items()}
+
+    def found(*shown):
+        config = digit_codes.Config(dataset="./photos")
+        return ae.Findings(Origin(config, (0,), ()), {arm: measures[arm] for arm in shown})
+
+    said = codes_words.own_errors(found(*arms))
+    assert "upsampling 2 mse has the lowest" in said and ", 0.1900, and upsampling 7 bce the highest, 0.2500;" in said
+    ended = "after 77; --patience 10 stops soon after that."
+    two = (
+        "transposed 2 mse and upsampling 7 bce overfit: their validation losses are lowest after epoch 9 to 14, and end"
+    )
+    assert codes_words.own_overfitting(found(*arms)) == [f"{two} 40 to 90% higher, {ended}"]
+    one = "upsampling 7 bce overfits: its validation loss is lowest after epoch 14, and ends 90% higher"
+    assert codes_words.own_overfitting(found("upsampling 7 bce")) == [f"{one}, {ended}"]
+    (none,) = codes_words.own_overfitting(found("upsampling 2 mse"))
+    assert none.startswith("No arm overfits")
+
+
 def test_seeds_that_show_one_picture_are_said_with_what_to_do_about_them():
     about = {"name": "photos", "source": "folder"}
     data = tuple({**about, "role": f"./photos {split}", "split": split, "n": 36} for split in ("train", "test"))
     origin = Origin(bottleneck.Config(dataset="./photos"), (0, 1, 2), data)
     found = ae.Findings(origin, {}, slow={"code 4": (0,)}, dead={"code 4": (), "code 8": (0, 2)})
-    four, eight, came_out, *_ = own_images.document(found, 36, measured=["It is so."], revive="do this").conclusions.splitlines()
+    four, eight, came_out, *_ = own_images.document(
+        found, 36, measured=["It is so."], revive="do this"
+    ).conclusions.splitlines()
     assert four == "- code 4 shows one picture, whatever the image, in 1 of 3 seeds: do this."
-    assert eight == "- code 8 shows one picture, whatever the image, in 2 of 3 seeds: do this." and came_out == "- It is so."
+    assert (
+        eight == "- code 8 shows one picture, whatever the image, in 2 of 3 seeds: do this."
+        and came_out == "- It is so."
+    )
 
 
 def test_an_error_is_said_to_lie_on_the_side_of_pca_where_it_does():
