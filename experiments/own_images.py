@@ -87,10 +87,11 @@ def trained_with(config: Any, count: int) -> str:
     return f"batches of {min(used.batch_size, count):,}, {plural(used.epochs, 'epoch')}"
 
 
-def say_pace(run: ae.Run, count: int) -> None:
-    """Say it before a training on own images, and where it is planned."""
+def say_pace(run: ae.Run, count: int, held_out: int = 0) -> None:
+    """Say it before a training on own images, and where it is planned; `held_out` are those for validation."""
     if is_own(run.config):
-        run.say(pace(run.config, count))
+        rest = f"; {plural(held_out, 'other')} {'is' if held_out == 1 else 'are'} for validation" if held_out else ""
+        run.say(f"{pace(run.config, count)}{rest}")
 
 
 def _steps(count: int, batch: int) -> int:
@@ -117,11 +118,13 @@ def document(
     picture."""
     train, test = (next(entry for entry in found.origin.data if entry["role"].endswith(f" {split}"))
                    for split in ("train", "test"))  # fmt: skip
+    held_out = train["n"] - count
+    validated = f", validated on {held_out:,} and " if held_out else " and "
     words = [
         *one_picture(found, revive),
         *measured,
-        f"Trained on {train['n']:,} images of {train['name']} and tested on {test['n']:,}; no report has numbers of "
-        "these images, so that none are judged.",
+        f"Trained on {plural(count, 'image')} of {train['name']}{validated}tested on {test['n']:,}; no report has "
+        "numbers of these images, so that none are judged.",
         f"{pace(found.config, count)}.",
     ]  # fmt: skip
     lines = "\n".join(f"- {line}" for line in words)

@@ -284,7 +284,7 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     photos, test = own_images.load(run)
     epoch, _, held_out = split(photos, as_it_is(run))
     trained, config = {}, own_images.paced(run.config, len(epoch))
-    own_images.say_pace(run, len(epoch))
+    own_images.say_pace(run, len(epoch), len(held_out))
     for recipe in recipes(config):
         shown, validation = (images(recipe, photos.image, row) for row in (epoch, held_out))
         if recipe.copies is not None:

@@ -158,7 +158,7 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     images, held_out = split(digits.image)
     how = {"validation": held_out, "test": test.image, "patience": run.config.patience}
     trained, config = {}, own_images.paced(run.config, len(images))
-    own_images.say_pace(run, len(images))
+    own_images.say_pace(run, len(images), len(held_out))
     for arm in arms(config, own_images.shape_of(digits)):
         trained |= run.train(arm, images, best=True, **how)
     return {name: trained[name] for name in names(run.config)}
