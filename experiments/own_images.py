@@ -45,7 +45,8 @@ def load(run: ae.Run) -> tuple[ae.data.Dataset, ae.data.Dataset]:
 def refuse_size(config: Any) -> None:
     """Raise UsageError for --image-size without a folder of images."""
     if config.image_size is not None and not ae.data.is_folder(config.dataset):
-        raise ae.UsageError("--image-size is for --dataset with a folder of images, such as ./photos; leave it out")
+        mend = f"write ./{config.dataset}" if Path(config.dataset).is_dir() else "such as ./photos, or leave it out"
+        raise ae.UsageError(f"--image-size is for --dataset with a folder of images; {mend}")
 
 
 def paced(config: C, count: int) -> C:
