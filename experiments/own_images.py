@@ -15,6 +15,7 @@ from jaxae.train.dying import SLOW_START
 Shape = tuple[int, int, int]
 C = TypeVar("C", bound=ae.Flags)
 
+WINDOW = 11  # pixels of SSIM's
 STEPS = SLOW_START  # that a training has by default at least: of fewer one picture can be all that comes
 SMALLEST = 4  # images to which a batch is made smaller for that
 
@@ -30,14 +31,21 @@ def is_own(config: Any) -> bool:
     return config.dataset != type(config).dataset
 
 
-def load(run: ae.Run) -> tuple[ae.data.Dataset, ae.data.Dataset]:
-    """The images to train on and those to test on. Raises UsageError where they differ in size."""
+def load(run: ae.Run, least: int = 1) -> tuple[ae.data.Dataset, ae.data.Dataset]:
+    """The images to train on and those to test on. Raises UsageError where they differ in size, and where a side has
+    fewer than `least` pixels."""
     config = run.config
     train, test = (run.data(config.dataset, split, size=config.image_size) for split in ("train", "test"))
     if train.image.shape[1:] != test.image.shape[1:]:
         raise ae.UsageError(
             f"{config.dataset} has test images of another size than its training images; add --image-size 32, or "
             "another size"
+        )
+    height, width, _ = shape_of(train)
+    if min(height, width) < least:
+        raise ae.UsageError(
+            f"{config.dataset} has images of {height}x{width}, and SSIM's window has {least}x{least}: give larger "
+            f"ones, those of a folder by --image-size {least} or more"
         )
     return train, test
 

@@ -281,7 +281,7 @@ def images(recipe: Recipe, image: Any, row: Any = None) -> Images:
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, validated at every log, scored on the test images."""
-    photos, test = own_images.load(run)
+    photos, test = own_images.load(run, least=own_images.WINDOW)
     epoch, _, held_out = split(photos, as_it_is(run))
     trained, config = {}, own_images.paced(run.config, len(epoch))
     own_images.say_pace(run, len(epoch), len(held_out))
