@@ -13,6 +13,7 @@ from jaxae.findings import Departure, Row
 from jaxae.report.document import Document
 from jaxae.report.numbers import number, of_lone, printed, reproduced, without
 from jaxae.report.page import MARKS, SYNTHETIC, is_synthetic
+from jaxae.report.rendering import MANY
 from jaxae.report.tables import claimed, shown_verdict
 
 COLOURS = {
@@ -27,7 +28,8 @@ COLOURS = {
 def console(document: Document, manifest: Mapping[str, Any], departures: Sequence[Departure]) -> RenderableType:
     """What must not be overlooked, then the claims and the reasons, then the other measures; for 80 columns.
 
-    Where no number of a report is held against the run, what was found is said in sentences, last.
+    Where no number of a report is held against the run, what was found is said in sentences, last, and in place of
+    very many measures.
     """
     alarms = [Text(SYNTHETIC, "bold red")] if is_synthetic(manifest) else []
     alarms += [
@@ -36,6 +38,8 @@ def console(document: Document, manifest: Mapping[str, Any], departures: Sequenc
     parts = [*alarms, *_claims(document.rows), *_reasons(document.rows)]
     lone = [Text(words, "dim")] if (words := of_lone(document.rows)) else []
     said = [] if claimed(document.rows) else [Text(html.unescape(line)) for line in document.conclusions.splitlines()]
+    if said and len(document.rows) > MANY:
+        return Group(*parts, *said, Text(f"{len(document.rows)} measures and differences are in the report", "dim"))
     return Group(*parts, *([Text()] if parts else []), *_others(document.rows), *lone, *said)
 
 
