@@ -61,7 +61,8 @@ def paced(config: C, count: int) -> C:
     """The flags with the batch and the epochs in which `count` own images are trained on; of a report's, as they are.
 
     Defaults are for a report's many images. Where they would make fewer than STEPS steps of these, the batch is halved,
-    down to SMALLEST, and then epochs are added; what differs from its default was asked for, and stays.
+    down to SMALLEST, and then epochs are added; what differs from its default was asked for, and stays. A batch is
+    at most as large as the set.
     """
     batch, epochs, default = config.batch_size, config.epochs, type(config)
     if not is_own(config):
@@ -70,30 +71,33 @@ def paced(config: C, count: int) -> C:
         batch //= 2
     if epochs == default.epochs:
         epochs = max(epochs, -(-STEPS // _steps(count, batch)))
-    return dataclasses.replace(config, batch_size=batch, epochs=epochs)
+    return dataclasses.replace(config, batch_size=max(1, min(batch, count)), epochs=epochs)
 
 
 def pace(config: Any, count: int) -> str:
     """How many steps `count` own images make, in words, and what to do where they are few."""
     used = paced(config, count)
     steps, epochs = _steps(count, used.batch_size), used.epochs
-    batches = f"{plural(count, 'image')} in batches of {min(used.batch_size, count):,}"
+    batches = f"{plural(count, 'image')} in batches of {used.batch_size:,}"
     said = f"{batches} make {plural(steps, 'step')} an epoch, {steps * epochs:,} in {plural(epochs, 'epoch')}"
+    whole = dataclasses.replace(config, batch_size=max(1, min(config.batch_size, count)))
+    if whole != config and config.batch_size != type(config).batch_size:
+        said += f"; --batch-size {config.batch_size:,} is cut to the set"
     if steps * epochs < STEPS:
         smaller = ", or a smaller --batch-size" if used.batch_size > SMALLEST else ""
         return f"{said}: too few to learn from; try --epochs {-(-STEPS // steps)}{smaller}"
-    if used == config:
+    if used == whole:
         return said
     return (
         f"{said}; the defaults, batches of {type(config).batch_size:,} and {plural(type(config).epochs, 'epoch')}, "
-        "are for more images"
+        "are for more images, so they are adapted, even where they were given"
     )
 
 
 def trained_with(config: Any, count: int) -> str:
     """In which batches, and how often, `count` own images are trained on, whatever the flags say."""
     used = paced(config, count)
-    return f"batches of {min(used.batch_size, count):,}, {plural(used.epochs, 'epoch')}"
+    return f"batches of {used.batch_size:,}, {plural(used.epochs, 'epoch')}"
 
 
 def say_pace(run: ae.Run, count: int, held_out: int = 0) -> None:

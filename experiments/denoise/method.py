@@ -34,7 +34,7 @@ class Config(ae.Flags):
     dataset: str = "cifar10"
     """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
     report's nothing is held against it, and where there are too few for 1,000 steps, the default --batch-size becomes
-    smaller and the default --epochs more."""
+    smaller and the default --epochs more, given or not; a batch is never larger than the set."""
     image_size: Annotated[int | None, UNSET] = None
     """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     arms: tuple[Literal["ae", "deviation", "variance"], ...] = ("ae", "deviation", "variance")

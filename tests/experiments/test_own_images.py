@@ -71,6 +71,8 @@ def test_few_own_images_make_steps_enough_unless_the_flags_say_otherwise():
         3,
     )
     assert made(36, dataset="./photos", batch_size=20, epochs=3) == (20, 3)
+    assert made(54, dataset="./photos", batch_size=55, epochs=3) == (54, 3)
+    assert "--batch-size 55 is cut to the set" in own_images.pace(bottleneck.Config(dataset="./p", batch_size=55), 54)
     assert made(60_000, dataset="fashion_mnist") == made(36) == (2048, 50)  # enough of them, and a report's
 
 
