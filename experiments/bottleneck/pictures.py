@@ -82,7 +82,7 @@ def noise_curves(found: ae.Findings, sizes: dict[int, str], shown: str, metric: 
     return Curves(
         f"{metric} against the clean test {of}, with and without the autoencoder",
         "standard deviation of the noise", metric + unit, lines,
-        note=f"Of codes other than {shown} the means over seeds are shown alone.{more}",
+        note=(f"Of codes other than {shown} the means over seeds are shown alone." * (len(sizes) > 1) + more).strip(),
     )  # fmt: skip
 
 

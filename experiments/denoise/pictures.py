@@ -67,7 +67,9 @@ def pictures(found: ae.Findings, arms: list[str]) -> Images:
         for label, kind in (*given, (name, "output")):
             rows.append((label, seen[kind]))
             captions.append([f"{value:.1f} dB" for value in seen[f"{kind} psnr"]])
-    title = f"The first {len(original)} test images here, the noisy ones, and the outputs (first seed), with their PSNR"
+    several = f"The first {len(original)} test images here, the noisy ones"
+    which = several if len(original) > 1 else "The first test image here, with noise"
+    title = f"{which}, and the outputs (first seed), with their PSNR"
     return Images(title, rows, captions=captions, columns=10)
 
 
