@@ -82,7 +82,8 @@ def own_overfitting(found: ae.Findings) -> list[str]:
     judged = [arm for arm in found.measures if found.has(arm, RISE)]
     arms = [arm for arm in judged if found.values(arm, RISE).min() > RISEN]
     if not arms:
-        return [f"No arm overfits in every seed: validation losses end at most {RISEN}% above their lowest."]
+        every = " in every seed" * (len(found.seeds) > 1)
+        return [f"No arm's validation loss ends more than {RISEN}% above its lowest{every}."]
     who = f"All {len(arms)} arms" if len(arms) == len(judged) > 1 else numbers.listed(arms)
     rises, lowest, ended = (
         np.concatenate([found.values(arm, metric) for arm in arms])

@@ -95,7 +95,7 @@ def find(name: str, data_dir: PathLike | None = None) -> Prepared:
 
 def _refuse_folder(name: str) -> None:
     """Raise UsageError where the name of no set is that of a folder here, which is meant then."""
-    if name and Path(name).is_dir() and name not in PREPARABLE:
+    if os.path.isdir(name) and name not in PREPARABLE:
         raise UsageError(f"{name} is the name of no prepared set; for the folder of images write ./{name}")
 
 
