@@ -97,9 +97,9 @@ def test_a_denoiser_is_said_to_make_images_better_or_worse_and_an_autoencoder_ha
 
     without = "the output has a PSNR of 18.02 dB; it is given no noise."
     one = "the model makes it better, by 2.000 dB.", "the model makes it worse, by 7.000 dB."
-    assert said(up=[2.0], down=[-7.0]) == [without, *one]
+    assert said(up=[2.0], down=[-7.0]) == [*one, without]
     three = "the model makes it better, by 2.00 ± 0.25 dB.", "which 3 seeds don't tell from 0."
-    better, unsure = said(up=[2.0, 1.9, 2.1], unsure=[-3.0, 1.0, 1.0])[1:]
+    better, unsure = said(up=[2.0, 1.9, 2.1], unsure=[-3.0, 1.0, 1.0])[:-1]
     assert better == three[0] and unsure.endswith(three[1])
 
 
