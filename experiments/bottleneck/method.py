@@ -1,5 +1,6 @@
 """What is trained: an MLP for every code size, as the report's; and the one number that the report prints."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -29,7 +30,7 @@ class Config(ae.Flags):
     dataset: str = "mnist"
     """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
     report's nothing is held against it, and where there are too few for 1,000 steps, the default --batch-size becomes
-    smaller and the default --epochs more."""
+    smaller and the default --epochs more, given or not; a batch is never larger than the set."""
     image_size: Annotated[int | None, UNSET] = None
     """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     code_sizes: tuple[int, ...] = (8,)
@@ -102,7 +103,7 @@ def adam(hparams: Mapping[str, Any]) -> optax.GradientTransformation:
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every code size on all training images, tested after every epoch."""
-    digits, test = own_images.load(run)
+    digits, test = own_images.load(run, least=own_images.WINDOW)
     _refuse_values(digits, run.config)
     if not own_images.is_own(run.config):
         each_class.refuse_fewer(run, "mnist", "test", 2)  # which are shown
@@ -119,9 +120,10 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
 def _refuse_values(images: ae.data.Dataset, config: Config) -> None:
     values = images.image[0].size
     if values > MOST:
+        largest = math.isqrt(MOST // images.image.shape[3])
         raise ae.UsageError(
             f"{config.dataset} has images of {values:,} values; their principal components, with which this study "
-            f"compares, are found for up to {MOST:,}: give a smaller --image-size"
+            f"compares, are found for up to {MOST:,}: give --image-size {largest} or less"
         )
     if max(config.code_sizes) > values:
         raise ae.UsageError(

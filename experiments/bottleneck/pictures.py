@@ -17,7 +17,8 @@ COLOURS = {"noisy input": 4, "clipped input": 1}
 def figures(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, Any]:
     """All of them, in the order of the report's steps."""
     drawn: dict[str, Any] = {"code_sizes": code_sizes(found, sizes)} if len(sizes) > 1 else {}
-    drawn |= {"reconstructions": reconstructions(found, sizes), "code_units": code_units(found, shown)}
+    drawn |= {"reconstructions": reconstructions(found, sizes)}
+    drawn |= {} if found.one_picture(shown) else {"code_units": code_units(found, shown)}
     drawn |= {f"denoising_{metric.lower()}": noise_curves(found, sizes, shown, metric) for metric in METRICS}
     drawn["denoising"] = denoised(found, shown)
     drawn |= ae.plots.ranked_figure(found, "PSNR", "dB")
@@ -81,7 +82,7 @@ def noise_curves(found: ae.Findings, sizes: dict[int, str], shown: str, metric: 
     return Curves(
         f"{metric} against the clean test {of}, with and without the autoencoder",
         "standard deviation of the noise", metric + unit, lines,
-        note=f"Of codes other than {shown} the means over seeds are shown alone.{more}",
+        note=(f"Of codes other than {shown} the means over seeds are shown alone." * (len(sizes) > 1) + more).strip(),
     )  # fmt: skip
 
 

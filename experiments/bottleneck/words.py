@@ -68,14 +68,18 @@ def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:
 
 
 def own_errors(found: ae.Findings, sizes: dict[int, str]) -> str:
-    """The test error of other images than the report's, beside that of PCA."""
-    sides = {size: word for word, of in beside_pca(found, sizes).items() if word != "one sign" for size in of}
-    told = {"below": ", which is lower", "above": ", which is higher", "undecided": ""}
-    parts = [
-        f"{numbers.rounded(found.values(name, 'test/mse'))} with {numbers.plural(size, 'number')} in the code, where "
-        f"PCA of as many has {numbers.rounded(found.measures[f'PCA {size}']['test/mse'])}{told[sides[size]]}"
-        for size, name in sizes.items()
-    ]
+    """The test error of other images than the report's, on which side of that of PCA it lies."""
+    sides = beside_pca(found, sizes)
+
+    def part(size: int, name: str) -> str:
+        side = next(side for side in ("below", "above", "undecided") if size in sides[side])
+        pca = numbers.over_seeds(found.measures[f"PCA {size}"]["test/mse"])
+        return (
+            f"{numbers.over_seeds(found.values(name, 'test/mse'))} with {numbers.plural(size, 'number')} in the code, "
+            f"{'beside' if side == 'undecided' else side} the {pca} of PCA of as many"
+        )
+
+    parts = [part(size, name) for size, name in sizes.items()]
     return f"The mean squared error of test images is {'; '.join(parts)}."
 
 

@@ -7,7 +7,17 @@ import numpy as np
 
 import jaxae as ae
 from experiments import own_images
-from experiments.denoise.method import ARMS, LOG, Recipe, as_it_is, images, recipes, signed_error, split
+from experiments.denoise.method import (
+    ARMS,
+    LOG,
+    Recipe,
+    as_it_is,
+    images,
+    logged_steps,
+    recipes,
+    signed_error,
+    split,
+)
 from jaxae.transforms import signed_to_unit
 
 GAP = "test - train/mse, signed"
@@ -24,18 +34,19 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
     epoch, once, _ = split(photos, as_it_is(run))
     used = {recipe.name: recipe for recipe in recipes(run.config)}
     logs = {name: logged(done) for name, done in trained.items()}
+    log = logged_steps(run.config, len(epoch)) if own_images.is_own(run.config) else LOG  # the report's name
     return ae.results.collect(
         run.origin,
         trained.values(),
-        {name: {f"train/loss of {LOG} steps/first": log[:, 0], f"train/loss of {LOG} steps/last": log[:, -1]}
-         for name, log in logs.items()},
+        {name: {f"train/loss of {log} steps/first": losses[:, 0], f"train/loss of {log} steps/last": losses[:, -1]}
+         for name, losses in logs.items()},
         {name: gained(done) for name, done in trained.items()},
         {name: gap(done, images(used[name], photos.image, once)) for name, done in trained.items()},
         above_autoencoder(trained),
         over_images(trained),
         differences=pairs(trained, ARMS[run.config.improve]),
         facts={"images": [len(once), len(epoch), len(test)]},
-        by_seed={name: {"logged": log} for name, log in logs.items()},
+        by_seed={name: {"logged": losses} for name, losses in logs.items()},
         arrays={"": {"images": test.image[:SHOWN]}, **{
             name: pictures(done, used[name], test) | best_to_worst(done, used[name], test)
             for name, done in trained.items()

@@ -34,7 +34,7 @@ class Config(ae.Flags):
     dataset: str = "cifar10"
     """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
     report's nothing is held against it, and where there are too few for 1,000 steps, the default --batch-size becomes
-    smaller and the default --epochs more."""
+    smaller and the default --epochs more, given or not; a batch is never larger than the set."""
     image_size: Annotated[int | None, UNSET] = None
     """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     arms: tuple[Literal["ae", "deviation", "variance"], ...] = ("ae", "deviation", "variance")
@@ -251,6 +251,16 @@ def as_it_is(run: ae.Run) -> bool:
     return run.limited or own_images.is_own(run.config)
 
 
+def shown_steps(config: Config, count: int) -> int:
+    """Steps of an epoch that shows so many images."""
+    return count // own_images.paced(config, count).batch_size
+
+
+def logged_steps(config: Config, count: int) -> int:
+    """Steps between two logged losses, of which an epoch that shows so many images has one at least."""
+    return min(LOG, shown_steps(config, count))
+
+
 def split(data: ae.data.Dataset, limited: bool) -> tuple[Any, Any, Any]:
     """Rows to train on, as often as an epoch shows them; the same, each once; and the 10% held out for validation.
 
@@ -271,10 +281,10 @@ def images(recipe: Recipe, image: Any, row: Any = None) -> Images:
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, validated at every log, scored on the test images."""
-    photos, test = own_images.load(run)
+    photos, test = own_images.load(run, least=own_images.WINDOW)
     epoch, _, held_out = split(photos, as_it_is(run))
     trained, config = {}, own_images.paced(run.config, len(epoch))
-    own_images.say_pace(run, len(epoch))
+    own_images.say_pace(run, len(epoch), len(held_out))
     for recipe in recipes(config):
         shown, validation = (images(recipe, photos.image, row) for row in (epoch, held_out))
         if recipe.copies is not None:

@@ -7,8 +7,9 @@ import numpy as np
 import jaxae as ae
 from experiments import own_images
 from experiments.denoise.measures import changed
-from experiments.denoise.method import ARMS, LOG, claims
+from experiments.denoise.method import ARMS, LOG, claims, logged_steps, shown_steps
 from jaxae.report.figures import Bars, Curves, Images, Line, Mark
+from jaxae.report.numbers import plural
 
 
 def figures(found: ae.Findings, base: str) -> dict[str, Any]:
@@ -36,9 +37,9 @@ def logged(found: ae.Findings, arms: list[str]) -> Curves:
     lines, marks = [], []
     for name in arms:
         epochs = found.arrays[name]["validation epochs"]
-        every = min(LOG, steps_per_epoch(found))
+        every = logged_steps(found.config, found.facts["images"][1])
         steps = np.round(epochs * steps_per_epoch(found))
-        lines.append(Line(f"training, mean of {every} steps", steps, found.by_seed[name]["logged"], name))
+        lines.append(Line(f"training, mean of {plural(every, 'step')}", steps, found.by_seed[name]["logged"], name))
         lines.append(Line("validation", steps, found.by_seed[name]["validation/loss"], name, style="dashed"))
         printed = {claim.metric: claim.reported for claim in claims(found.config) if claim.arm == name}
         for place, x in (("first", steps[0]), ("last", steps[-1])):
@@ -53,7 +54,7 @@ def logged(found: ae.Findings, arms: list[str]) -> Curves:
 
 def steps_per_epoch(found: ae.Findings) -> int:
     """Of every arm."""
-    return found.facts["images"][1] // found.config.batch_size
+    return shown_steps(found.config, found.facts["images"][1])
 
 
 def pictures(found: ae.Findings, arms: list[str]) -> Images:
@@ -66,7 +67,9 @@ def pictures(found: ae.Findings, arms: list[str]) -> Images:
         for label, kind in (*given, (name, "output")):
             rows.append((label, seen[kind]))
             captions.append([f"{value:.1f} dB" for value in seen[f"{kind} psnr"]])
-    title = f"The first {len(original)} test images here, the noisy ones, and the outputs (first seed), with their PSNR"
+    several = f"The first {len(original)} test images here, the noisy ones"
+    which = several if len(original) > 1 else "The first test image here, with noise"
+    title = f"{which}, and the outputs (first seed), with their PSNR"
     return Images(title, rows, captions=captions, columns=10)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import experiments.denoise.pictures as pictures
 import jaxae as ae
 from experiments import own_images
@@ -52,10 +54,30 @@ def trained(found: ae.Findings) -> list[str]:
 
 
 def own_scores(found: ae.Findings) -> list[str]:
-    """What the denoisers make of other images than the report's, in dB."""
-    said = "%s: the noisy image has a PSNR of %s dB, the output %s."
-    seen = {arm: denoiser(found, arm) for arm in trained(found) if found.has(arm, f"{PSNR} gained")}
-    return [said % (arm, numbers.rounded(one["given"]), numbers.rounded(one["made"])) for arm, one in seen.items()]
+    """What every arm makes of other images than the report's, in dB, and whether that is better than it was given."""
+    first = sorted(
+        trained(found), key=lambda arm: not found.has(arm, f"{PSNR} gained")
+    )  # denoisers, the study's matter
+    return [_own_score(found, arm) for arm in first]
+
+
+def _own_score(found: ae.Findings, arm: str) -> str:
+    if not found.has(arm, f"{PSNR} gained"):
+        return (
+            f"{arm}: the output has a PSNR of {numbers.over_seeds(found.values(arm, PSNR))} dB; it is given no noise."
+        )
+    one = denoiser(found, arm)
+    gain = one["gain"]
+    side = one["side"] if len(gain) > 1 else np.sign(gain[0])
+    said = {
+        1: f"makes it better, by {numbers.over_seeds(gain)} dB",
+        -1: f"makes it worse, by {numbers.over_seeds(-gain)} dB",
+    }
+    unsure = f"changes it by {numbers.over_seeds(gain)} dB, which {len(gain)} seeds don't tell from 0"
+    return (
+        f"{arm}: the noisy image has a PSNR of {numbers.over_seeds(one['given'])} dB, the output "
+        f"{numbers.over_seeds(one['made'])} dB: the model {said.get(side, unsure)}."
+    )
 
 
 class Favour(NamedTuple):

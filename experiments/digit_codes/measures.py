@@ -20,6 +20,8 @@ RISE = "overfitting/rise of the validation loss, %"
 GAP = "overfitting/validation RMSE above training, best state, %"
 LOWEST = "validation/epoch of the lowest loss"
 STEPS = 15  # points along each side of the grid of codes
+COARSE = 6  # of that of images which would be too much for a page otherwise; a phone has room for as many
+GRID = 250_000  # numbers in a grid's images, at most
 
 
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
@@ -147,11 +149,12 @@ def by_worth(trained: Mapping[str, ae.Trained]) -> list[ae.Trained]:
 def code_space(arm: ae.Trained, images: np.ndarray) -> dict[str, Any]:
     """Codes of all images, f32[n, 2], and what is decoded on a grid that covers 96% of them in each direction.
 
-    The grid f32[steps, steps, 28, 28, 1] is seen as a scatter of codes is: the second number grows upwards.
+    The grid f32[steps, steps, h, w, c] is seen as a scatter of codes is: the second number grows upwards.
     """
     variables = arm.variables(arm.shown)
     code = np.asarray(encode(arm.study.model, variables, images))
     low, high = np.percentile(code, (2, 98), axis=0)
-    across, up = (np.linspace(a, b, STEPS, dtype=np.float32) for a, b in zip(low, high, strict=True))
+    steps = STEPS if STEPS**2 * images[0].size <= GRID else COARSE
+    across, up = (np.linspace(a, b, steps, dtype=np.float32) for a, b in zip(low, high, strict=True))
     grid = decode(arm.study.model, variables, ae.latent.plane(jnp.asarray(across), jnp.asarray(up)))
     return {"codes": code, "grid": np.asarray(grid), "grid, across": across, "grid, upwards": up}

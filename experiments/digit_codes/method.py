@@ -13,6 +13,7 @@ import optax
 import jaxae as ae
 from experiments import each_class, own_images
 from jaxae.models import DigitAutoencoder, digits
+from jaxae.models.output import check_halved
 from jaxae.run.flags import UNSET
 from jaxae.transforms import UNIT, to_unit
 
@@ -38,6 +39,7 @@ READINGS = {  # of these numbers, by the loss that was minimised; the first deci
     },
 }
 DIGIT = (28, 28, 1)
+HALVED = 2  # times, by the encoder
 HELD_OUT = 6  # one training image in so many is for validation: 10,000 of MNIST's 60,000
 ADAM = optax.adam(1e-3)
 
@@ -52,7 +54,7 @@ class Config(ae.Flags):
     dataset: str = "mnist"
     """The images: a set that TFDS has prepared, or a folder of PNG or JPEG files, such as ./photos. Of others than the
     report's nothing is held against it, and where there are too few for 1,000 steps, the default --batch-size becomes
-    smaller and the default --epochs more."""
+    smaller and the default --epochs more, given or not; a batch is never larger than the set."""
     image_size: Annotated[int | None, UNSET] = None
     """Scale the images of a folder to cover N x N pixels, and cut them to it; without it all must be of one size."""
     arms: tuple[str, ...] = ARMS
@@ -68,6 +70,8 @@ class Config(ae.Flags):
     def __post_init__(self):
         super().__post_init__()
         own_images.refuse_size(self)
+        if self.image_size is not None:
+            check_halved((self.image_size, self.image_size, 1), HALVED)
         wrong = [arm for arm in self.arms if arm not in ARMS]
         if wrong:
             raise ae.UsageError(f"--arms {' '.join(self.arms)}: give different ones of {', '.join(ARMS)}")
@@ -153,12 +157,13 @@ def split(image: Any) -> tuple[np.ndarray, np.ndarray]:
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, in the order of the flags; its models are those of the lowest validation loss."""
     digits, test = own_images.load(run)
+    check_halved(own_images.shape_of(digits), HALVED)
     if not own_images.is_own(run.config):
         each_class.refuse_fewer(run, "mnist", "test", 1)  # some are shown
     images, held_out = split(digits.image)
     how = {"validation": held_out, "test": test.image, "patience": run.config.patience}
     trained, config = {}, own_images.paced(run.config, len(images))
-    own_images.say_pace(run, len(images))
+    own_images.say_pace(run, len(images), len(held_out))
     for arm in arms(config, own_images.shape_of(digits)):
         trained |= run.train(arm, images, best=True, **how)
     return {name: trained[name] for name in names(run.config)}

@@ -43,7 +43,8 @@ def curves(found: ae.Findings, name: str) -> Curves:
                 value = REPORTED[loss, split][DECODERS.index(decoder)]
                 marks.append(Mark(f"reported, {words}", value, float(found.config.epochs), panel, colour))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch"
-    note = f"{PLACES} Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
+    several = "Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
+    note = f"{PLACES} {several}" if len(found.seeds) > 1 else PLACES
     if marks:
         title += ", and the numbers that the report prints"
         note += f" The report's numbers, in the colours of its decoders, are of {Config.epochs} epochs."

@@ -10,7 +10,7 @@ import numpy as np
 import experiments.digit_codes.pictures as pictures
 import jaxae as ae
 from experiments import own_images
-from experiments.digit_codes.measures import GAP, LOWEST, RISE, loss_pairs
+from experiments.digit_codes.measures import GAP, LOWEST, PATIENCE, RISE, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
@@ -25,10 +25,8 @@ def say(found: ae.Findings) -> ae.Document:
     rows, ranks, sections = found.rows(claims(found.config)), ranking(found), explorer_sections(found)
     if own_images.is_own(found.config):
         drawn = pictures.figures(found) if found.arrays else {}
-        shown = tables(found, ranks)
-        return own_images.document(
-            found, found.facts["images"][0], shown, drawn, sections, measured=[own_errors(found)]
-        )
+        shown, measured = (*own_tables(found), *tables(found, ranks)), [own_errors(found), *own_overfitting(found)]
+        return own_images.document(found, found.facts["images"][0], shown, drawn, sections, measured=measured)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -54,11 +52,71 @@ def say(found: ae.Findings) -> ae.Document:
     )
 
 
+# ---- of other images than the report's
+
+
 def own_errors(found: ae.Findings) -> str:
-    """The last error of other images than the report's, of each arm."""
-    arms = [arm for arm in found.measures if found.has(arm, "validation/rmse/last")]
-    errors = (f"{numbers.rounded(found.values(arm, 'validation/rmse/last'))} by {arm}" for arm in arms)
-    return f"The RMSE of validation images after the last epoch is {', '.join(errors)}."
+    """Which arm ends with the lowest error, and which with the highest."""
+    (best, lowest), *others = by_error(found)
+    where = "of test images, with the weights of its lowest validation loss"
+    if not others:
+        return f"{best} has an RMSE of {lowest} {where}."
+    worst, highest = others[-1]
+    alone = "; they are of one seed each" * (len(found.seeds) == 1)
+    return (
+        f"Of {len(others) + 1} arms {best} has the lowest RMSE {where}, {lowest}, and {worst} the highest, "
+        f"{highest}{alone}."
+    )
+
+
+def by_error(found: ae.Findings) -> list[tuple[str, str]]:
+    """The arms and their RMSEs of test images in words, from the lowest to the highest."""
+    errors = {arm: found.values(arm, "test/rmse") for arm in found.measures if found.has(arm, "test/rmse")}
+    return [(arm, numbers.over_seeds(errors[arm])) for arm in sorted(errors, key=lambda arm: errors[arm].mean())]
+
+
+def own_overfitting(found: ae.Findings) -> list[str]:
+    """Which arms overfit in every seed, from when on and how far."""
+    if found.config.epochs < 2:
+        return []
+    judged = [arm for arm in found.measures if found.has(arm, RISE)]
+    arms = [arm for arm in judged if found.values(arm, RISE).min() > RISEN]
+    if not arms:
+        every = " in every seed" * (len(found.seeds) > 1)
+        return [f"No arm's validation loss ends more than {RISEN}% above its lowest{every}."]
+    who = f"All {len(arms)} arms" if len(arms) == len(judged) > 1 else numbers.listed(arms)
+    rises, lowest, ended = (
+        np.concatenate([found.values(arm, metric) for arm in arms])
+        for metric in (RISE, LOWEST, "validation/epochs trained")
+    )
+    overfit, its = ("overfits", "its validation loss") if len(arms) == 1 else ("overfit", "their validation losses")
+    early = "" if found.config.patience else f"; --patience {PATIENCE} stops soon after that"
+    return [
+        f"{who} {overfit}: {its} {'is' if len(arms) == 1 else 'are'} lowest after epoch {between(lowest)}, and "
+        f"{'ends' if len(arms) == 1 else 'end'} {between(rises)}% higher, after {between(ended)}{early}."
+    ]
+
+
+def between(values: np.ndarray) -> str:
+    """The least and the most, or the one that all are."""
+    low, high = f"{values.min():,.0f}", f"{values.max():,.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def own_tables(found: ae.Findings) -> tuple[ae.Table, ...]:
+    """Every arm's errors, from the best to the worst, where there are several."""
+    metrics = {"Test": "test/rmse", "Training": "best state, train/rmse", "Validation": "best state, validation/rmse",
+               "Validation, last epoch": "validation/rmse/last"}  # fmt: skip
+    cells = [
+        [arm, *(numbers.over_seeds(found.values(arm, metric)) for metric in metrics.values())]
+        for arm, _ in by_error(found)
+    ]
+    columns = (("Arm", "text"), *((name, "number") for name in metrics))
+    note = "With the weights of the lowest validation loss, but for the last column."
+    return (ae.Table("RMSE of every arm", columns, cells, note),) if len(cells) > 1 else ()
+
+
+# ---- in pairs
 
 
 def side(found: ae.Findings, first: str, second: str, metric: str) -> int:

@@ -80,15 +80,23 @@ def find(name: str, data_dir: PathLike | None = None) -> Prepared:
     """
     match = _NAME.fullmatch(name)
     if not match:
+        _refuse_folder(name)
         raise UsageError(f"the name {name!r} is not written like mnist, mnist:3.0.1 or name/config")
     base, config, version = match["base"], match["config"], match["version"]
     home = location(data_dir) / base / (config or "")
     found = versions(home)
     if not found:
+        _refuse_folder(name)
         raise _absent(base, config, data_dir)
     if version and version not in found:
         raise UsageError(f"{home} holds no version {version}; choose from {', '.join(found)}")
     return describe(home / (version or found[-1]), f"{base}/{config}" if config else base)
+
+
+def _refuse_folder(name: str) -> None:
+    """Raise UsageError where the name of no set is that of a folder here, which is meant then."""
+    if os.path.isdir(name) and name not in PREPARABLE:
+        raise UsageError(f"{name} is the name of no prepared set; for the folder of images write ./{name}")
 
 
 def listing(data_dir: PathLike | None = None) -> list[Prepared]:

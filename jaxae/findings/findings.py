@@ -97,6 +97,10 @@ class Findings:
         """The place of the seed whose pictures are shown: the first that lives; the first of all where none does."""
         return int(np.argmax(self.living(arm)))
 
+    def one_picture(self, arm: str) -> bool:
+        """Whether every seed of the arm shows one picture, dead or so far, so that it has nothing to explore."""
+        return {*self.dead.get(arm, ()), *self.slow.get(arm, ())}.issuperset(self.seeds)
+
     def values(self, arm: str, metric: str) -> np.ndarray:
         """A measure of the arm's living seeds, f64[n]."""
         values = self.measures[arm][metric]

@@ -1,5 +1,6 @@
 """The results for the terminal: reported against reproduced, why verdicts are what they are, the other measures."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxae.findings import Departure, Row
 from jaxae.report.document import Document
 from jaxae.report.numbers import number, of_lone, printed, reproduced, without
 from jaxae.report.page import MARKS, SYNTHETIC, is_synthetic
+from jaxae.report.rendering import MANY
 from jaxae.report.tables import claimed, shown_verdict
 
 COLOURS = {
@@ -24,14 +26,21 @@ COLOURS = {
 
 
 def console(document: Document, manifest: Mapping[str, Any], departures: Sequence[Departure]) -> RenderableType:
-    """What must not be overlooked, then the claims and the reasons, then the other measures; for 80 columns."""
+    """What must not be overlooked, then the claims and the reasons, then the other measures; for 80 columns.
+
+    Where no number of a report is held against the run, what was found is said in sentences, last, and in place of
+    very many measures.
+    """
     alarms = [Text(SYNTHETIC, "bold red")] if is_synthetic(manifest) else []
     alarms += [
         Text(f"Not the report's settings: {departure.words}", "yellow") for departure in departures if departure.bars
     ]
     parts = [*alarms, *_claims(document.rows), *_reasons(document.rows)]
     lone = [Text(words, "dim")] if (words := of_lone(document.rows)) else []
-    return Group(*parts, *([Text()] if parts else []), *_others(document.rows), *lone)
+    said = [] if claimed(document.rows) else [Text(html.unescape(line)) for line in document.conclusions.splitlines()]
+    if said and len(document.rows) > MANY:
+        return Group(*parts, *said, Text(f"{len(document.rows)} measures and differences are in the report", "dim"))
+    return Group(*parts, *([Text()] if parts else []), *_others(document.rows), *lone, *said)
 
 
 def _claims(rows: Sequence[Row]) -> list[RenderableType]:
@@ -65,7 +74,8 @@ def _table(columns: Sequence[tuple[str, Any]], cells: Sequence[Sequence[Any]]) -
 
 def _measure(row: Row) -> str:
     """The measure's name in words, which wrap, the seeds that it leaves out, and whether it is not what decides."""
-    return "\n".join(filter(None, [row.metric.replace("/", " "), without(row), "" if row.primary else "other reading"]))
+    died = "" if len(row.dead) == row.n_seeds else without(row)  # of all seeds the row that counts them tells it
+    return "\n".join(filter(None, [row.metric.replace("/", " "), died, "" if row.primary else "other reading"]))
 
 
 def _reasons(rows: Sequence[Row]) -> list[Text]:

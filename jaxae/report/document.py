@@ -66,6 +66,7 @@ class Document:
     - `shown`: the names of the figures that a page of results shows; without them the page's first three
     - `sections`: parts that are made by code, above the figures
     - `notes`: Markdown: how it was measured, and what was decided where the report is silent
+    - `trained_with`: in a few words how it was trained, where that isn't what the flags say; or nothing
     - `line`: Markdown, for a table of all reports: what this one says, what is found, and why; or nothing
     """
 
@@ -78,3 +79,4 @@ class Document:
     key: str = ""
     shown: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
+    trained_with: str = ""

@@ -20,6 +20,7 @@ MARKS = {
     EQUAL: "=",
 }
 LONG = 8  # rows of a table, above which a page folds it
+MANY = 60  # measures, above which a page folds them where they are all there is, and the terminal leaves them out
 
 
 def render(template: str, facts: Mapping[str, Any]) -> str:
@@ -91,5 +92,5 @@ def _environment() -> Any:
         "code": code_span,
         "sentence": lambda text: text if str(text).endswith((".", "?", "!")) else f"{text}.",
     }
-    made.globals |= {"MARKS": MARKS, "NONE": NONE, "LONG": LONG, "zip": zip, "details_of": _details_of}
+    made.globals |= {"MARKS": MARKS, "NONE": NONE, "LONG": LONG, "MANY": MANY, "zip": zip, "details_of": _details_of}
     return made

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jaxae.findings import NOT_COMPARABLE, PAIRED, REPRODUCED, VERDICTS, Row, leaving_out_zero
 from jaxae.report.document import Table, plain
-from jaxae.report.numbers import of_lone, plural, printed, reproduced, without
+from jaxae.report.numbers import FEW, of_lone, plural, printed, reproduced, without
 
 CLAIMS = (
     ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
@@ -108,7 +108,7 @@ def measures_table(rows: Sequence[Row]) -> Table:
 def differences_table(rows: Sequence[Row]) -> Table:
     """Paired differences, and how many of them have an interval that leaves out 0."""
     shown = differing(rows)
-    known, apart = leaving_out_zero(shown)
+    known, apart = leaving_out_zero([row for row in shown if row.n_seeds >= FEW])  # whose intervals are shown
     note = "Paired by seed, the first arm's measure less the second's."
     if known:
         leave = "leaves" if len(apart) < 2 else "leave"

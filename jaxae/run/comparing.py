@@ -67,7 +67,9 @@ def settings_of(entry: Entry) -> dict[str, str]:
         f"data, {one['role']}": f"n = {one['n']:,}, {one['source']}, SHA-256 {one['sha256'][:12]}"
         for one in made["data"]
     }
+    used = entry.document.trained_with if entry.document else ""
     return {
+        **({"trained with": used} if used else {}),
         **{flags.flag(name): _word(value) for name, value in config.items()},
         **data,
         "device": where(made),

@@ -6,6 +6,7 @@ Whoever has jax alone runs it as `jax.export.deserialize(bytearray(content)).cal
 
 import functools
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,10 @@ import numpy as np
 from flax import traverse_util
 
 from jaxae import commands
-from jaxae.errors import UsageError
-from jaxae.files import path_of
+from jaxae.errors import Notice, UsageError
+from jaxae.files import load_json, path_of
+from jaxae.findings import Origin
+from jaxae.findings.storage import from_json
 from jaxae.fitted import Fitted, refuse_unlike, told_shapes
 from jaxae.models.weights.files import load_tensors
 from jaxae.run.experiment import find_experiment
@@ -55,6 +58,7 @@ def export(fitted: Fitted, folder: Path | str, **facts: Any) -> Path:
 
 def export_run(run: Path, arm: str, out: Path, *, seed: int | None, which: Any = None, given: str = "") -> Path:
     """Export an arm of a run, or the model that `ae.save` wrote into `run`; the new folder.
+    A Notice, a warning, says of a seed that it shows one picture.
 
     `seed` is one of the run's, None the first; `which` as for `ae.load`. `given` names the experiment whose models
     aren't jaxae's own. Raises UsageError as `ae.load` and `export` do, and for another seed.
@@ -68,11 +72,24 @@ def export_run(run: Path, arm: str, out: Path, *, seed: int | None, which: Any =
     if seed is not None and seed not in made["seeds"]:
         raise UsageError(f"{run} has no seed {seed}; choose from {', '.join(map(str, made['seeds']))}")
     lane = 0 if seed is None else made["seeds"].index(seed)
+    _notice_one_picture(run, made, arm, made["seeds"][lane])
     own = _own_study(made, arm, given) if given else None
     model, scale = (None, None) if own is None else (own.model, own.scale)
     fitted = load(run, arm, lane=lane, which=which, model=model, scale=scale)
     origin = {name: made[name] for name in ("module", "command", "git_commit")} | {"seed": made["seeds"][lane]}
     return export(fitted, out, run=origin)
+
+
+def _notice_one_picture(run: Path, made: Mapping[str, Any], arm: str, seed: int) -> None:
+    """Warn where this seed was found to show one picture; whatever else was, or wasn't, measured is no matter here."""
+    path = run / "findings.json"
+    try:
+        found = from_json(load_json(path, {}, MEND), Origin(None, tuple(made["seeds"]), ()), path)
+    except UsageError:
+        return
+    if seed in (*found.dead.get(arm, ()), *found.slow.get(arm, ())):
+        said = f"seed {seed} of {arm!r} shows one picture, whatever the image; export another --seed, or train it anew"
+        warnings.warn(said, Notice, stacklevel=3)
 
 
 def _own_study(made: Mapping[str, Any], arm: str, given: str) -> Study | None:

@@ -151,6 +151,12 @@ def test_a_folder_to_train_on_without_one_to_test_with_is_no_class(tmp_path, pla
     refused("has a folder train and no test; add that one, or name .*/train", from_folder, tmp_path)
 
 
+def test_a_folder_that_is_named_without_its_dot_is_said_to_want_one(tmp_path, monkeypatch):
+    ten(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    refused(r"for the folder of images write \./photos", ae.data.load, "photos", "train", data_dir=tmp_path)
+
+
 def test_what_is_closed_or_too_large_is_not_called_damaged(tmp_path, monkeypatch):
     ten(tmp_path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # each has 24, of which Pillow would warn

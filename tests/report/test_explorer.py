@@ -276,6 +276,15 @@ def test_a_section_is_made_of_what_was_gathered_and_of_nothing_else(tmp_path):
     assert explorer_sections(findings({})) == ()
 
 
+def test_arms_that_show_one_picture_are_named_and_not_explored():
+    arrays = gathered([trained("a", MODELS["dense"]), trained("b", MODELS["dense"])], images((4, 5, 3)))
+    found = Findings(Origin(ae.Flags(), (0, 1), ()), {}, {"a": (0,), "b": (1,)}, slow={"a": (1,)}, arrays=arrays)
+    (section,) = explorer_sections(found)
+    assert [kept["name"] for kept in data_of(section)["models"]] == ["b"]
+    assert "Not here: a, since it shows one picture" in section.html and "to keep the page small" not in section.html
+    assert explorer_sections(findings(arrays, seeds=1)) == ()
+
+
 def test_what_has_no_room_in_a_page_is_rounded_further_and_then_left_out(monkeypatch):
     arms = [trained(name, MODELS["dense"]) for name in ("a", "b", "c")]
     networks = networks_of(MODELS["dense"], arms[0].variables(1))

@@ -163,6 +163,14 @@ def test_tables_of_rows():
 # ---- curves
 
 
+def test_of_two_seeds_whose_intervals_are_not_shown_none_is_counted():
+    notes = []
+    for values in ([1.0, 1.1], [1.0, 1.1, 0.9]):
+        rows = [measured("a - b", metric, values) for metric in "mn"]
+        notes.append("leave out 0" in differences_table(rows).note)
+    assert notes == [False, True]
+
+
 def test_losses_stand_where_they_were_measured_and_the_dead_are_left_out():
     curves = loss_curves(findings())
     assert curves is not None

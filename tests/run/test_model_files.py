@@ -14,6 +14,7 @@ from quick import at, perform
 
 import jaxae as ae
 from jaxae.__main__ import main
+from jaxae.errors import Notice
 from jaxae.files import digest_of, sealed, write_json
 from jaxae.models import cards
 from jaxae.models.weights.files import save_safetensors
@@ -215,6 +216,17 @@ def test_what_an_export_would_drop_or_write_over_is_refused(tmp_path, run):
             **{"arm": "", "seed": None, **given},
         )
     assert not out.exists()
+
+
+def test_a_seed_that_shows_one_picture_is_said_where_it_is_exported(run, tmp_path):
+    whole = shutil.copytree(run, tmp_path / "run")
+    found = json.loads((whole / "findings.json").read_text())
+    found = {name: value for name, value in found.items() if name != "sha256"} | {"dead": {"fc standardised": [0]}}
+    write_json(whole / "findings.json", sealed(found))
+    with pytest.warns(Notice, match="seed 0 of 'fc standardised' shows one picture"):
+        export.export_run(whole, "", tmp_path / "out", seed=0)
+    (whole / "findings.json").unlink()
+    export.export_run(whole, "", tmp_path / "again", seed=0)  # and says nothing
 
 
 def test_a_study_that_is_named_is_found_without_an_arm(run, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from jaxae.report.explorer.packing import Precision, as_packed, packed, packed_s
 from jaxae.train.trained import Trained
 from jaxae.transforms import UNIT
 
-ROOM = 2_400_000  # bytes of weights, 3.2 MB as base64: the page, figures and all, stays under 5 MB
+ROOM = 2_400_000  # bytes of weights, 3.2 MB as base64, so that the page, figures and all, stays under 5 MB
 IMAGES, VALUES = 500, 400_000  # test images at most, and numbers in them
 NAME = "explorer, "  # before the names of its arrays
 

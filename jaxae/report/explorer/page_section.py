@@ -15,7 +15,7 @@ import numpy as np
 from jaxae.findings import Findings
 from jaxae.report.document import Section
 from jaxae.report.explorer.gathering import NAME, explored_arms, value_of
-from jaxae.report.numbers import plural
+from jaxae.report.numbers import listed, plural
 from jaxae.report.rendering import read_template, render, script_of
 
 TITLE = "Explore the code"
@@ -25,11 +25,15 @@ PRECISIONS = {"float16": "16-bit floats", "int8": "8-bit numbers"}
 
 
 def explorer_sections(found: Findings, first: str = "") -> tuple[Section, ...]:
-    """The section of the arms that were gathered, `first` the one that shows at first; none where there are none."""
-    arms = explored_arms(found.arrays)
+    """The section of the arms that were gathered, `first` the one that shows at first; none where there are none.
+
+    Arms whose every seed shows one picture are named, and left out.
+    """
+    gathered = explored_arms(found.arrays)
+    still = [arm for arm in gathered if found.one_picture(arm)]
+    arms = sorted((arm for arm in gathered if arm not in still), key=lambda arm: arm != first)
     if not arms:
         return ()
-    arms.sort(key=lambda arm: arm != first)
     shared = {name: found.arrays[""][NAME + name] for name in ("images", "labels", "classes", "arms")}
     models = [_model(found, arm) for arm in arms]
     data = {
@@ -43,7 +47,8 @@ def explorer_sections(found: Findings, first: str = "") -> tuple[Section, ...]:
     facts = {
         "style": read_template("explorer.css"),
         "models": models,
-        "left_out": int(shared["arms"]) - len(arms),
+        "left_out": int(shared["arms"]) - len(gathered),
+        "still": _of_one_picture(still),
         "data": json.dumps(data).replace("<", r"\u003c"),
     }
     words = "The page beside this one, report.html, draws what the decoder makes of any code, in the browser."
@@ -82,19 +87,20 @@ def _said(found: Findings, arm: str, precision: str, error: float) -> str:
 
 
 def _which(seed: int, count: int, dead: Sequence[int], slow: Sequence[int]) -> str:
-    """Which of so many seeds it is, and that it, or all, died or show one picture: then there is little to explore.
+    """Which of so many seeds it is, and that it shows one picture so far: then there is little to explore.
 
-    >>> _which(0, 3, (), ()), _which(1, 3, (0,), ()), _which(0, 2, (0, 1), ())
-    (', the first of 3', ', the first of 3 that lives', ' of 2, which all died')
-    >>> _which(0, 2, (), (0, 1)), _which(0, 1, (), (0,))
-    (' of 2, which all show one picture so far', ', which shows one picture so far')
+    >>> _which(0, 3, (), ()), _which(1, 3, (0,), ()), _which(0, 2, (), (0,)), _which(0, 1, (), ())
+    (', the first of 3', ', the first of 3 that lives', ' of 2, which shows one picture so far', '')
     """
-    of = f" of {count}" * (count > 1)
-    if seed in dead:  # it is shown, so all did
-        return f"{of}, which{' all' * (count > 1)} died"
     if seed in slow:
-        return f"{of}, which {'all show' if len(slow) == count > 1 else 'shows'} one picture so far"
+        return f" of {count}, which shows one picture so far"
     return f", the first of {count}{' that lives' * bool(dead)}" * (count > 1)
+
+
+def _of_one_picture(arms: Sequence[str]) -> str:
+    """That these arms aren't in the explorer, and why; nothing where there are none."""
+    shows = "it shows" if len(arms) == 1 else "they show"
+    return f"Not here: {listed(arms)}, since {shows} one picture, whatever the code." if arms else ""
 
 
 def _upwards(error: float) -> str:

@@ -11,6 +11,7 @@ const SHAPES = [ // circle, square, triangle, diamond, triangle down, plus, cros
   "M0 -.5L.7 -1.2L1.2 -.7L.5 0L1.2 .7L.7 1.2L0 .5L-.7 1.2L-1.2 .7L-.5 0L-1.2 -.7L-.7 -1.2Z",
 ];
 const MOST_SEEDS = 5; // that are drawn one by one from the start
+const LETTER = 6; // pixels of a label, about
 const EDGE = { left: 60, right: 14, top: 10, bottom: 42 };
 
 // ---- what is drawn of a line
@@ -72,7 +73,9 @@ function axes(data, spanX, spanY, x, y, width, height, log) {
     text(words(tick), { x: x(tick), y: height - EDGE.bottom + 17, "text-anchor": "middle" });
   }
   text(data.x, { x: (EDGE.left + width - EDGE.right) / 2, y: height - 6, "text-anchor": "middle" });
-  text(data.y, { transform: `translate(13 ${(EDGE.top + height - EDGE.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" });
+  const room = height + EDGE.top - EDGE.bottom; // twice the way from the label's middle to the picture's edge
+  const squeezed = data.y.length * LETTER > room ? { textLength: room, lengthAdjust: "spacingAndGlyphs" } : {};
+  text(data.y, { transform: `translate(13 ${room / 2}) rotate(-90)`, "text-anchor": "middle", ...squeezed });
   return parts;
 }
 
