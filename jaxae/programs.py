@@ -55,8 +55,8 @@ def free_after_compiling() -> None:
     jax.monitoring.register_event_duration_secs_listener(_compiled)
 
 
-def _compiled(event: str, seconds: float, **_: Any) -> None:
-    if event == COMPILED and seconds > LONG:
+def _compiled(event: str, duration_secs: float, **_: Any) -> None:
+    if event == COMPILED and duration_secs > LONG:
         give_back()
 
 
