@@ -147,7 +147,7 @@ def planned(tmp_path, monkeypatch, capsys, *words):
 def test_a_plan_trains_nothing_and_says_what_would_be_trained(tmp_path, monkeypatch, capsys):
     said = planned(tmp_path, monkeypatch, capsys, "--epochs", "20", "--seeds", "4", "--batch-size", "30", "--jobs", "3")
     assert re.search(r"\nconv unit +4 +20 +33 +79,200 +4\.4 h", said), said  # four times 4,000 s
-    assert "In all, with measuring, about 5.7 h" in said  # 4 x 5,000 s, and 400 s that were not training
+    assert "In all, with measuring, about 5.8 h" in said  # 4 x 5,000 s, and 100 s a lane that are not training
     assert "; measured with 2 seeds at once, --batch-size 10." in said
     assert re.findall(r"\n(\d/3) +(\d to \d) +(\w+) ", said) == [
         ("1/3", "0 to 3", "fc"), ("2/3", "0 to 1", "conv"), ("3/3", "2 to 3", "conv")
