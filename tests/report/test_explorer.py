@@ -222,7 +222,8 @@ def test_the_pages_javascript_computes_what_flax_does():
 
 def trained(name: str, model: Any, seeds: int = 2) -> Trained:
     """An arm of these weights in every lane, the first of which is dead."""
-    study = Study(name, model, *[functools.partial(pytest.fail, "it is trained")] * 3, 1, 1, scale=ae.transforms.UNIT)
+    unused: Any = functools.partial(pytest.fail, "it is trained")
+    study = Study(name, model, unused, unused, unused, 1, 1, scale=ae.transforms.UNIT)
     variables = jax.tree.map(lambda leaf: np.stack([leaf * lane for lane in range(seeds)]), variables_of(model))
     state = State(None, variables["params"], {}, None)  # pyright: ignore[reportArgumentType]
     alive = np.arange(seeds) > 0
