@@ -22,7 +22,7 @@ from jaxae import keys
 from jaxae.run import command_line
 from jaxae.run.manifest import new_manifest
 from jaxae.train import lanes
-from jaxae.train.evaluation import losses_of, scores_of
+from jaxae.train.evaluation import arranged, losses_of, scores_of
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
 COMPARED = 5_000  # images in the steps whose losses both sides compute, or a few steps
@@ -112,8 +112,8 @@ def exchange(asked: Question) -> dict[str, Any]:
 def evaluation(asked: Question) -> dict[str, Any]:
     """Images per second of the study's loss, and of its scores, in evaluation mode."""
     training = Training(asked)
-    arm, how, roots = training.arm, training.how.evaluating, training.keys
-    scoring, scored = arm.scored or (arm.study, arm.data)
+    arm, roots = training.arm, training.keys
+    how, (scoring, scored) = arranged(arm.study, arm.data, training.how), arm.scored or (arm.study, arm.data)
     state = lanes.spread(training.begin().state, how)
     one = (training.hparams, jnp.ones(asked.lanes, bool))
     count = asked.lanes * arm.study.examples(arm.data)

@@ -16,6 +16,13 @@ from jaxae.study import State, Study
 from jaxae.train.lanes import Lanes
 
 
+def arranged(study: Study, data: Any, how: Lanes) -> Lanes:
+    """How lanes are soonest evaluated: a lone one's examples by all devices, where each then has fewer chunks."""
+    shared, count = how.evaluating, study.examples(data)
+    fewer = count and evaluate.turns_of(count, shared.devices) < evaluate.turns_of(count)
+    return shared if fewer else how
+
+
 def scores_of(study: Study, keys: jax.Array, state: State, data: Any, how: Lanes) -> dict[str, np.ndarray]:
     """The study's scores {name: f32[lanes, n]} of every example of `data`. Raises UsageError where its images are to be
     read from their file, and can't be."""

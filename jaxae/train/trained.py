@@ -15,7 +15,7 @@ import jaxae.train.streaming as streaming
 from jaxae.programs import of_first
 from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means, parameters
-from jaxae.train.evaluation import scores_of
+from jaxae.train.evaluation import arranged, scores_of
 from jaxae.train.plan import Plan, Progress
 
 
@@ -79,7 +79,7 @@ class Trained:
 
     def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
         """Scores {name: f32[lanes, n]} of every example of `data`, in this study or one of other inputs or scores."""
-        how = self.how.evaluating
+        how = arranged(study or self.study, data, self.how)
         return scores_of(study or self.study, self.keys, lanes.spread(self.state, how), data, how)
 
     def variables(self, lane: int = 0) -> dict[str, Any]:

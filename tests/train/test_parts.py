@@ -15,7 +15,7 @@ from jaxae import checkpoint, losses, train
 from jaxae.errors import UsageError
 from jaxae.models import ConvAutoencoder, Output
 from jaxae.study import Study
-from jaxae.train import parts
+from jaxae.train import evaluation, parts
 from jaxae.train.lanes import Lanes, arranged
 
 pytestmark = pytest.mark.usefixtures("optimised")
@@ -113,7 +113,11 @@ def test_devices_are_used_as_is_soonest_done():
 def test_evaluation_takes_all_devices_and_has_the_same_bits():
     whole, images = dataclasses.replace(CONV, parts=1), np.tile(IMAGES, (-(-1234 // len(IMAGES)), 1, 1, 1))[:1234]
     alone, with_spare = (train.fit(whole, roots(1), IMAGES, devices=devices) for devices in (1, 4))
-    assert alone.how.evaluating == Lanes() and with_spare.how.evaluating == shared(4)
+    by_all = evaluation.arranged(whole, images, with_spare.how)
+    assert evaluation.arranged(whole, images, alone.how) == Lanes() and by_all == shared(4)
+    assert (
+        evaluation.arranged(whole, images[:500], with_spare.how) == with_spare.how
+    )  # two chunks, of which XLA has two
     assert_same_bits(alone.evaluate(images), with_spare.evaluate(images))
 
 
