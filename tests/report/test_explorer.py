@@ -222,8 +222,8 @@ def test_the_pages_javascript_computes_what_flax_does():
 
 def trained(name: str, model: Any, seeds: int = 2) -> Trained:
     """An arm of these weights in every lane, the first of which is dead."""
-    alive, unused = np.arange(seeds) > 0, functools.partial(pytest.fail, "it is trained")
-    study = Study(name, model, unused, unused, unused, 1, 1, scale=ae.transforms.UNIT)
+    alive, fail = np.arange(seeds) > 0, functools.partial(pytest.fail, "it is trained")
+    study = Study(name, model, fail, fail, fail, 1, 1, scale=ae.transforms.UNIT)  # pyright: ignore[reportArgumentType]
     variables = jax.tree.map(lambda leaf: np.stack([leaf * lane for lane in range(seeds)]), variables_of(model))
     state = State(None, variables["params"], {}, None)  # pyright: ignore[reportArgumentType]
     return Trained(name, study, np.arange(seeds), state, None, {}, {}, {}, np.zeros(0), {}, alive, ~alive, None)  # pyright: ignore
