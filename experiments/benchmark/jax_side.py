@@ -110,7 +110,8 @@ def exchange(asked: Question) -> dict[str, Any]:
 
 
 def evaluation(asked: Question) -> dict[str, Any]:
-    """Images per second of the study's loss, and of its scores, in evaluation mode."""
+    """Images per second of the study's loss, and of its scores, both arranged as a trained arm's scores are; the
+    validations of a lone seed that shares no batches have one device."""
     training = Training(asked)
     arm, roots = training.arm, training.keys
     how, (scoring, scored) = arranged(arm.study, arm.data, training.how), arm.scored or (arm.study, arm.data)

@@ -55,17 +55,14 @@ def trained(found: ae.Findings) -> list[str]:
 
 def own_scores(found: ae.Findings) -> list[str]:
     """What every arm makes of other images than the report's, in dB, and whether that is better than it was given."""
-    first = sorted(
-        trained(found), key=lambda arm: not found.has(arm, f"{PSNR} gained")
-    )  # denoisers, the study's matter
-    return [_own_score(found, arm) for arm in first]
+    denoisers_first = sorted(trained(found), key=lambda arm: not found.has(arm, f"{PSNR} gained"))
+    return [_own_score(found, arm) for arm in denoisers_first]
 
 
 def _own_score(found: ae.Findings, arm: str) -> str:
     if not found.has(arm, f"{PSNR} gained"):
-        return (
-            f"{arm}: the output has a PSNR of {numbers.over_seeds(found.values(arm, PSNR))} dB; it is given no noise."
-        )
+        plain = numbers.over_seeds(found.values(arm, PSNR))
+        return f"{arm}: the output has a PSNR of {plain} dB; it is given no noise."
     one = denoiser(found, arm)
     gain = one["gain"]
     side = one["side"] if len(gain) > 1 else np.sign(gain[0])

@@ -135,17 +135,16 @@ def _by_platform(cpu: Form, default: Form):
 
 def _conv_gradients(arrays, geometry, g):
     (x, kernel), (stride, low, _) = arrays, geometry
-    dkernel = cpu_forms.kernel_gradient(x, g, stride, low, kernel.shape[:2])
-    return cpu_forms.spread(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3]), dkernel
+    dx = cpu_forms.spread(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3])
+    return dx, cpu_forms.kernel_gradient(x, g, stride, low, kernel.shape[:2])
 
 
 def _conv_transpose_gradients(arrays, geometry, g):
     (x, kernel), (stride, low, _) = arrays, geometry
-    if max(array.size * array.dtype.itemsize for array in (x, g)) >= LARGE:
-        x = _after(g, x)
+    large = max(array.size * array.dtype.itemsize for array in (x, g)) >= LARGE
+    x = _after(g, x) if large else x
     dkernel = cpu_forms.kernel_gradient(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
-    if x is not arrays[0]:
-        kernel = _after(dkernel, kernel)
+    kernel = _after(dkernel, kernel) if large else kernel
     return cpu_forms.correlate(g, kernel.swapaxes(2, 3), stride, low, x.shape[1:3]), dkernel
 
 
