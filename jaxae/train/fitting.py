@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax import lax
 
+import jaxae.train.evaluation as evaluation
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 import jaxae.train.memory as memory
@@ -23,7 +24,6 @@ from jaxae.train.chunks import chunk_length, spans
 from jaxae.train.curves import epoch_line
 from jaxae.train.dying import living
 from jaxae.train.early_stopping import copied, keep_best
-from jaxae.train.evaluation import losses_of, unknown
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, Plan, Progress
@@ -153,12 +153,13 @@ def progress(
     refuse_non_finite_data(data, "the training data")
     refuse_non_finite_data(validation, "the validation data")
     chunk, stored = plan.chunk or chunk_length(per_epoch), data
+    checking = how if validation is None else evaluation.arranged(study, validation, how)
     if how.stream:
         streaming.load_grain()
         streaming.refuse_unstreamable(study, keys[0], data, validation)
         chunk = streaming.steps_at_once(study, data, len(keys), chunk)
     else:
-        validation = lanes.resident(validation, how)
+        validation = lanes.resident(validation, checking)
     data = lanes.resident(data, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
@@ -178,11 +179,11 @@ def progress(
         refuse_non_finite(study, now, losses, count, per_epoch)
         if validation is not None and span.stop in stops:
             point = epoch * len(stops) + stops.index(span.stop)
-            losses = losses_of(study, keys, now.state, validation, hparams, now.active, how)
+            losses = _losses(study, keys, now, validation, hparams, how, checking)
             refuse_non_finite_validation(study, now, losses, per_epoch)
             now = _validated(now, losses, point, plan.patience)
         if plan.stop_dead and span.stop == per_epoch:
-            alive = living(study, keys, now.state, validation, int(now.done), how)
+            alive = living(study, keys, now.state, validation, int(now.done), checking)
             now = now._replace(active=lanes.spread(np.asarray(now.active) & alive, how))
         yield now
 
@@ -237,12 +238,20 @@ def _follow(study, keys, state, data, rows, at, count, hparams, active, images, 
         return loop.follow(study, key, state, data, lax.dynamic_slice_in_dim(rows, at, count), h, how.axis, images)
 
     def rest(shared, key, state, *lane):
-        return state, unknown(jax.eval_shape(train, shared, key, state, *lane)[1])
+        return state, evaluation.unknown(jax.eval_shape(train, shared, key, state, *lane)[1])
 
     def lane(shared, active, *lane):
         return lax.cond(active, train, rest, shared, *lane)
 
     return lanes.apply_shared(lane, how, (data, at), active, keys, state, rows, hparams, apart=images, along=2)
+
+
+def _losses(study, keys, now, validation, hparams, how, checking):
+    """The validation losses of the active lanes, which lie as `how` says and are checked as `checking` does."""
+    if checking == how:
+        return evaluation.losses_of(study, keys, now.state, validation, hparams, now.active, how)
+    state, active = lanes.spread(now.state, checking), np.asarray(now.active)
+    return jax.device_get(evaluation.losses_of(study, keys, state, validation, hparams, active, checking))
 
 
 def _validated(now, losses, point, patience):

@@ -112,13 +112,16 @@ def test_devices_are_used_as_is_soonest_done():
 
 def test_evaluation_takes_all_devices_and_has_the_same_bits():
     whole, images = dataclasses.replace(CONV, parts=1), np.tile(IMAGES, (-(-1234 // len(IMAGES)), 1, 1, 1))[:1234]
-    alone, with_spare = (train.fit(whole, roots(1), IMAGES, devices=devices) for devices in (1, 4))
+    alone, with_spare = (
+        train.fit(whole, roots(1), IMAGES, validation=images, stop_dead=True, devices=devices) for devices in (1, 4)
+    )
     by_all = evaluation.arranged(whole, images, with_spare.how)
     assert evaluation.arranged(whole, images, alone.how) == Lanes() and by_all == shared(4)
     assert (
         evaluation.arranged(whole, images[:500], with_spare.how) == with_spare.how
     )  # two chunks, of which XLA has two
     assert_same_bits(alone.evaluate(images), with_spare.evaluate(images))
+    assert_same_bits((alone.validation, alone.best), (with_spare.validation, with_spare.best))
 
 
 def test_batches_that_can_not_be_computed_in_parts_are_refused():
