@@ -58,14 +58,15 @@ class Question(NamedTuple):
 class Arm(NamedTuple):
     """A study's training; `arrays` is what the other side needs of the data, by the names that it knows.
 
-    `scored` holds the study and the data of its scores, where those of its training aren't.
+    `scored` gives the study and the data of its scores, where those of its training aren't; what they take isn't made
+    where no score is asked for.
     """
 
     study: ae.Study
     data: Any
     arrays: dict[str, Any]
     hparams: Any = None
-    scored: tuple[ae.Study, Any] | None = None
+    scored: Callable[[], tuple[ae.Study, Any]] | None = None
 
 
 def fc(asked: Question) -> Arm:
@@ -105,9 +106,12 @@ def addition(asked: Question) -> Arm:
     data, config = asked.load("mnist"), asked.config(digit_addition)
     digits = digit_addition.digits(data, digit_addition.class_means(data))._replace(balanced=np.bool_(False))
     study, weights = digit_addition.study("adder", config), digit_addition.weights("adder", config)[""]
-    judge = ae.models.DigitClassifier().init(ae.keys.root(0), jnp.zeros((1, 28, 28, 1)))  # as fast as a trained one
-    arrays = {"image": data.image, "label": data.label}
-    return Arm(study, digits, arrays, weights, (reading.judged(study), (digits, judge)))
+
+    def scored():
+        judge = ae.models.DigitClassifier().init(ae.keys.root(0), jnp.zeros((1, 28, 28, 1)))  # as fast as a trained one
+        return reading.judged(study), (digits, judge)
+
+    return Arm(study, digits, {"image": data.image, "label": data.label}, weights, scored)
 
 
 def unmixer(asked: Question) -> Arm:

@@ -110,11 +110,11 @@ def exchange(asked: Question) -> dict[str, Any]:
 
 
 def evaluation(asked: Question) -> dict[str, Any]:
-    """Images per second of the study's loss, and of its scores, both arranged as a trained arm's scores are; the
-    validations of a lone seed that shares no batches have one device."""
+    """Images per second of the study's loss, and of its scores, both arranged as in a training."""
     training = Training(asked)
     arm, roots = training.arm, training.keys
-    how, (scoring, scored) = arranged(arm.study, arm.data, training.how), arm.scored or (arm.study, arm.data)
+    scoring, scored = arm.scored() if arm.scored else (arm.study, arm.data)
+    how = arranged(arm.study, arm.data, training.how)
     state = lanes.spread(training.begin().state, how)
     one = (training.hparams, jnp.ones(asked.lanes, bool))
     count = asked.lanes * arm.study.examples(arm.data)
