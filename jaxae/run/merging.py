@@ -168,6 +168,6 @@ def _measure(out, experiment, config, parts: Sequence[Part], made, data_dir) -> 
         return
     save_findings(out, Findings(origin, {}, {}, facts={within.UNTRAINED: why}))  # where measuring finds them
     try:
-        measured_again(experiment, out, made, data_dir)
+        measured_again(experiment, out, made, data_dir, merged=True)
     except UsageError as error:
         raise UsageError(f"runs of different arms are merged by measuring them again, and {error}") from error

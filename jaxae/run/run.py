@@ -34,7 +34,8 @@ Like = tuple[Path, Mapping[str, Any]] | None  # a run, or saved result, whose da
 
 
 class Run:
-    """The run directory of one experiment, open for training; or, with `training=False`, for measuring once more.
+    """The run directory of one experiment, open for training; or, with `training=False`, for measuring once more: then
+    the scores that lie there are made anew, unless `scored` says that this code has made them.
 
     What an experiment calls: `data` and `file` for what it uses, `train` for its arms, `pretrained` and `publish` for
     models that runs use and don't study, `origin` for its findings.
@@ -42,8 +43,16 @@ class Run:
 
     rehearsing = False  # where it is only planned: nothing need be fetched
 
-    def __init__(self, experiment: Experiment, config: flags.Flags, *, training: bool = True, like: Like = None):
-        self.experiment, self.training = experiment, training
+    def __init__(
+        self,
+        experiment: Experiment,
+        config: flags.Flags,
+        *,
+        training: bool = True,
+        scored: bool = False,
+        like: Like = None,
+    ):
+        self.experiment, self.training, self.scored = experiment, training, scored or training
         self.config: Any = config  # of the experiment's own type
         self.manifest = manifest.new_manifest(experiment, config)
         self.seeds: tuple[int, ...] = tuple(self.manifest["seeds"])

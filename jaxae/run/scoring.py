@@ -52,10 +52,10 @@ def scored(run: "Run", arm: Arm, whole: Trained, test: Any) -> Trained:
 
 
 def kept_scores(run: "Run", whole: Trained, test: Any) -> dict[str, Any]:
-    """The scores of all lanes on the test images, kept for a resumed run; measuring again makes them anew, as does
-    damage."""
+    """The scores of all lanes on the test images, kept for a resumed run; measuring again makes them anew where other
+    code may have made them, as does damage."""
     path = scores_file(run.folder, whole.study)
-    if run.training and path.exists():
+    if run.scored and path.exists():
         with contextlib.suppress(UsageError):
             return load_arrays(path)[""]
     with run.working(f"{whole.name}: scoring the test images"):

@@ -96,15 +96,23 @@ def _measured_before(experiment, folder, made, reason, onward) -> Findings:
     return found
 
 
-def measured_again(experiment: Experiment, folder: Path, made: Mapping[str, Any], data_dir: Path | None) -> Findings:
+def measured_again(
+    experiment: Experiment, folder: Path, made: Mapping[str, Any], data_dir: Path | None, *, merged: bool = False
+) -> Findings:
     """The findings of a complete run's checkpoints, written down, and in the manifest by what they were measured where
-    that isn't what trained. Raises UsageError where checkpoints or data aren't at hand."""
+    that isn't what trained. Of a `merged` run, the scores of its parts are taken where this code made them.
+
+    Raises UsageError where checkpoints or data aren't at hand.
+    """
     config = flags.restored(experiment.config, made["config"], out=folder, data_dir=data_dir)
-    with Run(experiment, config, training=False) as run:
+    now = manifest.new_manifest(experiment, config)
+    measured = {name: now[name] for name in MEASURED_BY}
+    before = {**made, **made.get("measured", {})}
+    known = measured["git_commit"] and "+changes" not in measured["git_commit"]
+    scored = bool(merged and known and all(before[name] == value for name, value in measured.items()))
+    with Run(experiment, config, training=False, scored=scored) as run:
         found = experiment.measure(run, experiment.train(run))
         save_findings(folder, found)
-        now = manifest.new_manifest(experiment, config)
-        measured = {name: now[name] for name in MEASURED_BY}
         trained = {name: value for name, value in made.items() if name != "measured"}
         alike = all(made[name] == value for name, value in measured.items())
         write_json(folder / "manifest.json", trained if alike else {**trained, "measured": measured})

@@ -10,9 +10,11 @@ from quick import SAME, at, perform, read
 
 import jaxae as ae
 from jaxae.errors import UsageError
+from jaxae.run import manifest
 from jaxae.run.merging import merge_runs
 from jaxae.run.saved import load_result
 from jaxae.run.steps import report_again
+from jaxae.train.trained import Trained
 
 
 def same(one, other):
@@ -54,6 +56,20 @@ def test_merged_runs_equal_one_run_of_all(parts, names, tmp_path):
     np.testing.assert_array_equal(one, other)
     report_again(out)
     assert same(out, parts["whole"])
+
+
+@pytest.mark.parametrize(("code", "again"), [("known", 0), ("other", 2), ("known+changes", 2)])
+def test_merging_scores_what_other_code_has_scored(parts, code, again, tmp_path, monkeypatch):
+    copies = [Path(shutil.copytree(parts[name], tmp_path / name)) for name in BOTH["targets"]]
+    for copy in copies:
+        made = read(copy, "manifest.json") | {"git_commit": code if "+" in code else "known"}
+        (copy / "manifest.json").write_text(json.dumps(made))
+    monkeypatch.setattr(manifest, "_commit", lambda: code)
+    asked, evaluate = [], Trained.evaluate
+    monkeypatch.setattr(Trained, "evaluate", lambda arm, *rest: asked.append(arm.name) or evaluate(arm, *rest))
+    merge_runs(copies, tmp_path / "merged")
+    assert same(tmp_path / "merged", parts["whole"])
+    assert len(asked) == again
 
 
 @pytest.mark.parametrize(
