@@ -17,15 +17,16 @@ BATCHES = {  # the study's own first
 }  # fmt: skip
 LOCAL = ("torch_python", "data_dir", "out", "save", "check")  # not in the file
 Name = Literal["fc", "conv", "bottleneck", "denoise", "transposed", "upsampling", "addition", "unmix"]
-Part = Literal["steps", "lanes", "startup", "evaluation", "memory"]
+Part = Literal["steps", "lanes", "startup", "evaluation", "memory", "operations"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """What is measured, and how long."""
 
-    parts: tuple[Part, ...] = ("steps", "lanes", "startup", "evaluation", "memory")
-    """Training steps, many seeds at once, from the start to the first results, evaluation, memory by images."""
+    parts: tuple[Part, ...] = get_args(Part)
+    """Training steps, many seeds at once, from the start to the first results, evaluation, memory by images, what a
+    step spends its time on (on CPU)."""
     arms: tuple[Name, ...] = tuple(BATCHES)  # pyright: ignore[reportAssignmentType]
     """fc and conv of fc_vs_conv, bottleneck, denoise, digit_codes by decoder, the adder of digit_addition, unmix."""
     device: Literal["cpu", "gpu"] = "cpu"
@@ -73,7 +74,7 @@ class Config:
 
 def work(config: Config) -> Iterator[tuple[str, str, int]]:
     """What is to be measured: part, arm, batch size."""
-    for part in config.parts:
+    for part in [part for part in config.parts if (part, config.device) != ("operations", "gpu")]:
         for arm in {"lanes": config.lane_arms, "memory": config.arms[:1]}.get(part, config.arms):
             for batch in BATCHES[arm] if part == "steps" else BATCHES[arm][:1]:
                 yield part, arm, batch

@@ -12,7 +12,8 @@ from jaxae.errors import UsageError
 from jaxae.train.lanes import Mode
 
 ALIKE = ("device", "threads", "repeats", "seconds", "precision", "source", "lanes", "images", "machine", "torch")
-SECTIONS = ("rows", "samples", "lanes", "startup", "evaluation", "memory")  # of the file, beside its manifest
+SECTIONS = ("rows", "samples", "lanes", "startup", "evaluation", "memory", "operations")  # beside the manifest
+LATER = ("operations",)  # files can be without
 Content = dict[str, Any]
 
 
@@ -80,7 +81,7 @@ def place(entry: Mapping[str, Any]) -> tuple[int, int]:
 def load_content(path: Path) -> Content:
     """A benchmark.json. Raises UsageError for another file."""
     try:
-        content = json.loads(path.read_text())
+        content = {name: [] for name in LATER} | json.loads(path.read_text())
         if len(content["rows"]) != len(content["samples"]) or {*SECTIONS, "manifest"} - {*content}:
             raise ValueError("it lacks parts")
         if missing := {*ALIKE, "sittings", "failed"} - {*content["manifest"]}:

@@ -5,6 +5,7 @@ An arm is trained by `jaxae.train.progress` as a run trains it.
 
 import dataclasses
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from flax import traverse_util
 
 import jaxae as ae
+from experiments.benchmark import operations as by_kind
 from experiments.benchmark.jax_arms import ARMS, Question, chunk
 from experiments.benchmark.worker import answer, process_peak
 from jaxae import keys
@@ -125,6 +127,23 @@ def evaluation(asked: Question) -> dict[str, Any]:
     }
 
 
+def operations(asked: Question) -> dict[str, Any]:
+    """Milliseconds of a step by kind of operation: the mean of the devices, which work side by side."""
+    training = Training(asked)
+    training.call()
+    training.call()  # the first one warms up what is large
+    options, before = jax.profiler.ProfileOptions(), training.steps
+    options.python_tracer_level = 0
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder, profiler_options=options):
+            seconds = training.call()
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        profile = jax.profiler.ProfileData.from_file(str(path))
+        events = [event for plane in profile.planes for line in plane.lines for event in line.events]
+        spent = [(by_kind.of_xla(event.name), event.duration_ns / 1e9 / training.how.devices) for event in events]
+    return by_kind.step(seconds, training.steps - before, spent)
+
+
 def machine(asked: Question) -> dict[str, Any]:
     """What is measured and on what, and the most GFLOP/s that one product of square float32 matrices reached."""
     from experiments.fc_vs_conv import EXPERIMENT
@@ -154,7 +173,7 @@ def peak() -> float:
     return stats["peak_bytes_in_use"] / 2**20 if stats else process_peak()
 
 
-QUESTIONS = {question.__name__: question for question in (steps, exchange, evaluation, machine)}
+QUESTIONS = {question.__name__: question for question in (steps, exchange, evaluation, operations, machine)}
 
 
 def reply(question: dict[str, Any]) -> dict[str, Any]:

@@ -165,7 +165,18 @@ def memory(config: Config, sides: Sides, content: Content, arm: str, batch: int)
     tell(f"{arm}, batch {batch}: memory")
 
 
-PARTS = {function.__name__: function for function in (steps, lanes, startup, evaluation, memory)}
+def operations(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
+    """What a step spends its time on, in jaxae and in PyTorch at its best, each with its profiler on."""
+    best = best_of(config, sides, content, arm, batch)
+    found = {
+        "jaxae": sides.jaxae("operations", arm, batch), "torch": sides.torch("operations", arm, batch, best)
+    }  # fmt: skip
+    spent = {f"{side}_{kind}_ms": value for side, answer in found.items() for kind, value in answer.items()}
+    content["operations"].append({"arm": arm, "batch": batch, "torch_best": best, **spent})
+    tell(f"{arm}, batch {batch}: operations")
+
+
+PARTS = {function.__name__: function for function in (steps, lanes, startup, evaluation, memory, operations)}
 
 
 def tell(text: str) -> None:

@@ -24,6 +24,14 @@ SECTIONS = {  # of the file, but for the steps: title, and columns by their key
         "jaxae_scores_images_per_second": "all scores, jaxae"}),
     "memory": ("The most memory held, in MiB, by the number of training images", {
         "arm": "Arm", "batch": "Batch", "images": "Images", "jaxae_peak_mib": "jaxae", "torch_peak_mib": "PyTorch"}),
+    "operations": (
+        "What a step spends its time on, in ms, by both sides' profilers: products and convolutions (jaxae's with some "
+        "of the sums), what goes element by element (PyTorch's with all that is compiled and fused), what only moves "
+        "numbers, devices that meet and wait for each other, and the rest, in which no operation was seen", {
+        "arm": "Arm", "batch": "Batch", "jaxae_step_ms": "jaxae: a step", "jaxae_products_ms": "products",
+        "jaxae_elements_ms": "elements", "jaxae_moves_ms": "moves", "jaxae_exchange_ms": "meetings",
+        "jaxae_rest_ms": "rest", "torch_best": "PyTorch", "torch_step_ms": "a step", "torch_products_ms": "products",
+        "torch_elements_ms": "elements", "torch_moves_ms": "moves", "torch_rest_ms": "rest"}),
 }  # fmt: skip
 KEY = (
     "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, transposed and upsampling the "

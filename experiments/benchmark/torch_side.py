@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from experiments.benchmark import operations as by_kind
 from experiments.benchmark.torch_training import Session, common, well
 from experiments.benchmark.worker import answer, process_peak
 
@@ -37,6 +38,21 @@ def steps(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     rate = images / (time.perf_counter() - began)
     seconds = {"import_seconds": ready - asked["began"], "start_seconds": started - asked["began"]}
     return {"images_per_second": rate, "steps": images // session.batch, "peak_mib": peak(session), **seconds}
+
+
+def operations(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
+    """Milliseconds of a step by kind of operation. What is compiled and fused counts as element by element."""
+    training = well(session, asked["images"])
+    for _ in range(3):
+        next(training)
+    count, began = 0, time.perf_counter()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        while count == 0 or time.perf_counter() - began < asked["seconds"]:
+            next(training)
+            count += 1
+        seconds = time.perf_counter() - began
+    spent = [(by_kind.of_torch(event.key), event.self_cpu_time_total / 1e6) for event in profile.key_averages()]
+    return by_kind.step(seconds, count, spent)
 
 
 def losses(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +152,7 @@ def peak(session: Session) -> float:
     return torch.cuda.max_memory_allocated() / 2**20 if session.device.type == "cuda" else process_peak()
 
 
-QUESTIONS = {question.__name__: question for question in (steps, losses, evaluation, machine)}
+QUESTIONS = {question.__name__: question for question in (steps, losses, evaluation, operations, machine)}
 
 
 def reply(asked: dict[str, Any]) -> dict[str, Any]:

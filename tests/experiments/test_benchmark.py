@@ -15,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.benchmark import config, contents, jax_arms, parts, pictures, ratios, run, streaming, table
+from experiments.benchmark import (
+    config, contents, jax_arms, jax_side, operations, parts, pictures, ratios, run, streaming, table,
+)  # fmt: skip
 from experiments.benchmark.config import Config
 from jaxae import keys
 from jaxae.errors import UsageError
@@ -218,10 +220,19 @@ def test_torchs_side_needs_nothing_of_jaxae():
                 assert top in {*sys.stdlib_module_names, "numpy", "torch", "experiments"}, f"{file} imports {module}"
                 names = inside[1:] or [name.name for name in line.names] if top == "experiments" else []
                 todo += [name for name in names if name not in seen]
-    assert seen == {"torch_side", "torch_training", "torch_arms", "torch_networks", "worker"}
+    assert seen == {"torch_side", "torch_training", "torch_arms", "torch_networks", "worker", "operations"}
     for package in (folder, folder.parent):
         for line in re.findall(r"^(?:import|from) (\w+)", (package / "__init__.py").read_text(), re.MULTILINE):
             assert line in sys.stdlib_module_names
+
+
+def test_a_steps_time_is_told_by_kind_of_operation():
+    found = operations.step(0.1, 10, [("products", 0.04), (None, 9.0), ("products", 0.01), ("moves", 0.02)])
+    expected = {"step": 10.0, "products": 5.0, "elements": 0.0, "moves": 2.0, "exchange": 0.0, "rest": 3.0}
+    assert found == pytest.approx(expected)
+    found = jax_side.operations(jax_arms.Question("operations", source="synthetic", images=80))
+    assert found["products"] > 0
+    assert found["elements"] > 0
 
 
 def test_torchs_side_trains_the_same_thing(exchanged):
@@ -229,8 +240,8 @@ def test_torchs_side_trains_the_same_thing(exchanged):
     answer, folder = exchanged
     question = {"arm": "fc", "batch": 10, "device": "cpu", "threads": 1, "precision": "float32", "folder": str(folder)}
     command = [sys.executable, "-m", "experiments.benchmark.torch_side"]
-    for ask in ("losses", "steps"):
-        more = {"ask": ask, "variant": "common", "images": None, "seconds": 0.0, "began": 0.0}
+    for ask in ("losses", "steps", "operations"):
+        more = {"ask": ask, "variant": "eager" if ask == "operations" else "common", "images": None, "seconds": 0.0, "began": 0.0}
         done = subprocess.run(
             command, input=json.dumps(question | more), cwd=ROOT, capture_output=True, text=True, check=True
         )  # fmt: skip
@@ -239,7 +250,7 @@ def test_torchs_side_trains_the_same_thing(exchanged):
             np.testing.assert_allclose(found["losses"], answer["losses"], rtol=1e-5)
             assert found["flop_per_image"] == 2 * (3 * 466_944 - 784 * 256)  # products but that with the input's slope
         else:
-            assert found["images_per_second"] > 0
+            assert found["images_per_second" if ask == "steps" else "products"] > 0
 
 
 def test_reading_images_is_held_against_images_on_the_device(capsys):
