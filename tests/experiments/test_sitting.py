@@ -49,3 +49,25 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     assert not (tmp_path / "none").exists()
     sitting.sit(tmp_path, 0.0, **WHERE)
     assert "known: not begun, the time is over" in capsys.readouterr().out
+
+
+def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch):
+    seen = []
+
+    class Running:
+        """A piece at work."""
+
+        def __init__(self, *_, **__):
+            self.terminate = lambda: seen.append("stopped")
+
+        def wait(self, seconds):
+            """Ctrl-C comes first."""
+            seen.append(seconds)
+            if len(seen) == 1:
+                raise KeyboardInterrupt
+            return 130
+
+    monkeypatch.setattr(sitting.subprocess, "Popen", Running)
+    with pytest.raises(KeyboardInterrupt):
+        sitting.perform(PIECES[0], tmp_path, 0.0, **WHERE)
+    assert seen == [0.0, "stopped", sitting.PATIENCE]
