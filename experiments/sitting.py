@@ -70,9 +70,9 @@ def pieces() -> Iterator[Piece]:
     few = ("--limit", "2048", "--epochs", "1", "--seeds", "1")
     yield from (Piece(f"smoke-{name}", f"experiments.{name}", few) for name in STUDIES)
     benchmark = "experiments.benchmark"
-    yield Piece("benchmark-steps", benchmark, ("--parts", "steps", "--repeats", "3"), "benchmark")
-    lanes = ("--parts", "lanes", "--lanes", "1", "4", "16", "64", "--modes", "vmap")
-    yield Piece("benchmark-lanes", benchmark, lanes, "benchmark")
+    alike = ("--repeats", "3", "--lanes", "1", "4", "16", "64", "--modes", "vmap")  # what goes into one file must be
+    for part in ("steps", "lanes"):
+        yield Piece(f"benchmark-{part}", benchmark, ("--parts", part, *alike), "benchmark")
     for size in (2, 7):
         arms = [f"{decoder}-{size}-{loss}" for decoder in ("transposed", "upsampling") for loss in ("mse", "bce")]
         codes = ("--epochs", "100", "--seeds", "5", "--arms", *arms)
@@ -102,7 +102,7 @@ def perform(piece: Piece, out: Path, until: float, **where: Any) -> str:
             raise
     if status == 0 and piece.kind == "benchmark":
         (out / f"{piece.name}.done").touch()
-    stopped = status == 128 + signal.SIGTERM or status == -signal.SIGTERM
+    stopped = status in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)
     return "complete" if status == 0 else "stopped" if stopped else f"failed ({status})"
 
 

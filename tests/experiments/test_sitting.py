@@ -6,6 +6,7 @@ from prepared import refused
 
 from experiments import sitting
 from experiments.benchmark.config import Config
+from experiments.benchmark.contents import ALIKE
 from jaxae.run import command_line
 from jaxae.run.experiment import find_experiment
 
@@ -20,6 +21,12 @@ def test_every_piece_is_a_command_that_is_known(piece, tmp_path):
         assert tyro.cli(Config, args=words).save == tmp_path / "benchmark.json"
     else:
         assert command_line.parsed(find_experiment(module), words).out == tmp_path / piece.name
+
+
+def test_the_benchmarks_pieces_go_into_one_file(tmp_path):
+    words = [piece.command(tmp_path, **WHERE)[3:] for piece in PIECES if piece.kind == "benchmark"]
+    steps, lanes = (tyro.cli(Config, args=each) for each in words)
+    assert [getattr(steps, name, None) for name in ALIKE] == [getattr(lanes, name, None) for name in ALIKE]
 
 
 def test_a_piece_is_gone_on_with_until_it_is_complete(tmp_path):
