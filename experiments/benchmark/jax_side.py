@@ -22,22 +22,24 @@ from jaxae import keys
 from jaxae.run import command_line
 from jaxae.run.manifest import new_manifest
 from jaxae.train import evaluation as evaluating
-from jaxae.train import lanes
+from jaxae.train import lanes, memory
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
 COMPARED = 5_000  # images in the steps whose losses both sides compute, or a few steps
 
 
 class Training:
-    """An arm in training, lane by lane, one training after another."""
+    """An arm in training, one training after another."""
 
     def __init__(self, asked: Question):
         self.arm = ARMS[asked.arm][0](asked)
         self.chunk = chunk(asked, self.arm)
         mode: Any = asked.mode
         how = lanes.arranged(self.arm.study, asked.lanes, mode, lanes.there())
-        self.how = dataclasses.replace(how, stream=asked.stream)
         self.keys = jnp.stack([keys.root(seed) for seed in range(asked.lanes)])
+        sets = {"training": self.arm.data}
+        how = dataclasses.replace(how, stream=asked.stream)
+        self.how = memory.limited(how, self.arm.study, self.keys[0], asked.lanes, sets, self.arm.hparams)
         self.hparams = None if self.arm.hparams is None else lanes.stack([self.arm.hparams] * asked.lanes)
         self.plan = ae.train.Plan(EPOCHS, chunk=self.chunk)
         self.calls: Iterator[Any] = self._calls()
