@@ -1,9 +1,10 @@
 """Batches in parts: a batch's gradient has the same bits on one device and on several.
 
 Data parallel usually changes roundings, for a sum over a batch is cut where the devices are. Here a batch is cut into
-`Study.parts` equal parts, a number that belongs to the study. Every part's gradient comes from the same compiled loop,
-and the gradients are added up as in a knockout tournament, neighbours first: devices that hold neighbouring parts play
-the first rounds by themselves and the last ones together. So it doesn't matter how many there are.
+`Study.parts` equal parts (microbatches), a number that belongs to the study. Every part's gradient comes from the same
+compiled loop, and the gradients are added up in pairs, as in a knockout tournament, neighbours first: devices that hold
+neighbouring parts play the first rounds by themselves and the last ones together. So it doesn't matter how many there
+are.
 
 On a CPU parts pay on one device too, since a small part of a batch stays in the cache. On one accelerator they would
 cost launches and gain nothing: there a batch is computed whole, and in parts, with other last digits, where devices

@@ -7,11 +7,25 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
-from tiny import DATA, HELD_OUT, Wide, assert_same_bits, batch, lane, loss, noiseless, result, roots, study
+from tiny import (
+    ADAM,
+    DATA,
+    HELD_OUT,
+    IMAGES,
+    Wide,
+    assert_same_bits,
+    batch,
+    image_loss,
+    lane,
+    loss,
+    noiseless,
+    result,
+    roots,
+    study,
+)
 
-from jaxae import checkpoint, losses, train
+from jaxae import checkpoint, train
 from jaxae.errors import UsageError
 from jaxae.models import ConvAutoencoder, Output
 from jaxae.study import Study
@@ -21,8 +35,6 @@ from jaxae.train.lanes import Lanes, arranged
 pytestmark = pytest.mark.usefixtures("optimised")
 
 SEVERAL = (1, 2, 4, 8)  # devices
-IMAGES = np.random.default_rng(2).uniform(size=(40, 12, 12, 1)).astype(np.float32)
-ADAM = optax.adam(0.01)
 
 
 def in_parts(**changes) -> Study:
@@ -31,10 +43,6 @@ def in_parts(**changes) -> Study:
 
 def labelled_by_one(key, data, index):
     return noiseless(key, data, index)._replace(label=jnp.float32(1))
-
-
-def image_loss(outputs, batch, hparams):
-    return losses.mse(outputs.image, batch.target), {}
 
 
 NETWORK = ConvAutoencoder(image_shape=(12, 12, 1))
