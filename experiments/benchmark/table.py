@@ -59,8 +59,8 @@ def about(made: Mapping[str, Any]) -> str:
         f"{commands}: {device['kind']}, {made['threads']} threads; jax {made['machine']['versions']['jax']}, "
         f"PyTorch {made['torch']['version']}; {made['precision']}; each run a process of its own; training steps are "
         f"medians of {made['repeats']} alternating runs of {made['seconds']:g} s or more, ratios with their range. A "
-        f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and {gflops['torch']:,.0f} "
-        "in PyTorch; shares of the peak are of the larger."
+        f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and "
+        f"{gflops['torch']:,.0f} in PyTorch; shares of the peak are of the larger."
     )
 
 

@@ -52,7 +52,7 @@ def begun(epochs):
         (lambda: train.fit(study(), roots(1)[:0], DATA), r"shape \(0,\) aren't one typed key for each lane"),
         (lambda: train.fit(study(), roots(1), DATA, show=True), "show is True; give a function"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), roots(1), DATA, validation=3), "a single value, not examples"),
-        (lambda: train.fit(study(), roots(1), DATA, validation=HELD_OUT[:0]), "no examples to evaluate; choose a split"),
+        (lambda: train.fit(study(), roots(1), DATA, validation=HELD_OUT[:0]), "no examples to evaluate; choose"),
         (
             lambda: train.fit(study(batch=of_a_set), roots(1), DATA),
             r"can't be made of the training data, ndarray \(Attr",
