@@ -4,7 +4,7 @@
 
 Every piece is a command of its own, into a folder or file of its own under --out. When the time is over, the piece that
 is running is stopped as by Ctrl-C and saves; the same command goes on from there, in this sitting or in the next. --toy
-rehearses all of it on synthetic images, on a CPU too.
+rehearses all of it on synthetic images, with --device cpu on a CPU.
 
 The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
 cache folder (`$JAXAE_CACHE/arrays`) once a study has read them, and need no TFDS from then on: --data-dir names them.
@@ -70,9 +70,9 @@ def pieces() -> Iterator[Piece]:
     few = ("--limit", "2048", "--epochs", "1", "--seeds", "1")
     yield from (Piece(f"smoke-{name}", f"experiments.{name}", few) for name in STUDIES)
     benchmark = "experiments.benchmark"
-    yield Piece("benchmark-steps", benchmark, ("--parts", "steps", "--repeats", "3"), "benchmark")
-    lanes = ("--parts", "lanes", "--lanes", "1", "4", "16", "64", "--modes", "vmap")
-    yield Piece("benchmark-lanes", benchmark, lanes, "benchmark")
+    alike = ("--repeats", "3", "--lanes", "1", "4", "16", "64", "--modes", "vmap")  # what goes into one file must be
+    for part in ("steps", "lanes"):
+        yield Piece(f"benchmark-{part}", benchmark, ("--parts", part, *alike), "benchmark")
     for size in (2, 7):
         arms = [f"{decoder}-{size}-{loss}" for decoder in ("transposed", "upsampling") for loss in ("mse", "bce")]
         codes = ("--epochs", "100", "--seeds", "5", "--arms", *arms)
@@ -87,22 +87,28 @@ def pieces() -> Iterator[Piece]:
 
 
 def perform(piece: Piece, out: Path, until: float, **where: Any) -> str:
-    """Run a piece until it ends, or the time does: "complete", "stopped" or "failed". What it says is in its log."""
+    """Run a piece until it ends, or the time does: "complete", "stopped" or "failed". What it says is in its log.
+
+    After Ctrl-C, which the piece may have got too, it waits until that has saved.
+    """
     with (out / f"{piece.name}.log").open("a") as log:
         process = subprocess.Popen(piece.command(out, **where), stdout=log, stderr=log)
         try:
             status = process.wait(max(until - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)
             status = ended(process)
+        except KeyboardInterrupt:
+            ended(process)
+            raise
     if status == 0 and piece.kind == "benchmark":
         (out / f"{piece.name}.done").touch()
-    stopped = status == 128 + signal.SIGTERM or status == -signal.SIGTERM
+    stopped = status in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)
     return "complete" if status == 0 else "stopped" if stopped else f"failed ({status})"
 
 
 def ended(process: subprocess.Popen) -> int:
-    """Its exit status, once it has saved; it is killed where that takes too long."""
+    """Its exit status, once it was asked to stop and has saved; it is killed where that takes too long."""
+    process.terminate()
     try:
         return process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -141,4 +147,5 @@ if __name__ == "__main__":
     parser.add_argument("--toy", action="store_true", help="rehearse: synthetic images, an epoch of few of them")
     flags = parser.parse_args()
     where = {name: getattr(flags, name) for name in ("device", "toy", "data_dir", "torch_python")}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no piece goes on alone
     with_errors(lambda: sit(flags.out, flags.minutes, **where))

@@ -3,6 +3,7 @@
 import copy
 import ctypes
 import functools
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -62,7 +63,8 @@ def _compiled(event: str, duration_secs: float, **_: Any) -> None:
 
 def give_back() -> None:
     """Give free memory back to the system, where the C library is one that does so when asked: glibc."""
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+    library = ctypes.CDLL(None) if os.name == "posix" else None  # on Windows it raises TypeError
+    if trim := getattr(library, "malloc_trim", None):
         trim(0)
 
 

@@ -14,6 +14,7 @@ from jaxae.study import Batch, Study
 
 DATA = np.random.default_rng(0).uniform(size=(22, 3)).astype(np.float32)
 HELD_OUT = np.random.default_rng(1).uniform(size=(7, 3)).astype(np.float32)
+IMAGES = np.random.default_rng(2).uniform(size=(40, 12, 12, 1)).astype(np.float32)
 
 
 ADAM = optax.adam(0.01)
@@ -38,6 +39,10 @@ def batch(key, data, index):
 
 def loss(outputs, batch, hparams):
     return losses.mse(outputs.image, batch.target), {"l1": losses.l1(outputs.image, batch.target)}
+
+
+def image_loss(outputs, batch, hparams):
+    return losses.mse(outputs.image, batch.target), {}
 
 
 def scores(outputs, batch):

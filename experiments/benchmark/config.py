@@ -66,7 +66,8 @@ class Config:
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise UsageError(f"{flag(name)} {' '.join(map(str, values))}: name at least one, and each once")
-        if min(self.repeats, self.threads or 1, *self.lanes, *self.images) < 1 or self.seconds < 0:
+        counts = (self.repeats, self.threads, *self.lanes, *self.images)
+        if min(count for count in counts if count is not None) < 1 or self.seconds < 0:
             raise UsageError("--repeats, --threads, --lanes and --images must be at least 1, and --seconds at least 0")
         if self.check is not None and self.save is not None:
             raise UsageError("--check measures all that a file holds, --save what it lacks; give one of them")

@@ -1,6 +1,6 @@
 """The studies' trainings as jaxae has them, for `jax_side`: every arm is a study's own Study on that study's own data.
 
-So what is measured is what users get.
+So what is measured is what users get, but for conv: it has nearest upsampling, as PyTorch's side, and not bilinear.
 """
 
 import dataclasses

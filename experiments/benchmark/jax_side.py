@@ -23,23 +23,25 @@ from experiments.benchmark.worker import answer, process_peak
 from jaxae import keys
 from jaxae.run import command_line
 from jaxae.run.manifest import new_manifest
-from jaxae.train import lanes
-from jaxae.train.evaluation import arranged, losses_of, scores_of
+from jaxae.train import evaluation as evaluating
+from jaxae.train import lanes, memory
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
 COMPARED = 5_000  # images in the steps whose losses both sides compute, or a few steps
 
 
 class Training:
-    """An arm in training, lane by lane, one training after another."""
+    """An arm in training, one training after another."""
 
     def __init__(self, asked: Question):
         self.arm = ARMS[asked.arm][0](asked)
         self.chunk = chunk(asked, self.arm)
         mode: Any = asked.mode
         how = lanes.arranged(self.arm.study, asked.lanes, mode, lanes.there())
-        self.how = dataclasses.replace(how, stream=asked.stream)
         self.keys = jnp.stack([keys.root(seed) for seed in range(asked.lanes)])
+        sets = {"training": self.arm.data}
+        how = dataclasses.replace(how, stream=asked.stream)
+        self.how = memory.limited(how, self.arm.study, self.keys[0], asked.lanes, sets, self.arm.hparams)
         self.hparams = None if self.arm.hparams is None else lanes.stack([self.arm.hparams] * asked.lanes)
         self.plan = ae.train.Plan(EPOCHS, chunk=self.chunk)
         self.calls: Iterator[Any] = self._calls()
@@ -116,15 +118,13 @@ def evaluation(asked: Question) -> dict[str, Any]:
     training = Training(asked)
     arm, roots = training.arm, training.keys
     scoring, scored = arm.scored() if arm.scored else (arm.study, arm.data)
-    how = arranged(arm.study, arm.data, training.how)
+    how = evaluating.arranged(arm.study, arm.data, training.how)
     state = lanes.spread(training.begin().state, how)
     one = (training.hparams, jnp.ones(asked.lanes, bool))
     count = asked.lanes * arm.study.examples(arm.data)
-    return {
-        "loss_images_per_second": count
-        / often(lambda: losses_of(arm.study, roots, state, arm.data, *one, how), asked.seconds),
-        "scores_images_per_second": count / often(lambda: scores_of(scoring, roots, state, scored, how), asked.seconds),
-    }
+    loss = often(lambda: evaluating.losses_of(arm.study, roots, state, arm.data, *one, how), asked.seconds)
+    scores = often(lambda: evaluating.scores_of(scoring, roots, state, scored, how), asked.seconds)
+    return {"loss_images_per_second": count / loss, "scores_images_per_second": count / scores}
 
 
 def operations(asked: Question) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from experiments.benchmark.table import ranged
 
 DENSE = ("fc", "bottleneck")  # images have no layout there
 VARIANTS = {"cpu": ("eager", "compiled"), "gpu": ("eager", "compiled", "reduced", "graph")}
-COMMANDS = {"fc": ("experiments.fc_vs_conv", [])}  # of a study, whose start is measured beside that of its arm
+COMMANDS = {"fc": "experiments.fc_vs_conv"}  # studies whose own start is measured beside that of their arm
 EVALUATED = {"unmix": 500}  # images that are evaluated, 2,000 of other arms
 
 
@@ -121,9 +121,8 @@ def startup(config: Config, sides: Sides, content: Content, arm: str, batch: int
     for name in ("compile", "start"):
         entry |= {f"{name}_seconds": first[f"{name}_seconds"], f"{name}_again_seconds": again[f"{name}_seconds"]}
     if arm in COMMANDS:
-        module, words = COMMANDS[arm]
         for turn, name in enumerate(("command_seconds", "command_again_seconds")):
-            entry[name] = sides.command(module, words, f"{arm}-{turn}", cache=f"{arm}-command")
+            entry[name] = sides.command(COMMANDS[arm], f"{arm}-{turn}", cache=f"{arm}-command")
     entry["torch_start_seconds"] = sides.torch("steps", arm, batch, seconds=0.0)["start_seconds"]
     compiled = next(name for name in variants(config, arm) if name.startswith("compiled"))
     try:

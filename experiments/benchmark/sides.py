@@ -41,13 +41,14 @@ class Sides:
         command = [self.torch_python, "-m", "experiments.benchmark.torch_side"]
         return self._ask(command, ask, arm, batch, {"variant": variant, "images": None, **more})
 
-    def command(self, module: str, words: list[str], run: str, **more: Any) -> float:
-        """Seconds from the start of `python -m MODULE WORDS` to its first steps; it writes into a folder `run`."""
-        own = ["--source", self.source, "--precision", self.precision, "--devices", str(self.threads)]
-        own += ["--data-dir", str(self.data_dir.resolve())] if self.data_dir else []
+    def command(self, module: str, run: str, cache: str) -> float:
+        """Seconds from the start of `python -m MODULE` to its first steps; it writes into a folder `run`."""
+        words = ["--source", self.source, "--precision", self.precision]
+        words += ["--devices", str(self.threads)] if self.device == "cpu" else []
+        words += ["--data-dir", str(self.data_dir.resolve())] if self.data_dir else []
         command = [sys.executable, "-m", "experiments.benchmark.command_side"]
-        asked = {"module": module, "words": [*words, *own, "--out", str(self.folder / run)]}
-        return self._ask(command, "command", "fc", 10, asked | more)["seconds"]
+        asked = {"module": module, "words": [*words, "--out", str(self.folder / run)], "cache": cache}
+        return self._ask(command, "command", "fc", 10, asked)["seconds"]
 
     def arrays(self, arm: str, batch: int) -> Path:
         """Where jaxae's side puts the data, parameters and batches for PyTorch's."""

@@ -47,6 +47,11 @@ class Config:
     save: Path | None = None
     """Write what was measured to this file."""
 
+    def __post_init__(self):
+        counts = (self.repeats, self.threads, len(self.arms))
+        if min(count for count in counts if count is not None) < 1:
+            raise UsageError("--repeats and --threads must be at least 1, and --arms name at least one")
+
 
 def measure(config: Config, sides: Sides) -> list[dict[str, Any]]:
     """A row for every arm: images per second of every run both ways, and the ratio of the medians and its range."""

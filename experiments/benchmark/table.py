@@ -7,37 +7,38 @@ from jaxae.report.document import Table
 from jaxae.report.numbers import NONE
 from jaxae.report.page import markdown_table
 
-SECTIONS = {  # of the file, but for the steps: title, and columns by their key
-    "lanes": ("Several seeds in one program, all lanes together, against as many runs one after another", {
+FEW, ONCE = "medians of three runs at most", "one run each"
+SECTIONS = {  # of the file, but for the steps: title, of how many runs, and columns by their key
+    "lanes": ("Several seeds in one program, all lanes together, against as many runs one after another", FEW, {
         "arm": "Arm", "batch": "Batch", "mode": "Lanes", "lanes": "Number", "images_per_second": "images/s",
         "ratio_alone": "times jaxae alone", "ratio_torch": "times PyTorch at its best"}),
-    "startup": ("Seconds from the start of a process to its first results", {
+    "startup": ("Seconds from the start of a process to its first results", ONCE, {
         "arm": "Arm", "batch": "Batch", "import_seconds": "import", "load_seconds": "data, cached",
         "compile_seconds": "compile, first run", "compile_again_seconds": "compile, second run",
         "start_seconds": "all, first run", "start_again_seconds": "all, second run",
         "command_seconds": "the study's command", "command_again_seconds": "again",
         "torch_start_seconds": "PyTorch, eager", "torch_compiled_start_seconds": "PyTorch, compiled",
         "torch_compiled_start_again_seconds": "PyTorch, compiled, second run"}),
-    "evaluation": ("Evaluation: images per second", {
+    "evaluation": ("Evaluation: images per second", FEW, {
         "arm": "Arm", "jaxae_loss_images_per_second": "loss, jaxae", "torch_best": "PyTorch",
         "torch_loss_images_per_second": "loss, PyTorch", "ratio": "ratio",
         "jaxae_scores_images_per_second": "all scores, jaxae"}),
-    "memory": ("The most memory held, in MiB, by the number of training images", {
+    "memory": ("The most memory held, in MiB, by the number of training images", ONCE, {
         "arm": "Arm", "batch": "Batch", "images": "Images", "jaxae_peak_mib": "jaxae", "torch_peak_mib": "PyTorch"}),
     "operations": (
         "What a step spends its time on, in ms, by both sides' profilers: products and convolutions (jaxae's with some "
         "of the sums), what goes element by element (PyTorch's with all that is compiled and fused), what only moves "
-        "numbers, devices that meet and wait for each other, and the rest, in which no operation was seen", {
+        "numbers, devices that meet and wait for each other, and the rest, in which no operation was seen", ONCE, {
         "arm": "Arm", "batch": "Batch", "jaxae_step_ms": "jaxae: a step", "jaxae_products_ms": "products",
         "jaxae_elements_ms": "elements", "jaxae_moves_ms": "moves", "jaxae_exchange_ms": "meetings",
         "jaxae_rest_ms": "rest", "torch_best": "PyTorch", "torch_step_ms": "a step", "torch_products_ms": "products",
         "torch_elements_ms": "elements", "torch_moves_ms": "moves", "torch_rest_ms": "rest"}),
 }  # fmt: skip
 KEY = (
-    "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, transposed and upsampling the "
-    "decoders of `digit_codes`, addition is the adder of `digit_addition`. PyTorch at its best is the fastest of the "
-    "ways tried, which the column after it names; as commonly written, a DataLoader transforms image by image. Losses "
-    "are those after equal steps from the same parameters on the same batches."
+    "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, conv with nearest upsampling, "
+    "transposed and upsampling the decoders of `digit_codes`, addition is the adder of `digit_addition`. PyTorch at "
+    "its best is the fastest of the ways tried, which the column after it names; as commonly written, a DataLoader "
+    "transforms image by image. Losses are those after equal steps from the same parameters on the same batches."
 )
 TEXT = ("arm", "mode", "torch_best")  # keys of columns of words
 
@@ -48,12 +49,12 @@ def markdown(content: Mapping[str, Any]) -> str:
     if content["rows"]:
         table = steps_table(content)
         parts += [table.title, KEY, markdown_table(table)]
-    for name, (title, columns) in SECTIONS.items():
+    for name, (title, runs, columns) in SECTIONS.items():
         if content.get(name):
             shown = {key: words for key, words in columns.items() if any(key in entry for entry in content[name])}
             kinds = [(words, "text" if key in TEXT else "number") for key, words in shown.items()]
             cells = [[cell(entry.get(key)) for key in shown] for entry in content[name]]
-            parts += [title, markdown_table(Table(title, kinds, cells))]
+            parts += [f"{title} ({runs})", markdown_table(Table(title, kinds, cells))]
     parts += [f"Not measured: {text}" for text in content["manifest"].get("failed", ())]
     return "\n\n".join(part.strip() for part in parts)
 
@@ -64,10 +65,10 @@ def about(made: Mapping[str, Any]) -> str:
     commands = ", then ".join(f"`{command}`" for command in dict.fromkeys(each["command"] for each in made["sittings"]))
     return (
         f"{commands}: {device['kind']}, {made['threads']} threads; jax {made['machine']['versions']['jax']}, "
-        f"PyTorch {made['torch']['version']}; {made['precision']}; medians of {made['repeats']} alternating runs of "
-        f"{made['seconds']:g} s or more, each a process of its own; ratios with their range. A product of two matrices "
-        f"of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and {gflops['torch']:,.0f} in PyTorch; shares of "
-        "the peak are of the larger."
+        f"PyTorch {made['torch']['version']}; {made['precision']}; each run a process of its own; training steps are "
+        f"medians of {made['repeats']} alternating runs of {made['seconds']:g} s or more, ratios with their range. A "
+        f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and "
+        f"{gflops['torch']:,.0f} in PyTorch; shares of the peak are of the larger."
     )
 
 

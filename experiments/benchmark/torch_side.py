@@ -156,7 +156,7 @@ QUESTIONS = {question.__name__: question for question in (steps, losses, evaluat
 
 
 def reply(asked: dict[str, Any]) -> dict[str, Any]:
-    """What is asked, measured in float32 as jaxae computes it."""
+    """What is asked, measured with products in float32 as jaxae's are: without TF32."""
     torch.manual_seed(0)
     torch.set_num_threads(asked["threads"])
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

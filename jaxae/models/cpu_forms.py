@@ -115,7 +115,7 @@ def _blocks(x, stride, low, window, size):
 
 
 def _patches(x, window, low, size):
-    """The pixels of each of `size` windows side by side: (b, h, w, c) -> (b, *size, kh kw c)."""
+    """The pixels of each of `size` windows side by side (im2col): (b, h, w, c) -> (b, *size, kh kw c)."""
     (h, w), (kh, kw) = size, window
     x = cut_out(x, low, (h + kh - 1, w + kw - 1))
     return jnp.concatenate([x[:, i : i + h, j : j + w] for i in range(kh) for j in range(kw)], -1)

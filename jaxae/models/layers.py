@@ -1,12 +1,12 @@
 """Dense and convolutional Linen layers: PyTorch's geometry and initialisation, fast on every backend.
 
 Parameters are float32 and named `kernel` and `bias`; images are NHWC. `dtype` is what a layer computes in.
-The functions that do the work, without parameters, are in `ops`.
+The functions that do the work, without parameters, are in `ops` and `upsampling`.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -108,6 +108,7 @@ class UpsampleConv(nn.Module):
     """Upsampling by 2, then a Conv: x (b, h, w, i) -> (b, 2h', 2w', features); parameters as Conv's.
 
     2h' = 2h + 2 padding - k + 1: twice h with the defaults. `mode` is "nearest", or "bilinear" with aligned corners.
+    Raises UsageError for another.
     """
 
     features: int
@@ -120,6 +121,8 @@ class UpsampleConv(nn.Module):
     @nn.compact
     def __call__(self, x):
         """The layer's output, in `dtype`."""
+        if self.mode not in get_args(Mode):
+            raise UsageError(f"UpsampleConv has no mode {self.mode!r}; choose nearest or bilinear")
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]))
         x = x.astype(self.dtype)

@@ -92,11 +92,12 @@ def _vary_alike(x, kernel):
 
 
 class Form(NamedTuple):
-    """An operation, of arrays and then its geometry; its gradients for the arrays, of these, the geometry and the one
-    for its result."""
+    """An operation as some platforms run it fastest."""
 
     operation: Callable[..., Any]
+    """of arrays, and then of its geometry"""
     gradients: Callable[..., tuple[Any, ...]]
+    """for the arrays: of these, of the geometry and of the gradient for the result"""
 
 
 def _by_autodiff(operation):
@@ -149,7 +150,7 @@ def _conv_transpose_gradients(arrays, geometry, g):
 
 
 def _after(first, then):
-    """The array `then`, of which XLA knows only when it has `first`; no number where that begins with none.
+    """The array `then`, which XLA has only once it has `first`; all NaN where that begins with NaN.
 
     Else it makes patches of large images long before they are needed, leaves kernels' gradients for the end of the
     step, and keeps what they are made of until then.

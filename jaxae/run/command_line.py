@@ -123,7 +123,7 @@ def described(text: str) -> str:
 
 
 def set_up(devices: int | None = None) -> None:
-    """JAX as every experiment has it: float32 products (no TF32), a CPU device per seed, deterministic GPU kernels,
+    """JAX as every experiment has it: float32 products (no TF32), a CPU device per core, deterministic GPU kernels,
     compiled programs kept in the cache folder, so that a second run starts in seconds, and little memory that is
     held and not used.
 

@@ -72,7 +72,8 @@ class Flags:
     """map: seeds one after another, bitwise equal to solo runs. vmap: side by side. Without it map on a CPU, vmap on
     accelerators."""
     devices: Annotated[int | None, UNSET] = None
-    """Devices to spread seeds over, or to share batches; without it as many as help. By map, no bit depends on it."""
+    """Devices to spread seeds over, or to share batches; without it as many as help. On CPUs, by map, no bit
+    depends on it."""
     stream: bool = False
     """Read images from their file while training goes on (needs the extra `stream`); without it where they take more
     than half of an accelerator's memory. By map, no bit depends on it. Studies that can't be given them so say it."""

@@ -15,6 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jaxae.programs import COMPILED
+
 TELL = 30.0  # seconds after which a log has another line, though no epoch has ended
 
 
@@ -56,7 +58,7 @@ def compilations() -> list[float]:
     seconds: list[float] = []
 
     def note(event: str, duration_secs: float, **_: Any) -> None:
-        if event == "/jax/core/compile/backend_compile_duration":
+        if event == COMPILED:
             seconds.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(note)

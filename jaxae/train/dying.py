@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxae.train.evaluate as evaluate
+import jaxae.train.evaluation as evaluation
 import jaxae.train.lanes as lanes
 from jaxae import metrics
 from jaxae.programs import of_first
 from jaxae.study import Batch, Study
+from jaxae.train.early_stopping import model_of
 from jaxae.train.streaming import of_sample
 
 SLOW_START = 1000  # steps, in which nobody is called dead: one picture can be a slow start
@@ -62,10 +64,11 @@ def constant(
     """bool[lanes]: which models show one picture: `dead` says so of up to 200 examples; none where there aren't two."""
     if study.examples(data) < 2:
         return np.zeros(len(keys), bool)
+    how = evaluation.arranged(study, data, how)  # on the devices where the data lie for its losses and scores
     index = np.arange(min(EXAMPLES, study.examples(data)), dtype=np.int32)
     images = of_sample(study, keys, data, index, how) if how.stream else None
     placed = lanes.resident(data, how)
-    return np.asarray(_dead(study, keys, lanes.spread(state, how), placed, index, images, how, dead))
+    return np.asarray(_dead(study, keys, lanes.spread(model_of(state), how), placed, index, images, how, dead))
 
 
 @of_first(quick=True, static_argnames=("how", "dead"))

@@ -89,8 +89,9 @@ def over(
     CHUNK would draw others.
 
     No example may bear on another's outputs. Within shard_map, the devices along `axis` share the chunks, and all get
-    the values of all.
+    the values of all. Raises UsageError where there is nothing to evaluate.
     """
+    refuse_empty(study, data)
     data, count = jax.tree.map(jnp.asarray, data), study.examples(data)
     devices = 1 if axis is None else lax.axis_size(axis)
     turns = turns_of(count, devices)
@@ -131,7 +132,6 @@ def _leads(tree: Any, count: int) -> bool:
 
 def scores(study: Study, key: jax.Array, state: State, data: Any, axis: str | None = None) -> dict[str, jax.Array]:
     """The study's scores of every example, {name: f32[n]}. Pure and jittable; `data` holds arrays. `axis` as `over`."""
-    refuse_empty(study, data)
     return over(study, key, state, data, study.scores, axis)
 
 

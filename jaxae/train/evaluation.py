@@ -87,7 +87,7 @@ def _losses(study, keys, state, data, hparams, active, how):
     def validate(data, key, state, h):
         return evaluate.losses(study, key, state, data, h, how.axis)
 
-    return lanes.apply_shared(only_active(validate), how, data, active, keys, state, hparams)
+    return lanes.apply_shared(_only_active(validate), how, data, active, keys, state, hparams)
 
 
 @of_first(static_argnames=("how",))
@@ -99,9 +99,8 @@ def _some_losses(study, keys, state, data, hparams, active, turns, how):
         numbers, images = turns
         return evaluate.chunks(study, key, state, data, measure, numbers, how.axis, images)
 
-    return lanes.apply_shared(
-        only_active(validate), how, data, active, keys, state, hparams, apart=turns, along=1
-    )  # fmt: skip
+    lane = _only_active(validate)
+    return lanes.apply_shared(lane, how, data, active, keys, state, hparams, apart=turns, along=1)
 
 
 @jax.jit
@@ -110,13 +109,12 @@ def _means(values):
     return lax.map(lambda lane: jax.tree.map(jnp.mean, lane), values)
 
 
-def only_active(function: Callable[..., Any]) -> Callable[..., Any]:
+def _only_active(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function(shared, *lane)` as one of (shared, active, *lane), which gives NaN for lanes that aren't active."""
     function = jax.jit(function, inline=True)  # traced once for its shapes and for what is compiled
 
     def lane(shared, active, *lane):
-        shapes = jax.eval_shape(function, shared, *lane)
-        nothing = unknown(shapes)
+        nothing = unknown(jax.eval_shape(function, shared, *lane))
         return lax.cond(active, function, lambda *_: nothing, shared, *lane)
 
     return lane

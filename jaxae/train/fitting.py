@@ -23,7 +23,7 @@ from jaxae.train.absent import blank, without_images
 from jaxae.train.chunks import chunk_length, spans
 from jaxae.train.curves import epoch_line
 from jaxae.train.dying import living
-from jaxae.train.early_stopping import copied, keep_best
+from jaxae.train.early_stopping import copied, keep_best, model_of
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
 from jaxae.train.plan import CARRIED, Plan, Progress
@@ -61,7 +61,8 @@ def fit(
     - `stop_dead`: whether a lane stops at the end of an epoch from the 1,000th step on after which its model is dead
     - `chunk`: steps in one compiled call; None: about a tenth of an epoch. No result depends on it
     - `lanes`, `devices`: "map" (each lane bitwise equal to its solo run) or "vmap" (as many at a time as there is room
-      for on an accelerator), over so many devices, which share the study's parts of a batch where that is sooner done
+      for on an accelerator), over so many devices, which share the study's parts of a batch where that is sooner done,
+      and the validation of a lone lane
     - `stream`: whether stored images, uint8[n, h, w, c] of numpy's such as a Dataset's, are read from their file while
       training goes on, for sets larger than a device's memory; no result depends on it
     - `start`: a Progress to go on from, bitwise (its arrays are consumed)
@@ -183,7 +184,7 @@ def progress(
             refuse_non_finite_validation(study, now, losses, per_epoch)
             now = _validated(now, losses, point, plan.patience)
         if plan.stop_dead and span.stop == per_epoch:
-            alive = living(study, keys, now.state, validation, int(now.done), checking)
+            alive = living(study, keys, now.state, validation, int(now.done), how)
             now = now._replace(active=lanes.spread(np.asarray(now.active) & alive, how))
         yield now
 
@@ -250,7 +251,7 @@ def _losses(study, keys, now, validation, hparams, how, checking):
     """The validation losses of the active lanes, which lie as `how` says and are checked as `checking` does."""
     if checking == how:
         return evaluation.losses_of(study, keys, now.state, validation, hparams, now.active, how)
-    state, active = lanes.spread(now.state, checking), np.asarray(now.active)
+    state, active = lanes.spread(model_of(now.state), checking), np.asarray(now.active)
     return jax.device_get(evaluation.losses_of(study, keys, state, validation, hparams, active, checking))
 
 

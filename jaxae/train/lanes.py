@@ -26,20 +26,27 @@ from jaxae.train.absent import without_images
 
 AXIS = "device"  # of the mesh, along which lanes lie, or a batch
 Mode = Literal["map", "vmap"]
+_ALIGNMENT = 64  # bytes: devices of a CPU take such arrays as they are
+_COPIES: dict[tuple[int, NamedSharding], jax.Array] = {}  # of arrays that can't be written, by their id
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """How lanes run: `mode` on each device, and over how many `devices`; `shared`: all of them on one lane at a time;
-    `stream`: stored images stay where they are, in a file, and are read when a batch takes them; `beside`: how many
-    lanes a device runs side by side by vmap, one such group after another, where memory allows no more; 0: all;
-    `spare`: how many further devices a training can't use, and evaluation can.
+    """How lanes run.
+
+    - `mode`: on each device, one after another (map) or side by side (vmap)
+    - `devices`: over how many they are spread
+    - `shared`: whether all of these are on one lane at a time, each with its parts of a batch or of an evaluation
+    - `stream`: whether stored images stay in their file, and are read when a batch takes them
+    - `beside`: how many a device runs side by side by vmap, one such group after another, where memory has room for
+      no more; 0: all
+    - `spare`: how many further devices there are, which a training of so few lanes can't use, and evaluation can
 
     Several devices of a CPU wait for each other at the end of a chunk of steps (in every step, where they share), and
     XLA ends the process where one waits for 40 seconds. Experiments lift that; elsewhere, give the variable XLA_FLAGS
     what `jaxae.run.command_line` gives it first.
 
-    Raises UsageError for a mode that isn't map or vmap, for more devices than there are, and for vmap where they share.
+    Raises UsageError for a mode that isn't map or vmap, for devices that aren't there, and for vmap where they share.
     """
 
     mode: Mode = "map"
@@ -55,8 +62,8 @@ class Lanes:
         if self.shared and self.mode != "map":
             raise UsageError(f"devices share lanes one after another, by map, not {self.mode}; choose map")
         # one is always there, and counting starts the backend: importing jaxae must not, or its devices are settled
-        if self.devices != 1 and not 1 <= self.devices <= jax.device_count():
-            raise UsageError(f"{self.devices} devices were asked for and {jax.device_count()} found; ask for fewer")
+        if self.devices != 1:
+            _refuse_devices(self.devices)
 
     @property
     def mesh(self) -> Mesh:
@@ -93,8 +100,9 @@ STREAMED = Lanes(stream=True)  # one lane, whose images are read
 def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
     """How so many lanes of a study's training are sooner done on so many devices: each on its own, or shared.
 
-    No bit depends on it by `map`.
+    By `map`, on CPUs no bit depends on it. Raises UsageError for devices that aren't there.
     """
+    _refuse_devices(devices)
     processes = jax.process_count()
     if mode == "map" and parts.pays(study.parts, devices, count):
         shared = parts.sharing(study.parts, devices)
@@ -106,6 +114,12 @@ def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
     return Lanes(mode, max(used - used % processes, 1))
 
 
+def _refuse_devices(count):
+    found = jax.device_count()
+    if not isinstance(count, int | np.integer) or not 1 <= count <= found:
+        raise UsageError(f"devices is {count!r} and {found} are there; give a whole number from 1 to {found}")
+
+
 def there() -> int:
     """The devices that are worth using: all accelerators; of a CPU's, which are its cores by other names, no more than
     it has cores; of several processes as many of each."""
@@ -115,14 +129,10 @@ def there() -> int:
     return hosts.least(own) * jax.process_count()
 
 
-_ALIGNMENT = 64  # bytes: XLA takes such arrays as they are
-_COPIES: dict[tuple[int, NamedSharding], jax.Array] = {}
-
-
 def apply(function: Callable[..., Any], how: Lanes, shared: Any, *arguments: Any) -> Any:
     """`function(shared, *lane)` for every lane of `arguments` (leading axes); `shared` is the same for all.
 
-    Where the lanes don't divide among the devices, the last device idles; nothing is computed twice.
+    Where the lanes don't divide among the devices, the last ones have fewer, and wait; nothing is computed twice.
     """
     count = jax.tree.leaves(arguments)[0].shape[0]
     if how.devices == 1:

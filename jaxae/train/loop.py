@@ -53,7 +53,7 @@ def step(
     """One update on the examples `index` (i32[b]). The losses are batch means, taken before the update.
 
     Within shard_map, the devices along `axis` share the study's parts of the batch, and all get the same state and
-    losses, bitwise those of one device. The study must allow it: see `indivisible`.
+    losses, those of a CPU bitwise those of one device. The study must allow it: see `indivisible`.
     """
     batch = batch_of_step(study, key, data, state.step, index)
     slope = functools.partial(jax.grad(_objective(study, key, state, hparams), has_aux=True), state.params)

@@ -1,12 +1,14 @@
 """Batches in parts: a batch's gradient has the same bits on one device and on several.
 
 Data parallel usually changes roundings, for a sum over a batch is cut where the devices are. Here a batch is cut into
-`Study.parts` equal parts, a number that belongs to the study. Every part's gradient comes from the same compiled loop,
-and the gradients are added up as in a knockout tournament, neighbours first: devices that hold neighbouring parts play
-the first rounds by themselves and the last ones together. So it doesn't matter how many there are.
+`Study.parts` equal parts (microbatches), a number that belongs to the study. Every part's gradient comes from the same
+compiled loop, and the gradients are added up in pairs, as in a knockout tournament, neighbours first: devices that hold
+neighbouring parts play the first rounds by themselves and the last ones together. So it doesn't matter how many there
+are.
 
 On a CPU parts pay on one device too, since a small part of a batch stays in the cache. On one accelerator they would
-cost launches and gain nothing: there a batch is computed whole, and in parts where devices share it.
+cost launches and gain nothing: there a batch is computed whole, and in parts, with other last digits, where devices
+share it.
 """
 
 from collections.abc import Callable
@@ -69,7 +71,7 @@ def mean(function: Callable[[Any], Any], batch: Any, count: int, axis: str | Non
     """The mean of `function(part)`, a pytree of floating arrays, over the `count` equal parts of a batch.
 
     `count` is a power of two that divides the examples, which lead in every array of `batch`. Within shard_map, each
-    device along `axis` computes its neighbouring parts, and all get the mean. The same bits on 1, 2, 4 ... devices.
+    device along `axis` computes its neighbouring parts, and all get the mean, with the same bits however many they are.
     """
     function = jax.jit(function, inline=True)  # traced once for its shapes and for the loop
     here = count if axis is None else count // lax.axis_size(axis)

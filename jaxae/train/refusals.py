@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import jaxae.train.evaluate as evaluate
 import jaxae.train.loop as loop
 from jaxae.errors import UsageError
 from jaxae.study import Study
@@ -30,7 +31,10 @@ def refuse_lanes(keys: jax.Array, hparams: Any) -> None:
 
 
 def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> None:
-    """Raise UsageError, by shapes alone, where no batch can be made of the data, such as images in place of a set."""
+    """Raise UsageError, by shapes alone, where no batch can be made of the data, such as images in place of a set, and
+    where the validation data hold no example."""
+    if validation is not None:
+        evaluate.refuse_empty(study, validation)
     found = {"training": (data, study.batch), "validation": (validation, study.eval_batch or study.batch)}
     for role, (given, batch) in found.items():
         if given is None and role == "validation":

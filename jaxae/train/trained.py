@@ -10,12 +10,13 @@ import numpy as np
 
 import jaxae.train.dying as dying
 import jaxae.train.evaluate as evaluate
+import jaxae.train.evaluation as evaluation
 import jaxae.train.lanes as lanes
 import jaxae.train.streaming as streaming
 from jaxae.programs import of_first
 from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means, parameters
-from jaxae.train.evaluation import arranged, scores_of
+from jaxae.train.early_stopping import model_of
 from jaxae.train.plan import Plan, Progress
 
 
@@ -50,7 +51,7 @@ class Trained:
     how: lanes.Lanes
 
     def __repr__(self) -> str:
-        count, epochs = len(self.keys), self.study.epochs
+        count, epochs = len(self.keys), self.epochs["loss"].shape[1]
         trained = f"{count} lane{'s' * (count != 1)}, {epochs} epoch{'s' * (epochs != 1)}"
         model = f"{type(self.study.model).__name__}, {parameters(self.state):,} parameters"
         return f"Trained({self.name!r}: {model}, {trained})"
@@ -79,8 +80,9 @@ class Trained:
 
     def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
         """Scores {name: f32[lanes, n]} of every example of `data`, in this study or one of other inputs or scores."""
-        how = arranged(study or self.study, data, self.how)
-        return scores_of(study or self.study, self.keys, lanes.spread(self.state, how), data, how)
+        study = study or self.study
+        how = evaluation.arranged(study, data, self.how)
+        return evaluation.scores_of(study, self.keys, lanes.spread(model_of(self.state), how), data, how)
 
     def variables(self, lane: int = 0) -> dict[str, Any]:
         """The variables of one lane's model, as `study.model.apply` takes them."""

@@ -100,6 +100,25 @@ def test_the_table_and_the_figures_show_every_row():
         figures.check(figure)
 
 
+def test_every_column_of_a_table_is_measured():
+    told = (
+        "images_per_second", "import_seconds", "load_seconds", "compile_seconds", "start_seconds", "peak_mib",
+        "loss_images_per_second", "scores_images_per_second", "step", *operations.KINDS, "rest",
+    )  # fmt: skip
+    sides: Any = SimpleNamespace(
+        jaxae=lambda *_, **more: dict.fromkeys(told, 6.0 * more.get("lanes", 1)),
+        torch=lambda *_, **more: dict.fromkeys(told, 3.0),
+        command=lambda *_, **more: 5.0,
+    )
+    found = {name: [] for name in contents.SECTIONS}
+    for part, (*_, columns) in table.SECTIONS.items():
+        parts.PARTS[part](Config(lanes=(4,), images=(1_000,)), sides, found, "fc", 10)
+        assert all(columns.keys() <= entry.keys() for entry in found[part])
+    assert found["evaluation"][0]["ratio"] == 2.0
+    assert [entry["ratio_alone"] for entry in found["lanes"]] == [4.0, 4.0]
+    assert [entry["ratio_torch"] for entry in found["lanes"]] == [8.0, 8.0]
+
+
 def test_every_arm_is_on_jaxaes_side_and_the_studys_batch_comes_first():
     assert set(config.BATCHES) == set(jax_arms.ARMS)
     chosen = Config(arms=("denoise", "unmix"), parts=("steps", "startup"))
@@ -113,17 +132,19 @@ def test_the_command_is_without_paths():
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("made", "flags", "words"),
     [
-        ({"arms": ("fc", "fc")}, "--arms fc fc: name"),
-        ({"lanes": ()}, "--lanes : name"),
-        ({"repeats": 0}, "at least 1"),
-        ({"check": Path("a"), "save": Path("b")}, "give one of them"),
+        (Config, {"arms": ("fc", "fc")}, "--arms fc fc: name"),
+        (Config, {"lanes": ()}, "--lanes : name"),
+        (Config, {"repeats": 0}, "at least 1"),
+        (Config, {"threads": 0}, "at least 1"),
+        (Config, {"check": Path("a"), "save": Path("b")}, "give one of them"),
+        (streaming.Config, {"repeats": 0}, "at least 1"),
     ],
 )
-def test_bad_flags_are_refused(flags, words):
+def test_bad_flags_are_refused(made, flags, words):
     with pytest.raises(UsageError, match=words):
-        Config(**flags)
+        made(**flags)
 
 
 def test_another_file_is_refused(tmp_path):
@@ -207,6 +228,11 @@ def test_jaxaes_side_answers_with_the_losses_of_a_training(exchanged):
     assert batches["0"].shape == batches["1"].shape == (len(losses), 10, 28, 28, 1)
     assert sum(params[name].size for name in params.files) == 468_368
     assert np.load(folder / "image.npy").shape == (80, 28, 28, 1)
+
+
+def test_jaxaes_side_answers_with_the_speeds_of_an_evaluation():
+    found = jax_side.evaluation(jax_arms.Question("evaluation", source="synthetic", images=750, seconds=0.0))
+    assert min(found["loss_images_per_second"], found["scores_images_per_second"]) > 0
 
 
 def test_torchs_side_needs_nothing_of_jaxae():

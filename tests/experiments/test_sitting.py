@@ -6,6 +6,7 @@ from prepared import refused
 
 from experiments import sitting
 from experiments.benchmark.config import Config
+from experiments.benchmark.contents import ALIKE
 from jaxae.run import command_line
 from jaxae.run.experiment import find_experiment
 
@@ -20,6 +21,12 @@ def test_every_piece_is_a_command_that_is_known(piece, tmp_path):
         assert tyro.cli(Config, args=words).save == tmp_path / "benchmark.json"
     else:
         assert command_line.parsed(find_experiment(module), words).out == tmp_path / piece.name
+
+
+def test_the_benchmarks_pieces_go_into_one_file(tmp_path):
+    words = [piece.command(tmp_path, **WHERE)[3:] for piece in PIECES if piece.kind == "benchmark"]
+    steps, lanes = (tyro.cli(Config, args=each) for each in words)
+    assert [getattr(steps, name, None) for name in ALIKE] == [getattr(lanes, name, None) for name in ALIKE]
 
 
 def test_a_piece_is_gone_on_with_until_it_is_complete(tmp_path):
@@ -49,3 +56,25 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     assert not (tmp_path / "none").exists()
     sitting.sit(tmp_path, 0.0, **WHERE)
     assert "known: not begun, the time is over" in capsys.readouterr().out
+
+
+def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch):
+    seen = []
+
+    class Running:
+        """A piece at work."""
+
+        def __init__(self, *_, **__):
+            self.terminate = lambda: seen.append("stopped")
+
+        def wait(self, seconds):
+            """Ctrl-C comes first."""
+            seen.append(seconds)
+            if len(seen) == 1:
+                raise KeyboardInterrupt
+            return 130
+
+    monkeypatch.setattr(sitting.subprocess, "Popen", Running)
+    with pytest.raises(KeyboardInterrupt):
+        sitting.perform(PIECES[0], tmp_path, 0.0, **WHERE)
+    assert seen == [0.0, "stopped", sitting.PATIENCE]

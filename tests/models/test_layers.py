@@ -275,7 +275,15 @@ def test_images_too_small_for_a_kernel_are_refused():
         layers.conv(jnp.zeros((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)))
 
 
-@pytest.mark.parametrize("layer", [layers.Dense(0), layers.ConvTranspose(0), layers.Conv(4, kernel_size=0)])
-def test_layers_without_weights_are_refused(layer):
-    with pytest.raises(UsageError, match=r"(Dense|Conv|ConvTranspose) has a kernel of [\d x]+ numbers; give"):
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (layers.Dense(0), "Dense has a kernel of 3 x 0 numbers; give"),
+        (layers.ConvTranspose(0), "ConvTranspose has a kernel of 3 x 3 x 3 x 0 numbers; give"),
+        (layers.Conv(4, kernel_size=0), "Conv has a kernel of 0 x 0 x 3 x 4 numbers; give"),
+        (layers.UpsampleConv(4, mode="cubic"), "no mode 'cubic'; choose nearest or bilinear"),  # pyright: ignore[reportArgumentType]
+    ],
+)
+def test_layers_that_can_not_be_are_refused(layer, words):
+    with pytest.raises(UsageError, match=words):
         layer.init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from test_models import wave
 
 from jaxae.errors import UsageError
 from jaxae.models import ResNet18, Unmixer, resnet, weights
@@ -27,11 +28,6 @@ FROM_TORCH = {
         "15.7561159 21.5944595"
     ),
 }
-
-
-def wave(shape, start=0.0):
-    """Numbers in [-1, 1] without a pattern, the same everywhere."""
-    return np.cos(np.arange(np.prod(shape)) ** 1.3 + start).reshape(shape).astype(np.float32)
 
 
 @functools.cache

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import optax
 import pytest
-from tiny import DATA, HELD_OUT, Wide, batch, loss, noiseless, result, roots
+from tiny import DATA, HELD_OUT, IMAGES, Wide, batch, image_loss, loss, noiseless, result, roots
 
-from jaxae import losses, train
+from jaxae import train
 from jaxae.models import ConvAutoencoder
 from jaxae.run.flags import Flags
 from jaxae.run.training import side_by_side
@@ -18,13 +18,7 @@ from jaxae.study import Arm, Study
 from jaxae.train import loop, memory
 from jaxae.train.lanes import Lanes
 
-IMAGES = np.random.default_rng(2).uniform(size=(40, 12, 12, 1)).astype(np.float32)
 SETS = {"training": IMAGES, "validation": None, "test": IMAGES[:7]}
-
-
-def image_loss(outputs, batch, hparams):
-    return losses.mse(outputs.image, batch.target), {}
-
 
 CONV = Study(
     "conv", ConvAutoencoder(image_shape=(12, 12, 1)), noiseless, image_loss, optax.sgd(0.1), batch_size=16, epochs=1

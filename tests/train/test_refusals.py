@@ -40,7 +40,9 @@ def begun(epochs):
             r"start has validation losses of shapes \[\] and this training has \[\(1, 3\)\]",
         ),
         (lambda: Lanes("pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
-        (lambda: Lanes("map", 99), "99 devices"),
+        (lambda: Lanes("map", 99), r"devices is 99 and \d+ are there; give a whole number from 1 to"),
+        (lambda: train.fit(study(), roots(1), DATA, devices=99), "devices is 99 and"),
+        (lambda: train.fit(study(), roots(1), DATA, devices=0), "devices is 0 and"),
         (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
         (lambda: train.fit(study(), roots(1), DATA, epochs=0), "epochs is 0"),
         (lambda: train.fit(study(), roots(1), DATA, lanes="pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
@@ -50,6 +52,7 @@ def begun(epochs):
         (lambda: train.fit(study(), roots(1)[:0], DATA), r"shape \(0,\) aren't one typed key for each lane"),
         (lambda: train.fit(study(), roots(1), DATA, show=True), "show is True; give a function"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), roots(1), DATA, validation=3), "a single value, not examples"),
+        (lambda: train.fit(study(), roots(1), DATA, validation=HELD_OUT[:0]), "no examples to evaluate; choose"),
         (
             lambda: train.fit(study(batch=of_a_set), roots(1), DATA),
             r"can't be made of the training data, ndarray \(Attr",

@@ -42,16 +42,16 @@ steps = jax.jit(train.steps, static_argnames=("study", "count"))
 scores = jax.jit(evaluate.scores, static_argnames="study")
 
 
-def test_steps_in_parts_equal_steps_in_one_across_epochs():
+def test_steps_in_several_calls_equal_steps_in_one_across_epochs():
     tiny, key = study(), keys.root(3)
     start = init(tiny, key, DATA)
     whole, losses = steps(tiny, key, start, DATA, 9)
-    state, parts = start, []
+    state, calls = start, []
     for _ in range(3):  # epochs have 4 steps
         state, part = steps(tiny, key, state, DATA, 3)
-        parts.append(part["loss"])
+        calls.append(part["loss"])
     assert_same_bits(whole, state)
-    assert_same_bits(losses["loss"], jnp.concatenate(parts))
+    assert_same_bits(losses["loss"], jnp.concatenate(calls))
 
 
 @pytest.mark.parametrize(("unroll", "size", "held_out"), [(1, 5, HELD_OUT), (3, 4, None)])
