@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 
 from experiments.benchmark import (
-    config, contents, jax_arms, jax_side, operations, parts, pictures, ratios, run, streaming, table,
+    config,
+    contents,
+    jax_arms,
+    jax_side,
+    operations,
+    parts,
+    pictures,
+    ratios,
+    run,
+    streaming,
+    table,
 )  # fmt: skip
 from experiments.benchmark.config import Config
 from jaxae import keys
@@ -267,7 +277,13 @@ def test_torchs_side_trains_the_same_thing(exchanged):
     question = {"arm": "fc", "batch": 10, "device": "cpu", "threads": 1, "precision": "float32", "folder": str(folder)}
     command = [sys.executable, "-m", "experiments.benchmark.torch_side"]
     for ask in ("losses", "steps", "operations"):
-        more = {"ask": ask, "variant": "eager" if ask == "operations" else "common", "images": None, "seconds": 0.0, "began": 0.0}
+        more = {
+            "ask": ask,
+            "variant": "eager" if ask == "operations" else "common",
+            "images": None,
+            "seconds": 0.0,
+            "began": 0.0,
+        }
         done = subprocess.run(
             command, input=json.dumps(question | more), cwd=ROOT, capture_output=True, text=True, check=True
         )  # fmt: skip
