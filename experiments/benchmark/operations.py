@@ -1,7 +1,6 @@
 """What a training step spends its time on: the operations of either side by kind, from the names in its profile."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 
 KINDS = ("products", "elements", "moves", "exchange")
@@ -45,7 +44,7 @@ def of_torch(name: str) -> str:
 def step(seconds: float, steps: int, spent: Iterable[tuple[str | None, float]]) -> dict[str, float]:
     """Milliseconds of a step by kind, of so many steps in so many seconds: of the operations (kind, seconds), and the
     rest, in which none was seen: waiting, starting them, Python."""
-    sums: Counter[str] = Counter()
+    sums = dict.fromkeys(KINDS, 0.0)
     for kind, taken in spent:
         if kind is not None:
             sums[kind] += taken
