@@ -44,7 +44,7 @@ def of_torch(name: str) -> str:
 def step(seconds: float, steps: int, spent: Iterable[tuple[str | None, float]]) -> dict[str, float]:
     """Milliseconds of a step by kind, of so many steps in so many seconds: of the operations (kind, seconds), and the
     rest, in which none was seen: waiting, starting them, Python."""
-    sums = dict.fromkeys(KINDS, 0.0)
+    sums: dict[str, float] = dict.fromkeys(KINDS, 0.0)
     for kind, taken in spent:
         if kind is not None:
             sums[kind] += taken
