@@ -134,7 +134,8 @@ def sit(out: Path, minutes: float, **where: Any) -> None:
             continue
         began = time.monotonic()
         how = perform(piece, out, until, **where)
-        print(f"{piece.name}: {how} after {time.monotonic() - began:.0f} s", flush=True)
+        why = f"; {out / piece.name}.log says why" if how.startswith("failed") else ""
+        print(f"{piece.name}: {how} after {time.monotonic() - began:.0f} s{why}", flush=True)
 
 
 if __name__ == "__main__":

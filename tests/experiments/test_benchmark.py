@@ -29,6 +29,7 @@ from experiments.benchmark import (
     table,
 )  # fmt: skip
 from experiments.benchmark.config import Config
+from experiments.benchmark.sides import Sides, WorkerError
 from jaxae import keys
 from jaxae.errors import UsageError
 from jaxae.report import figures
@@ -148,6 +149,7 @@ def test_the_command_is_without_paths():
         (Config, {"lanes": ()}, "--lanes : name"),
         (Config, {"repeats": 0}, "at least 1"),
         (Config, {"threads": 0}, "at least 1"),
+        (Config, {"seconds": float("nan")}, "a number from 0 on"),
         (Config, {"check": Path("a"), "save": Path("b")}, "give one of them"),
         (streaming.Config, {"repeats": 0}, "at least 1"),
     ],
@@ -155,6 +157,15 @@ def test_the_command_is_without_paths():
 def test_bad_flags_are_refused(made, flags, words):
     with pytest.raises(UsageError, match=words):
         made(**flags)
+
+
+def test_what_is_no_python_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"pyproject\.toml is no program; name a Python"):
+        run.find_torch(Config(torch_python=ROOT / "pyproject.toml"))
+    how: Any = {"device": "cpu", "threads": 1, "seconds": 0.0, "precision": "float32", "source": "tfds"}
+    sides = Sides(torch_python="true", folder=tmp_path, data_dir=None, **how)
+    with pytest.raises(WorkerError, match="true gave no answer to machine; it must be a Python"):
+        sides.torch("machine")
 
 
 def test_another_file_is_refused(tmp_path):
@@ -195,7 +206,7 @@ def test_a_file_is_gone_on_with(tmp_path, monkeypatch):
 
     monkeypatch.setitem(parts.PARTS, "startup", part)
     sides: Any = Stub(tmp_path)
-    save = tmp_path / "benchmark.json"
+    save = tmp_path / "made" / "benchmark.json"
     chosen = Config(parts=("startup",), arms=("conv",), save=save)
     run.measure(chosen, sides, tmp_path, None)
     chosen = Config(parts=("startup",), arms=("fc", "conv"), save=save)

@@ -49,6 +49,7 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     sitting.sit(tmp_path, 1.0, **WHERE | {"toy": False})
     said = capsys.readouterr().out
     assert "wrong: failed (2) after" in said
+    assert f"{tmp_path / 'wrong.log'} says why" in said
     assert "known: complete after" in said
     assert "--epochs is 0" in (tmp_path / "wrong.log").read_text()
     for minutes in -1.0, float("nan"), float("inf"):
