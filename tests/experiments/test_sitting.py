@@ -59,7 +59,7 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     assert "known: not begun, the time is over" in capsys.readouterr().out
 
 
-def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch):
+def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch, capsys):
     seen = []
 
     class Running:
@@ -77,5 +77,6 @@ def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sitting.subprocess, "Popen", Running)
     with pytest.raises(KeyboardInterrupt):
-        sitting.perform(PIECES[0], tmp_path, 0.0, **WHERE)
-    assert seen == [0.0, "stopped", sitting.PATIENCE]
+        sitting.sit(tmp_path, 1.0, **WHERE)
+    assert seen[1:] == ["stopped", sitting.PATIENCE]
+    assert "smoke-fc_vs_conv: stopped after 0 s; the same command goes on" in capsys.readouterr().out
