@@ -46,7 +46,7 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     wrong = sitting.Piece("wrong", "experiments.fc_vs_conv", ("--epochs", "0"))
     known = sitting.Piece("known", "experiments.fc_vs_conv", ("-h",))
     monkeypatch.setattr(sitting, "pieces", lambda: [wrong, known])
-    sitting.sit(tmp_path, 1.0, **WHERE | {"toy": False})
+    sitting.sit(tmp_path, 60.0, **WHERE | {"toy": False})  # more than a busy machine needs
     said = capsys.readouterr().out
     assert "wrong: failed (2) after" in said
     assert f"{tmp_path / 'wrong.log'} says why" in said
