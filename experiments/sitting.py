@@ -133,8 +133,13 @@ def sit(out: Path, minutes: float, **where: Any) -> None:
             print(f"{piece.name}: not begun, the time is over")
             continue
         began = time.monotonic()
-        how = perform(piece, out, until, **where)
-        print(f"{piece.name}: {how} after {time.monotonic() - began:.0f} s", flush=True)
+        try:
+            how = perform(piece, out, until, **where)
+        except KeyboardInterrupt:
+            print(f"{piece.name}: stopped after {time.monotonic() - began:.0f} s; the same command goes on", flush=True)
+            raise
+        why = f"; {out / piece.name}.log says why" if how.startswith("failed") else ""
+        print(f"{piece.name}: {how} after {time.monotonic() - began:.0f} s{why}", flush=True)
 
 
 if __name__ == "__main__":

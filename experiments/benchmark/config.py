@@ -1,6 +1,7 @@
 """What can be measured, and the flags that choose from it."""
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,8 +68,10 @@ class Config:
             if not values or len(set(values)) < len(values):
                 raise UsageError(f"{flag(name)} {' '.join(map(str, values))}: name at least one, and each once")
         counts = (self.repeats, self.threads, *self.lanes, *self.images)
-        if min(count for count in counts if count is not None) < 1 or self.seconds < 0:
-            raise UsageError("--repeats, --threads, --lanes and --images must be at least 1, and --seconds at least 0")
+        if min(count for count in counts if count is not None) < 1 or not 0 <= self.seconds < math.inf:
+            raise UsageError(
+                "--repeats, --threads, --lanes and --images must be at least 1, and --seconds a number from 0 on"
+            )
         if self.check is not None and self.save is not None:
             raise UsageError("--check measures all that a file holds, --save what it lacks; give one of them")
 

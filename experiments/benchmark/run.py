@@ -33,7 +33,6 @@ def run_benchmark(config: Config) -> None:
     folder = config.out or Path("runs") / f"benchmark-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.exists():
         raise UsageError(f"{folder} exists and is not overwritten; choose another --out")
-    folder.mkdir(parents=True)
     alike = {name: getattr(config, name) for name in ("device", "seconds", "precision", "source", "data_dir")}
     with tempfile.TemporaryDirectory(prefix="jaxae-benchmark-") as scratch:
         sides = Sides(torch_python=python, folder=Path(scratch), threads=config.threads or cores(), **alike)
@@ -41,6 +40,10 @@ def run_benchmark(config: Config) -> None:
             content = measure(config, sides, folder, begun)
         except WorkerError as error:
             raise UsageError(f"the benchmark ended: {error}") from error
+        except KeyboardInterrupt:
+            if (kept := folder / "benchmark.json").exists():
+                tell(f"what is measured is in {kept}; go on with --save {config.save or kept}")
+            raise
     for name, figure in figures(content).items():
         figure_files.save(figure, folder / "figures", name)
     text = markdown(content)
@@ -56,6 +59,8 @@ def measure(config: Config, sides: Sides, folder: Path, begun: Content | None) -
     """What benchmark.json holds, gone on with where it was `begun`, and written after every part of it."""
     began = time.perf_counter()
     content = opened(config, begun, described(config, sides))
+    for path in (folder, *([config.save.parent] if config.save else [])):  # not before both sides have answered
+        path.mkdir(parents=True, exist_ok=True)
     sitting = content["manifest"]["sittings"][-1]
     for part, arm, batch in work(config):
         if holds(config, content, part, arm, batch):
@@ -80,8 +85,8 @@ def measure(config: Config, sides: Sides, folder: Path, begun: Content | None) -
 def find_torch(config: Config) -> str:
     """The Python that has torch. Raises UsageError where none is named and this one hasn't."""
     if config.torch_python is not None:
-        if not config.torch_python.is_file():
-            raise UsageError(f"--torch-python {config.torch_python} is no file; name a Python that has torch")
+        if not (config.torch_python.is_file() and os.access(config.torch_python, os.X_OK)):
+            raise UsageError(f"--torch-python {config.torch_python} is no program; name a Python that has torch")
         return str(config.torch_python.absolute())
     if importlib.util.find_spec("torch") is None:
         raise UsageError("this Python has no torch to compare with; install it, or name one with --torch-python PATH")

@@ -81,7 +81,10 @@ class Sides:
             ]
             last = [f"exit status {done.returncode}", *lines][-1]
             raise WorkerError(last.removeprefix("jaxae.errors.UsageError: "))
-        return json.loads(done.stdout)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:  # a program that is no Python ends well too
+            raise WorkerError(f"{command[0]} gave no answer to {ask}; it must be a Python") from None
 
 
 def cores() -> int:

@@ -9,7 +9,9 @@ from jaxae.report.page import markdown_table
 
 FEW, ONCE = "medians of three runs at most", "one run each"
 SECTIONS = {  # of the file, but for the steps: title, of how many runs, and columns by their key
-    "lanes": ("Several seeds in one program, all lanes together, against as many runs one after another", FEW, {
+    "lanes": (
+        "Several seeds in one program, all lanes together, against as many runs one after another beside them",
+        FEW, {
         "arm": "Arm", "batch": "Batch", "mode": "Lanes", "lanes": "Number", "images_per_second": "images/s",
         "ratio_alone": "times jaxae alone", "ratio_torch": "times PyTorch at its best"}),
     "startup": ("Seconds from the start of a process to its first results", ONCE, {
@@ -20,15 +22,16 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
         "torch_start_seconds": "PyTorch, eager", "torch_compiled_start_seconds": "PyTorch, compiled",
         "torch_compiled_start_again_seconds": "PyTorch, compiled, second run"}),
     "evaluation": ("Evaluation: images per second", FEW, {
-        "arm": "Arm", "jaxae_loss_images_per_second": "loss, jaxae", "torch_best": "PyTorch",
-        "torch_loss_images_per_second": "loss, PyTorch", "ratio": "ratio",
+        "arm": "Arm", "jaxae_loss_images_per_second": "loss, jaxae", "torch_loss_images_per_second": "loss, PyTorch",
+        "torch_best": "way", "ratio": "ratio",
         "jaxae_scores_images_per_second": "all scores, jaxae"}),
     "memory": ("The most memory held, in MiB, by the number of training images", ONCE, {
         "arm": "Arm", "batch": "Batch", "images": "Images", "jaxae_peak_mib": "jaxae", "torch_peak_mib": "PyTorch"}),
     "operations": (
         "What a step spends its time on, in ms, by both sides' profilers: products and convolutions (jaxae's with some "
         "of the sums), what goes element by element (PyTorch's with all that is compiled and fused), what only moves "
-        "numbers, devices that meet and wait for each other, and the rest, in which no operation was seen", ONCE, {
+        "numbers, devices that meet and wait for each other, and the rest, in which no operation was seen; operations "
+        "that run at the same time count each, so that kinds can add up to more than a step", ONCE, {
         "arm": "Arm", "batch": "Batch", "jaxae_step_ms": "jaxae: a step", "jaxae_products_ms": "products",
         "jaxae_elements_ms": "elements", "jaxae_moves_ms": "moves", "jaxae_exchange_ms": "meetings",
         "jaxae_rest_ms": "rest", "torch_best": "PyTorch", "torch_step_ms": "a step", "torch_products_ms": "products",
@@ -37,8 +40,10 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
 KEY = (
     "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, conv with nearest upsampling, "
     "transposed and upsampling the decoders of `digit_codes`, addition is the adder of `digit_addition`. PyTorch at "
-    "its best is the fastest of the ways tried, which the column after it names; as commonly written, a DataLoader "
-    "transforms image by image. Losses are those after equal steps from the same parameters on the same batches."
+    "its best is the fastest of the ways tried, by one run each, which the column after it names; as commonly written, "
+    "a DataLoader transforms image by image. Losses are compared after equal steps from the same parameters on the "
+    "same batches, by the largest relative difference of any step; that of conv at a batch of 10 leaps within these "
+    "steps, which makes much of a difference in the last digits."
 )
 TEXT = ("arm", "mode", "torch_best")  # keys of columns of words
 
@@ -68,7 +73,7 @@ def about(made: Mapping[str, Any]) -> str:
         f"PyTorch {made['torch']['version']}; {made['precision']}; each run a process of its own; training steps are "
         f"medians of {made['repeats']} alternating runs of {made['seconds']:g} s or more, ratios with their range. A "
         f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and "
-        f"{gflops['torch']:,.0f} in PyTorch; shares of the peak are of the larger."
+        f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger."
     )
 
 
@@ -82,7 +87,7 @@ def steps_table(content: Mapping[str, Any]) -> Table:
     columns = (
         ("Arm", "text"), ("Batch", "number"), ("jaxae", "number"), ("PyTorch at its best", "number"), ("way", "text"),
         ("ratio", "number"), ("as commonly written", "number"), ("ratio", "number"), ("compile, s", "number"),
-        ("peak, MiB", "number"), ("PyTorch's", "number"), ("share of peak", "number"), ("PyTorch's", "number"),
+        ("memory, MiB", "number"), ("PyTorch's", "number"), ("share of GFLOP/s", "number"), ("PyTorch's", "number"),
         ("losses differ by", "number"),
     )  # fmt: skip
     lines, peak = [], max(top(content["manifest"], side) for side in ("jaxae", "torch"))

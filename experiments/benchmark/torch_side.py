@@ -162,7 +162,7 @@ def reply(asked: dict[str, Any]) -> dict[str, Any]:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = asked.get("variant") != "common"
     if asked["device"] == "gpu" and not torch.cuda.is_available():
-        sys.exit("torch finds no GPU; install torch for it")
+        sys.exit("torch finds no GPU; install torch for it, or give --device cpu")
     return QUESTIONS[asked["ask"]](Session(asked), asked)
 
 

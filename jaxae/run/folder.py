@@ -50,8 +50,9 @@ def claim(folder: Path, *, fresh: bool) -> BinaryIO:
     return lock
 
 
-def refuse_used(folder: Path) -> None:
-    """Raise UsageError where a run that begins in `folder` would find something there."""
+def refuse_used(folder: Path, *, resumes: bool = True) -> None:
+    """Raise UsageError where a run that begins in `folder` would find something there; `resumes`: whether --resume is
+    a flag of the command."""
     try:
         there = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
@@ -59,7 +60,7 @@ def refuse_used(folder: Path) -> None:
     except OSError as error:  # a file, a closed folder, a name that is too long
         raise UsageError(f"{folder} is no folder that can be used ({error.strerror}); choose another --out") from None
     if any(name != LOCK and not name.endswith(DRAFT) for name in there):
-        mend = ", or add --resume" if "manifest.json" in there else ""
+        mend = ", or add --resume" if resumes and "manifest.json" in there else ""
         raise UsageError(f"{folder} exists and is not overwritten; choose another --out{mend}")
 
 

@@ -38,7 +38,7 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     Raises UsageError, in one sentence, for runs of other experiments, flags, data, code or platforms, for seeds that
     overlap or leave a gap, for arms that lack a seed, and for parts that have lost their checkpoints.
     """
-    refuse_used(out)
+    refuse_used(out, resumes=False)
     parts = loaded(folders, given)
     experiment = find_experiment(parts[0].made["module"], given)
     for part in parts[1:]:

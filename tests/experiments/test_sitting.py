@@ -46,9 +46,10 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     wrong = sitting.Piece("wrong", "experiments.fc_vs_conv", ("--epochs", "0"))
     known = sitting.Piece("known", "experiments.fc_vs_conv", ("-h",))
     monkeypatch.setattr(sitting, "pieces", lambda: [wrong, known])
-    sitting.sit(tmp_path, 1.0, **WHERE | {"toy": False})
+    sitting.sit(tmp_path, 60.0, **WHERE | {"toy": False})  # more than a busy machine needs
     said = capsys.readouterr().out
     assert "wrong: failed (2) after" in said
+    assert f"{tmp_path / 'wrong.log'} says why" in said
     assert "known: complete after" in said
     assert "--epochs is 0" in (tmp_path / "wrong.log").read_text()
     for minutes in -1.0, float("nan"), float("inf"):
@@ -58,7 +59,7 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     assert "known: not begun, the time is over" in capsys.readouterr().out
 
 
-def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch):
+def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch, capsys):
     seen = []
 
     class Running:
@@ -76,5 +77,6 @@ def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sitting.subprocess, "Popen", Running)
     with pytest.raises(KeyboardInterrupt):
-        sitting.perform(PIECES[0], tmp_path, 0.0, **WHERE)
-    assert seen == [0.0, "stopped", sitting.PATIENCE]
+        sitting.sit(tmp_path, 1.0, **WHERE)
+    assert seen[1:] == ["stopped", sitting.PATIENCE]
+    assert "smoke-fc_vs_conv: stopped after 0 s; the same command goes on" in capsys.readouterr().out

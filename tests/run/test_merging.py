@@ -56,6 +56,8 @@ def test_merged_runs_equal_one_run_of_all(parts, names, tmp_path):
     np.testing.assert_array_equal(one, other)
     report_again(out)
     assert same(out, parts["whole"])
+    with pytest.raises(UsageError, match=r"is not overwritten; choose another --out$"):  # it has no --resume
+        merge_runs([parts[name] for name in names], out)
 
 
 @pytest.mark.parametrize(("code", "again"), [("known", 0), ("other", 2), ("known+changes", 2)])
