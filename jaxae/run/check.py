@@ -15,7 +15,7 @@ from jaxae.errors import UsageError
 from jaxae.findings import Findings, Row
 from jaxae.findings.claims import row_to_json
 from jaxae.findings.statistics import prediction_interval
-from jaxae.run import flags, resuming
+from jaxae.run import flags, manifest, resuming
 from jaxae.run.saved import MEND, Saved, load_result
 from jaxae.run.steps import perform
 
@@ -145,8 +145,8 @@ def _told(facts: Sequence[tuple[str, Any, Any]]) -> str:
 def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether both were trained and measured by the same commit, without changes; False where that isn't known."""
     commit = now["git_commit"]
-    known = commit != "" and "+changes" not in commit
-    return known and all(made.get("git_commit") == commit for made in (before, before.get("measured", before)))
+    made = (before, before.get("measured", before))
+    return manifest.is_known(commit) and all(each.get("git_commit") == commit for each in made)
 
 
 def differences(before: Sequence[Row], now: Sequence[Row], *, bitwise: bool) -> list[str]:

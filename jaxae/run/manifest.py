@@ -26,6 +26,7 @@ from jaxae.train import lanes
 from jaxae.train.entries import misfit_of_arms
 
 FORMAT = 2
+CHANGED = "+changes"  # after a commit whose code had some
 MEND = "take the run from a sound copy, or go on with --resume --out"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
 DATA = {"role": str, "name": str, "version": str, "split": str, "source": str, "n": int, "sha256": str}
@@ -140,6 +141,11 @@ def describe_file(role: str, path: Path) -> dict[str, Any]:
     return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": digest_of(path)}
 
 
+def is_known(commit: str) -> bool:
+    """Whether a manifest's commit tells the code: there is one, and the code had no changes."""
+    return commit != "" and CHANGED not in commit
+
+
 def _commit() -> str:
     """The commit of the code that runs, and a digest of its changes where it has some; empty outside a git checkout.
 
@@ -159,7 +165,7 @@ def _commit() -> str:
         tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
         commit = git("rev-parse", "HEAD") if tracked else ""
         changes = git("diff", "HEAD") if commit else ""
-        return commit + (f"+changes.{hashlib.sha256(changes.encode()).hexdigest()[:12]}" if changes else "")
+        return commit + (f"{CHANGED}.{hashlib.sha256(changes.encode()).hexdigest()[:12]}" if changes else "")
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
