@@ -51,6 +51,11 @@ def shades(count: int) -> list[str]:
     return ["#" + "".join(f"{round(value):02x}" for value in colour) for colour in rgb]
 
 
+def marker_of(place: int) -> int:
+    """Which of MARKERS a line has; when the colours begin anew, lines of one colour get others."""
+    return (place + place // len(PALETTE)) % len(MARKERS)
+
+
 def colour_of(colour: int | str) -> str:
     """A colour, or that of the palette with this index."""
     return colour if isinstance(colour, str) else PALETTE[colour % len(PALETTE)]
