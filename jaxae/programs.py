@@ -10,13 +10,15 @@ from typing import Any, TypeVar, cast
 
 import jax
 
+from jaxae.devices import platform
+
 QUICK = {"xla_backend_optimization_level": 1}  # half the time to compile on a CPU; 0 would change roundings
 COMPILED = "/jax/core/compile/backend_compile_duration"  # JAX's name for a compilation that has ended, or been read
 LONG = 0.1  # seconds of one that leaves something to give back
 RECENT = 8  # the last used: an equal one that is made anew finds their programs, though nobody has kept them
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PROGRAMS: weakref.WeakKeyDictionary[Any, dict[Callable[..., Any], Any]] = weakref.WeakKeyDictionary()
+_PROGRAMS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
@@ -31,11 +33,12 @@ def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
         @functools.wraps(function)
         def compiled(first: Any, *arguments: Any, **named: Any) -> Any:
             programs = _PROGRAMS.setdefault(_recent(first), {})
-            if function not in programs:
+            name = function, platform()
+            if name not in programs:
                 alike = copy.copy(first)  # itself it would be kept by its own programs
                 how = options | quickly() if quick else options
-                programs[function] = jax.jit(functools.partial(function, alike), **how)
-            return programs[function](*arguments, **named)
+                programs[name] = jax.jit(functools.partial(function, alike), **how)
+            return programs[name](*arguments, **named)
 
         return cast(F, compiled)
 
@@ -44,7 +47,7 @@ def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
 
 def quickly() -> dict[str, Any]:
     """Options of jax.jit for what computes less than compiling it takes: on a CPU, fewer of LLVM's optimisations."""
-    return {"compiler_options": QUICK} if jax.default_backend() == "cpu" else {}
+    return {"compiler_options": QUICK} if platform() == "cpu" else {}
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxae.devices import platform
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import Batch, State, Study
@@ -115,7 +116,7 @@ def _in_pieces(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
 
     count = max([len(leaf) for leaf in jax.tree.leaves(batch.inputs) if np.ndim(leaf)], default=0)
     convolves = any(leaf.ndim == 4 for leaf in jax.tree.leaves(state.params))
-    if not convolves or jax.default_backend() != "cpu" or count <= PIECE or count % PIECE:
+    if not convolves or platform() != "cpu" or count <= PIECE or count % PIECE:
         return piece(batch.inputs)
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     drawn, shapes = traced(study.model, variables, batch.inputs)

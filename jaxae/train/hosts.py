@@ -13,6 +13,7 @@ from jax import lax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+import jaxae.devices as devices
 from jaxae.errors import UsageError
 
 
@@ -32,7 +33,7 @@ def chosen(count: int) -> list[Any]:
     Raises UsageError where processes would have different numbers of them.
     """
     if count == 1:
-        return jax.local_devices()[:1]
+        return devices.own()[:1]
     if count % jax.process_count():
         raise UsageError(
             f"{count} devices can't be shared evenly by {jax.process_count()} processes; ask for a multiple of "
@@ -40,7 +41,7 @@ def chosen(count: int) -> list[Any]:
         )
     each, taken = count // jax.process_count(), dict.fromkeys(range(jax.process_count()), 0)
     found = []
-    for device in jax.devices():
+    for device in devices.found():
         if taken[device.process_index] < each:
             taken[device.process_index] += 1
             found.append(device)

@@ -18,6 +18,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+import jaxae.devices as places
 import jaxae.train.hosts as hosts
 import jaxae.train.parts as parts
 from jaxae.errors import UsageError
@@ -115,7 +116,7 @@ def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
 
 
 def _refuse_devices(count):
-    found = jax.device_count()
+    found = len(places.found())
     if not isinstance(count, int | np.integer) or not 1 <= count <= found:
         raise UsageError(f"devices is {count!r} and {found} are there; give a whole number from 1 to {found}")
 
@@ -123,8 +124,8 @@ def _refuse_devices(count):
 def there() -> int:
     """The devices that are worth using: all accelerators; of a CPU's, which are its cores by other names, no more than
     it has cores; of several processes as many of each."""
-    own = jax.local_device_count()
-    if jax.default_backend() == "cpu":
+    own = len(places.own())
+    if places.platform() == "cpu":
         own = min(own, os.cpu_count() or 1)
     return hosts.least(own) * jax.process_count()
 
@@ -226,7 +227,7 @@ def aligned(array: np.ndarray) -> np.ndarray:
 def on_one(tree: Any) -> Any:
     """The arrays of `tree` on the first device alone: what is made of them there, or cut out, is made once, and doesn't
     set all devices going."""
-    first = jax.local_devices()[0]
+    first = places.own()[0]
 
     def one(leaf):
         if not isinstance(leaf, jax.Array) or len(leaf.devices()) == 1:

@@ -11,6 +11,7 @@ from flax import traverse_util
 from jax import lax
 
 import jaxae.train.parts as parts
+from jaxae.devices import platform
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import Batch, State, Study
@@ -57,7 +58,7 @@ def step(
     """
     batch = batch_of_step(study, key, data, state.step, index)
     slope = functools.partial(jax.grad(_objective(study, key, state, hparams), has_aux=True), state.params)
-    if study.parts > 1 and (axis or jax.default_backend() == "cpu"):
+    if study.parts > 1 and (axis or platform() == "cpu"):
         gradients, means = parts.mean(lambda part: _without_statistics(slope(part)), batch, study.parts, axis)
         batch_stats = state.batch_stats
     else:

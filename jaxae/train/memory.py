@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
+import jaxae.devices as devices
 import jaxae.train.evaluate as evaluate
 import jaxae.train.hosts as hosts
 import jaxae.train.loop as loop
@@ -29,7 +30,7 @@ STATES = 3  # of every lane at once: before a chunk, after it, and the best
 
 def capacity() -> int | None:
     """The bytes that a device of this process may use; None where it doesn't tell, as a CPU."""
-    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    return (devices.own()[0].memory_stats() or {}).get("bytes_limit")
 
 
 def images_of(*sets: Any) -> int:

@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxae.devices import platform
+
 MOST = 8  # so many devices can share a batch
 SMALLEST = 32  # images: what smaller parts gain on many devices they lose on few
 GAIN = 0.8  # of each device that shares batches; of all arms 0.75 (conv, batch 10) to 0.99, measured on two AMD cores
@@ -104,7 +106,7 @@ def _knockout(values):
 def _settled(tree):
     """The same arrays, as they are in memory: what is computed of them has the roundings of a program that begins with
     them. On a CPU, XLA forgets barriers before it fuses operations, but not a loop."""
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         return lax.optimization_barrier(tree)
     return lax.fori_loop(0, _turns(1), lambda *_: tree, jax.tree.map(jnp.zeros_like, tree))
 
@@ -112,4 +114,4 @@ def _settled(tree):
 def _turns(count: int) -> Any:
     """A loop's length that XLA doesn't know: it would take a loop of one turn apart, and compute it with other
     roundings. Accelerators would have to ask the host for it, and launch what is in a loop as it is."""
-    return lax.optimization_barrier(jnp.int32(count)) if jax.default_backend() == "cpu" else count
+    return lax.optimization_barrier(jnp.int32(count)) if platform() == "cpu" else count

@@ -12,7 +12,7 @@ from jaxae.train import hosts
 def devices_of(monkeypatch, *processes):
     """JAX finds devices of these processes, of which there are two."""
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    monkeypatch.setattr(jax, "devices", lambda: [SimpleNamespace(process_index=process) for process in processes])
+    monkeypatch.setattr(jax, "devices", lambda _: [SimpleNamespace(process_index=process) for process in processes])
 
 
 def test_as_many_devices_are_taken_of_each_process(monkeypatch):
