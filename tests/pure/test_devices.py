@@ -10,8 +10,8 @@ from jaxae import devices, programs, train
 pytestmark = pytest.mark.usefixtures("optimised")
 
 
-def trained(name):
-    made = study(**{"name": name, "model": Wide(), "batch_size": 8, "parts": 8})
+def trained(**changes):
+    made = study(**{"model": Wide(), "batch_size": 8, "parts": 8, **changes})
     done = train.fit(made, roots(1), DATA, validation=HELD_OUT)
     return done.state, done.evaluate(HELD_OUT)
 
