@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.config import BATCHES, Config, command
-from experiments.benchmark.sides import Sides
+from experiments.benchmark.sides import Sides, load
 from jaxae.errors import UsageError
 from jaxae.train.lanes import Mode
 
@@ -18,11 +18,12 @@ Content = dict[str, Any]
 
 
 def described(config: Config, sides: Sides) -> dict[str, Any]:
-    """What is measured, on what, how, and how fast a matrix product is."""
+    """What is measured, on what, how, beside what, and how fast a matrix product is."""
+    before = load()
     ours, theirs = sides.jaxae("machine"), sides.torch("machine")
     sitting = {
         "command": command(config), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "wall_seconds": 0.0,
-        "git_commit": ours.pop("git_commit"),
+        "git_commit": ours.pop("git_commit"), "load": before,
         "matmul_gflops": {"jaxae": ours.pop("gflops"), "torch": theirs.pop("gflops")},
     }  # fmt: skip
     return {

@@ -14,7 +14,7 @@ from experiments.benchmark.contents import SECTIONS, Content, described, holds, 
 from experiments.benchmark.parts import PARTS, tell
 from experiments.benchmark.pictures import figures
 from experiments.benchmark.ratios import slower_and_faster
-from experiments.benchmark.sides import Sides, WorkerError, cores
+from experiments.benchmark.sides import Sides, WorkerError, busy, cores
 from experiments.benchmark.table import markdown
 from jaxae.errors import UsageError
 from jaxae.files import write_json, write_whole
@@ -62,6 +62,8 @@ def measure(config: Config, sides: Sides, folder: Path, begun: Content | None) -
     for path in (folder, *([config.save.parent] if config.save else [])):  # not before both sides have answered
         path.mkdir(parents=True, exist_ok=True)
     sitting = content["manifest"]["sittings"][-1]
+    if busy(sitting["load"], sides.threads):
+        tell(f"other programs run here (load {sitting['load']}): end them first, or these numbers are worth little")
     for part, arm, batch in work(config):
         if holds(config, content, part, arm, batch):
             tell(f"{part}, {arm}, batch {batch}: in {config.save} already")

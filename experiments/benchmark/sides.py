@@ -87,6 +87,16 @@ class Sides:
             raise WorkerError(f"{command[0]} gave no answer to {ask}; it must be a Python") from None
 
 
+def load() -> float | None:
+    """How many programs waited for a core in the last minute, on average; None where that isn't told, as on Windows."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def busy(load: float | None, threads: int) -> bool:
+    """Whether other programs make what is measured meanwhile worth little."""
+    return load is not None and load > threads / 2
+
+
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

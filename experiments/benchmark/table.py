@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.benchmark.sides import busy
 from jaxae.report.document import Table
 from jaxae.report.numbers import NONE
 from jaxae.report.page import markdown_table
@@ -38,12 +39,13 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
         "torch_elements_ms": "elements", "torch_moves_ms": "moves", "torch_rest_ms": "rest"}),
 }  # fmt: skip
 KEY = (
-    "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, conv with nearest upsampling, "
-    "transposed and upsampling the decoders of `digit_codes`, addition is the adder of `digit_addition`. PyTorch at "
-    "its best is the fastest of the ways tried, by one run each, which the column after it names; as commonly written, "
-    "a DataLoader transforms image by image. Losses are compared after equal steps from the same parameters on the "
-    "same batches, by the largest relative difference of any step; that of conv at a batch of 10 leaps within these "
-    "steps, which makes much of a difference in the last digits."
+    "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, conv with nearest "
+    "upsampling, transposed and upsampling the decoders of `digit_codes`, addition is the adder of `digit_addition`. "
+    "PyTorch at its best is the better, by these medians, of the two ways that were the fastest in one run each, "
+    "which the column after it names; as commonly written, a DataLoader transforms image by image. Losses are "
+    "compared after equal steps from the same parameters on the same batches, by the largest relative difference of "
+    "any step; that of conv at a batch of 10 leaps within these steps, which makes much of a difference in the last "
+    "digits."
 )
 TEXT = ("arm", "mode", "torch_best")  # keys of columns of words
 
@@ -73,8 +75,16 @@ def about(made: Mapping[str, Any]) -> str:
         f"PyTorch {made['torch']['version']}; {made['precision']}; each run a process of its own; training steps are "
         f"medians of {made['repeats']} alternating runs of {made['seconds']:g} s or more, ratios with their range. A "
         f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and "
-        f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger."
+        f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger.{crowd(made)}"
     )
+
+
+def crowd(made: Mapping[str, Any]) -> str:
+    """A sentence on other programs, where some ran when a sitting began."""
+    loads = [each["load"] for each in made["sittings"] if busy(each.get("load"), made["threads"])]
+    if not loads:
+        return ""
+    return f" Other programs ran when it began: the load was {', '.join(f'{load:.1f}' for load in loads)}."
 
 
 def top(made: Mapping[str, Any], side: str) -> float:

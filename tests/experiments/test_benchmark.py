@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -124,6 +124,35 @@ def test_every_column_of_a_table_is_measured():
     assert found["evaluation"][0]["ratio"] == 2.0
     assert [entry["ratio_alone"] for entry in found["lanes"]] == [4.0, 4.0]
     assert [entry["ratio_torch"] for entry in found["lanes"]] == [8.0, 8.0]
+
+
+def test_the_best_way_is_the_better_of_two_by_the_median_of_several_runs():
+    left = {"eager": [9.0, 1.0, 1.0, 5.0], "channels_last": [8.0, 4.0, 4.0, 4.0], "compiled channels_last": [2.0]}
+
+    def torch(ask, arm, batch, variant="eager"):
+        if ask == "losses":
+            return {"losses": [1.0], "flop_per_image": 1e9}
+        rate = 0.5 if variant == "common" else left[variant].pop(0)
+        return {"images_per_second": rate, "peak_mib": 100.0 * rate}
+
+    def jaxae(ask, arm, batch):
+        return {"images_per_second": 8.0, "peak_mib": 1.0, "losses": [1.0], "compile_seconds": 1.0}
+
+    found, sides = {"rows": [], "samples": []}, SimpleNamespace(jaxae=jaxae, torch=torch)
+    parts.steps(Config(repeats=3), cast(Any, sides), found, "conv", 10)
+    row, sample = found["rows"][0], found["samples"][0]
+    assert (row["torch_best"], row["ratio_best"], row["torch_peak_mib"]) == ("channels_last", 2.0, 400.0)
+    assert sample["torch_tried"] == {"eager": 9.0, "channels_last": 8.0, "compiled channels_last": 2.0}
+    assert left == {"eager": [], "channels_last": [], "compiled channels_last": []}
+
+
+def test_a_page_says_what_ran_beside():
+    made = content()["manifest"]
+    assert "Other programs" not in table.about(made)
+    made["sittings"][0]["load"] = 1.0
+    assert "Other programs" not in table.about(made)
+    made["sittings"][0]["load"] = 3.25
+    assert table.about(made).endswith(" Other programs ran when it began: the load was 3.2.")
 
 
 def test_every_arm_is_on_jaxaes_side_and_the_studys_batch_comes_first():
