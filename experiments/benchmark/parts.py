@@ -13,6 +13,7 @@ from experiments.benchmark.table import ranged
 DENSE = ("fc", "bottleneck")  # images have no layout there
 VARIANTS = {"cpu": ("eager", "compiled"), "gpu": ("eager", "compiled", "reduced", "graph")}
 COMMANDS = {"fc": "experiments.fc_vs_conv"}  # studies whose own start is measured beside that of their arm
+CLOSE = 0.75  # of the fastest: by so much one run can err
 EVALUATED = {"unmix": 500}  # images that are evaluated, 2,000 of other arms
 
 
@@ -80,8 +81,9 @@ def fastest(config: Config, sides: Sides, arm: str, batch: int) -> dict[str, flo
 
 
 def front(tried: dict[str, float]) -> list[str]:
-    """The ways that were the fastest in one run each, and so are asked again: few enough to be, and one run errs."""
-    return sorted(tried, key=lambda name: tried[name], reverse=True)[:2]
+    """The one or two ways that are asked again: the fastest in one run each, and where it is CLOSE the second."""
+    fastest = sorted(tried, key=lambda name: tried[name], reverse=True)[:2]
+    return [name for name in fastest if tried[name] >= CLOSE * tried[fastest[0]]]
 
 
 def best_of(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> str:

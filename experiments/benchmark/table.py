@@ -41,11 +41,11 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
 KEY = (
     "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, conv with nearest "
     "upsampling, transposed and upsampling the decoders of `digit_codes`, addition is the adder of `digit_addition`. "
-    "PyTorch at its best is the better, by these medians, of the two ways that were the fastest in one run each, "
-    "which the column after it names; as commonly written, a DataLoader transforms image by image. Losses are "
-    "compared after equal steps from the same parameters on the same batches, by the largest relative difference of "
-    "any step; that of conv at a batch of 10 leaps within these steps, which makes much of a difference in the last "
-    "digits."
+    "PyTorch at its best is the fastest of the ways tried by one run each, or, by these medians, the second where it "
+    "came close, which the column after it names; as commonly written, a DataLoader transforms image by image. Losses "
+    "are compared after equal steps from the same parameters on the same batches, by the largest relative difference "
+    "of any step; that of conv at a batch of 10 leaps within these steps, which makes much of a difference in the "
+    "last digits."
 )
 TEXT = ("arm", "mode", "torch_best")  # keys of columns of words
 

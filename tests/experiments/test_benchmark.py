@@ -127,7 +127,7 @@ def test_every_column_of_a_table_is_measured():
 
 
 def test_the_best_way_is_the_better_of_two_by_the_median_of_several_runs():
-    left = {"eager": [9.0, 1.0, 1.0, 5.0], "channels_last": [8.0, 4.0, 4.0, 4.0], "compiled channels_last": [2.0]}
+    left = {"eager": [9.0, 1.0, 1.0, 5.0], "channels_last": [8.0, 4.0, 4.0, 4.0], "compiled channels_last": [7.0]}
 
     def torch(ask, arm, batch, variant="eager"):
         if ask == "losses":
@@ -142,8 +142,12 @@ def test_the_best_way_is_the_better_of_two_by_the_median_of_several_runs():
     parts.steps(Config(repeats=3), cast(Any, sides), found, "conv", 10)
     row, sample = found["rows"][0], found["samples"][0]
     assert (row["torch_best"], row["ratio_best"], row["torch_peak_mib"]) == ("channels_last", 2.0, 400.0)
-    assert sample["torch_tried"] == {"eager": 9.0, "channels_last": 8.0, "compiled channels_last": 2.0}
+    assert sample["torch_tried"] == {"eager": 9.0, "channels_last": 8.0, "compiled channels_last": 7.0}
     assert left == {"eager": [], "channels_last": [], "compiled channels_last": []}
+
+
+def test_a_way_that_is_far_behind_in_one_run_is_not_asked_again():
+    assert parts.front({"eager": 7.4, "channels_last": 10.0, "compiled channels_last": 7.3}) == ["channels_last"]
 
 
 def test_a_page_says_what_ran_beside():
