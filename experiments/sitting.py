@@ -79,7 +79,7 @@ def pieces() -> Iterator[Piece]:
         yield Piece(f"digit_codes_{size}", "experiments.digit_codes", codes)
     yield Piece("digit_addition", "experiments.digit_addition", ("--seeds", "5"))
     yield Piece("digit_addition_table", "experiments.digit_addition", ("--table", "--seeds", "5"))
-    nines = "--arms", "generative", "generative-natural", "--table", "--kl", "sum", "--batch-size", "64", "--seeds", "5"
+    nines = "--arms", "generative", "generative-course", "--table", "--kl", "sum", "--batch-size", "64", "--seeds", "5"
     yield Piece("digit_addition_sum", "experiments.digit_addition", nines)
     yield Piece("unmix", "experiments.unmix", ("--seeds", "5"))
     for name in ("fc_vs_conv", "denoise", "bottleneck"):

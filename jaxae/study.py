@@ -173,11 +173,13 @@ def _told(value: Any) -> str:
 class Arm:
     """A study and the settings that it is trained with, all in one program: {name: hparams, a pytree of numbers}.
 
-    Each setting is an arm of the results, called "study setting".
+    Each setting is an arm of the results, called "study setting". An epoch has `examples` times as many examples as
+    there are images, as far as can be said without data: estimates of what a run takes go by it.
     """
 
     study: Study
     settings: Mapping[str, Any] = field(default_factory=lambda: {"": None})
+    examples: float = 1.0
 
     @property
     def names(self) -> list[str]:

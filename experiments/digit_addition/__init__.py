@@ -12,7 +12,8 @@ Expected  experiments/results/digit_addition.json (narrower networks, fewer epoc
           digit_addition_table.json (3 epochs, so not judged: rows 12 to 16 end as the report says, rows 1 to 11 don't)
 Run       python -m experiments.digit_addition --seeds 3
 Also      --table (the sixteen rows, all in one program); --rows 2 4 9 (some of them); --arms generative
-          generative-natural --table --kl sum --batch-size 64 (what could make nines); --source synthetic
+          generative-course --table --kl sum --batch-size 64 (what could make nines); --arms adder vae-natural (as many
+          pairs as images, drawn anew, as committed results have them); --source synthetic
 """
 
 import jaxae as ae

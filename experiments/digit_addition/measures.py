@@ -11,19 +11,24 @@ import experiments.digit_addition.reading as reading
 import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.digit_addition.method import FINAL, FRACTIONS, ROWS, class_means, digits
+from experiments.digit_addition.method import class_means, digits
 from experiments.digit_addition.outcomes import fraction_measures, is_single_colour, line_measures, nearest_mean
+from experiments.digit_addition.recipes import FINAL, FRACTIONS, ROWS
 from experiments.digit_addition.surviving import variances
 from jaxae.report.explorer import gathered
 from jaxae.train.curves import rise
 from jaxae.train.trained import told_apart
 from jaxae.transforms import addends
 
-COMPARED = (
-    ("vae", "adder"), (FINAL, "adder"), (FINAL, "vae"), ("vae", "vae natural"), ("vae", "vae plain"),
-    ("vae natural", "vae natural plain"), ("vae plain", "vae natural plain"),
+MODELS = (
+    ("adder course", "adder"), ("vae", "adder"), ("vae", "adder course"), (FINAL, "adder"), (FINAL, "adder course"),
+    (FINAL, "vae"),
 )  # fmt: skip
-BY_ROW = ("generative", "generative natural"), *COMPARED[3:]  # at the same weights of the table
+BY_ROW = (  # at the same weights of the table, or without one at their own
+    ("generative", "generative natural"), ("generative", "generative course"), ("vae", "vae plain"),
+    ("vae", "vae natural"), ("vae natural", "vae natural plain"), ("vae plain", "vae natural plain"),
+    ("vae", "vae course"), ("vae course", "vae course plain"), ("vae plain", "vae course plain"),
+)  # fmt: skip
 ACTIVE = 0.01  # nats: a unit whose KL is below has collapsed
 UNITS = "train/active units of"
 RISE = "validation/rise of added, %"
@@ -64,8 +69,8 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
 
 def compared(arms: Container[str]) -> list[tuple[str, str]]:
     """The pairs of arms that are there and compared: models, and at each row of the table the pairs of numbers."""
-    by_row = [(f"{first} {row}", f"{second} {row}") for row in ROWS for first, second in BY_ROW]
-    return [pair for pair in (*COMPARED, *by_row) if all(arm in arms for arm in pair)]
+    by_row = [(f"{first} {row}".strip(), f"{second} {row}".strip()) for row in ("", *ROWS) for first, second in BY_ROW]
+    return [pair for pair in (*MODELS, *by_row) if all(arm in arms for arm in pair)]
 
 
 def by_worth(trained: Mapping[str, ae.Trained]) -> list[ae.Trained]:
@@ -157,14 +162,14 @@ def facts(targets: Mapping[str, np.ndarray], mean: np.ndarray) -> dict[str, Any]
 
 def of_pairs(train: ae.data.Dataset, mean: np.ndarray, judge: digit_classifier.Judge) -> dict[str, Any]:
     """Of each way to draw pairs, how common sums, numbers and images are, exactly, and what is read in the mean of its
-    targets; of the two that are trained on, the variances between the class means of their sums."""
+    targets; of the three that are trained on, the variances between the class means of their sums."""
     found = ways.shares(np.bincount(train.label, minlength=10) / len(train))
     seen = digit_classifier.read_digits(judge, np.stack([np.tensordot(of["a + b"], mean, 1) for of in found.values()]))
     drawn = {
         way: {what: share.tolist() for what, share in of.items()} | {"digit": int(p.argmax()), "sure": float(p.max())}
         for (way, of), p in zip(found.items(), seen, strict=True)
     }
-    kinds = {"balanced": ways.BALANCED, "natural": ways.NATURAL}
+    kinds = {"balanced": ways.BALANCED, "natural": ways.NATURAL, "course": ways.COURSE}
     return {
         "ways": drawn,
         "variances": {kind: variances(mean, found[way]["a + b"]).tolist() for kind, way in kinds.items()},

@@ -1,4 +1,4 @@
-"""What is trained: an adder and its variational kin, under the report's weights; and what the report saw of them."""
+"""What is trained: an adder and its variational kin, on pairs of images; what the report claims of them."""
 
 import functools
 from dataclasses import dataclass, replace
@@ -10,79 +10,13 @@ import optax
 
 import jaxae as ae
 from experiments import digit_classifier, each_class
-from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, NUMBER, OTHER, READINGS, Seen
-from jaxae.models import AdditionModel
-from jaxae.transforms import UNIT, Classes, addition_pairs, by_class
+from experiments.digit_addition import ways
+from experiments.digit_addition.outcomes import BLUR, DIGITS, READINGS
+from experiments.digit_addition.recipes import FRACTIONS, NUMBERED, RECIPES, ROWS, TWINS, USUAL, Name, Setting, Weights
+from jaxae.transforms import UNIT, Classes, addition_pairs, by_class, to_unit
 
-
-class Weights(NamedTuple):
-    """Of the loss: of the errors of the image of a and of the sum's, and of the KL of E and of P."""
-
-    original: float
-    added: float
-    E: float = 0.0
-    P: float = 0.0
-
-
-class Setting(NamedTuple):
-    """Weights, and the outcome that the report saw, where it says so."""
-
-    weights: Weights
-    outcome: str = ""
-    source: str = "Table 1"
-
-
-ROWS = {  # of the report's Table 1; two pairs of rows are alike, and one training stands for both
-    "row 1": Setting(Weights(0.1, 0.5, 1e-5, 1e-5), NINES),
-    "row 2": Setting(Weights(0.1, 0.5, 1e-4, 1e-4), NINES),
-    "row 3": Setting(Weights(0.3, 0.7, 1e-4, 2e-4), NINES),
-    "row 4": Setting(Weights(0.5, 0.5, 5e-4, 5e-4), NINES),
-    "row 5": Setting(Weights(0.7, 0.7, 2e-4, 2e-4), NINES),
-    "row 6": Setting(Weights(1.0, 1.0, 5e-4, 5e-4), NINES),
-    "row 7": Setting(Weights(0.5, 0.5, 1e-4, 2e-4), NUMBER),
-    "row 8": Setting(Weights(0.6, 0.8, 1.5e-4, 1.5e-4), NUMBER),
-    "rows 9 and 10": Setting(Weights(1.0, 1.0, 1e-4, 1e-4), NUMBER),
-    "row 11": Setting(Weights(1.2, 0.8, 5e-5, 5e-5), NUMBER),
-    "row 12": Setting(Weights(1.0, 0.2, 1e-4, 1e-4), OTHER),
-    "rows 13 and 14": Setting(Weights(1.0, 0.4, 1e-4, 5e-4), OTHER),
-    "row 15": Setting(Weights(0.9, 0.1, 2e-4, 2e-4), OTHER),
-    "row 16": Setting(Weights(0.1, 1.0, 1e-5, 1e-5), CORRECT),
-}
-FINAL = "generative row 16"  # the report's third model
-FRACTIONS = {  # what it sees of its three models: the digits of 7 + 1.4, 1.5 and 1.6, and which of them are blurred
-    "adder": Seen("4.5", (8, 8, 8), (1.5, 1.6)),  # "only the sum between the base number and the decimal integer"
-    "vae": Seen("5.1.1", (8, 8, 9), (1.5,)),  # "averaged correctly" but at .5, then "to the previous base number"
-    FINAL: Seen("5.2", (8, 9, 9), ()),  # the next one from .5 up
-}
-NUMBERED = {int(word): row for row in ROWS for word in row.split() if word.isdecimal()}  # 1 to 16, to their names
 VALIDATION = 2_000  # test images behind each point of the curves; every score is of all of them
 ADAM = optax.adam(1e-3)
-
-
-class Recipe(NamedTuple):
-    """A model, the pairs that it is trained on, and its weights: the report gives the generative ones alone."""
-
-    model: AdditionModel
-    balanced: bool
-    setting: Setting
-
-
-VAE = AdditionModel(variational=True, value_to_latent=True)
-PLAIN, GENERATIVE = VAE.clone(value_to_latent=False), VAE.clone(generative=True)
-LAST = ROWS["row 16"].weights._replace(P=0.0)
-RECIPES = {
-    "adder": Recipe(AdditionModel(), False, Setting(Weights(1.0, 1.0), CORRECT, "4.5, of whole numbers")),
-    "vae": Recipe(VAE, True, Setting(LAST, CORRECT, "5.1.1")),
-    "vae-natural": Recipe(VAE, False, Setting(LAST)),
-    "vae-plain": Recipe(PLAIN, True, Setting(LAST, NINES, "5.1.1")),
-    "vae-natural-plain": Recipe(PLAIN, False, Setting(LAST, NINES, "5.1.1")),
-    "generative": Recipe(GENERATIVE, True, ROWS["row 16"]),
-    "generative-natural": Recipe(GENERATIVE, False, ROWS["row 16"]),
-}
-Name = Literal[
-    "adder", "vae", "vae-natural", "vae-plain", "vae-natural-plain", "generative", "generative-natural"
-]  # fmt: skip
-USUAL = tuple(name for name in RECIPES if name != "generative-natural")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +27,8 @@ class Config(ae.Flags):
     counts = (*ae.Flags.counts, "code_size", "images", "widths")
 
     arms: tuple[Name, ...] = USUAL  # pyright: ignore[reportAssignmentType]
-    """The models of parts III, IV.1 and IV.2; natural: pairs that aren't balanced; plain: P is shown the number."""
+    """The models of parts III, IV.1 and IV.2; course: pairs as the assignment's function makes them, five times as many
+    as images; natural: pairs as many as images, b evenly; plain: P is shown the number."""
     table: bool = False
     """Train the generative arms with all the weights that the report tried, in place of the last."""
     rows: tuple[int, ...] = ()
@@ -155,12 +90,13 @@ def all_settings(config: Config) -> dict[str, Setting]:
 def decides(arm: str, config: Config) -> bool:
     """Whether what an arm draws is the reading of the report that decides.
 
-    It says that it balanced its pairs before it tried the table, gives weights of the generative model alone, and
-    doesn't say how the KL is reduced. Other readings are the table on natural pairs, a VAE at its
-    weights and a summed KL.
+    Its pairs are the course's, balanced before it tried the table; it gives weights of the generative model alone, and
+    doesn't say how the KL is reduced. Other readings are the table on pairs that aren't balanced, natural pairs beside
+    the course's, a VAE at the table's weights and a summed KL.
     """
-    named = arm.replace(" ", "-") in RECIPES or arm.startswith("generative row")
-    return named and (config.kl == "mean" or arm == "adder")
+    name = arm.replace(" ", "-")
+    named = name in RECIPES or arm.startswith("generative row")
+    return named and TWINS.get(name) not in config.arms and (config.kl == "mean" or arm.startswith("adder"))
 
 
 def claims(config: Config) -> list[ae.Claim]:
@@ -188,7 +124,8 @@ def claims(config: Config) -> list[ae.Claim]:
 class Digits(NamedTuple):
     """Images to draw pairs from: uint8[n, 28, 28, 1], i32[n], where each class is, and class means f32[10, ...].
 
-    Whether the pairs are `balanced`, bool[], is data, so that arms that differ in nothing else are one program.
+    Whether pairs that are drawn are `balanced`, bool[], is data, so that arms that differ in nothing else are one
+    program. Where there are `pairs`, those are all.
     """
 
     image: Any
@@ -196,6 +133,7 @@ class Digits(NamedTuple):
     classes: Classes
     mean: Any
     balanced: Any
+    pairs: ways.Pairs | None = None
 
 
 def digits(data: ae.data.Dataset, mean: np.ndarray) -> Digits:
@@ -212,14 +150,27 @@ def class_means(data: ae.data.Dataset) -> np.ndarray:
 
 def batch(key, data: Digits, index) -> ae.Batch:
     """(image of a, b) to (an image of a + b, the mean image of a + b); the label is a + b."""
+    if data.pairs is not None:
+        first, target = (places[index] for places in data.pairs)
+        total = data.label[target]
+        value = (total - data.label[first]).astype(np.float32)
+        return ae.Batch((to_unit(data.image[first]), value), (to_unit(data.image[target]), data.mean[total]), total)
     draw = functools.partial(addition_pairs, key, data.image, data.label, data.classes, index)
     pairs = jax.lax.cond(data.balanced, lambda: draw(balanced=True), lambda: draw(balanced=False))
     return ae.Batch((pairs.image, pairs.value), (pairs.target, data.mean[pairs.total]), pairs.total)
 
 
 def pairs_of(data: Digits) -> int:
-    """In an epoch, as many as there are images."""
-    return data.image.shape[0]
+    """In an epoch, as many as there are images, where they are drawn."""
+    return len(data.image if data.pairs is None else data.pairs.first)
+
+
+def paired(data: Digits, name: Name) -> Digits:
+    """The data as an arm takes pairs from them."""
+    kind = RECIPES[name].pairs
+    if kind == "course":
+        return data._replace(pairs=ways.course(data.label))
+    return data._replace(balanced=np.bool_(kind == "balanced"))
 
 
 def loss(outputs, batch, hparams: Weights) -> tuple[Any, dict[str, Any]]:
@@ -266,7 +217,10 @@ def all_weights(config: Config) -> dict[str, Weights]:
 
 def arms(config: Config) -> list[ae.Arm]:
     """Every model, with all its weights in one program."""
-    return [ae.Arm(study(name, config), weights(name, config)) for name in config.arms]
+    many = {"course": sum(ways.PUBLISHED) / 60_000}  # pairs of an epoch for each image
+    return [
+        ae.Arm(study(name, config), weights(name, config), many.get(RECIPES[name].pairs, 1)) for name in config.arms
+    ]
 
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
@@ -278,6 +232,6 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
     mean, trained = class_means(images), {}
     parts = digits(images, mean), digits(test.head(min(VALIDATION, len(test))), mean)
     for name, arm in zip(run.config.arms, arms(run.config), strict=True):
-        pairs, held_out = (data._replace(balanced=np.bool_(RECIPES[name].balanced)) for data in parts)
+        pairs, held_out = (paired(data, name) for data in parts)
         trained |= run.train(arm, pairs, validation=held_out)
     return trained

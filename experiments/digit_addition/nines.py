@@ -11,13 +11,17 @@ import experiments.digit_addition.pictures as pictures
 import experiments.digit_addition.surviving as surviving
 import jaxae as ae
 from experiments.digit_addition.measures import SHARE, UNITS
-from experiments.digit_addition.method import GENERATIVE, all_settings, all_weights
+from experiments.digit_addition.method import all_settings, all_weights
 from experiments.digit_addition.outcomes import NEAR, NINES
+from experiments.digit_addition.recipes import GENERATIVE
 from experiments.digit_addition.surviving import Prediction
 from jaxae.report.figures import Bars
 from jaxae.report.numbers import listed
 
-KINDS = {"balanced": "generative row", "natural": "generative natural row"}  # pairs, and how their rows' names begin
+KINDS = {  # pairs, and how the names of the rows that are trained on them begin
+    "balanced": "generative row", "natural": "generative natural row", "course": "generative course row",
+}  # fmt: skip
+CALLED = {kind: "the course's" if kind == "course" else kind for kind in KINDS}  # in words
 PIXELS = math.prod(GENERATIVE.image_shape)
 ACTIVE = f"{UNITS} P"
 CLAIMED = 0.5  # share of the seeds
@@ -84,8 +88,8 @@ def of_codes(predicted: Sequence[Prediction]) -> str:
 
 
 def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
-    """The same by kind of pairs."""
-    return {kind: verdict(found, rows) for kind, rows in predictions(found).items()}
+    """The same by kind of pairs, in words."""
+    return {CALLED[kind]: verdict(found, rows) for kind, rows in predictions(found).items()}
 
 
 def tables(found: ae.Findings) -> list[ae.Table]:
@@ -99,7 +103,7 @@ def tables(found: ae.Findings) -> list[ae.Table]:
     for kind, rows in predictions(found).items():
         variances = ", ".join(f"{value:.2f}" for value in found.facts["variances"][kind][: found.config.code_size])
         note = f"Variances between the class means of the sums, along their principal directions: {variances}."
-        title = f"Which dimensions of P's code survive its KL, on {kind} pairs, on paper and as seen"
+        title = f"Which dimensions of P's code survive its KL, on {CALLED[kind]} pairs, on paper and as seen"
         made.append(ae.Table(title, columns, [cells(found, each) for each in rows], note))
     return made
 
@@ -122,12 +126,12 @@ def figures(found: ae.Findings) -> Mapping[str, Any]:
         names = tuple(row_of(each.arm) for each in rows)
         predicted = np.array([float(each.surviving) for each in rows])
         groups = [("predicted", predicted), ("active", by_row(found, rows, ACTIVE))]
-        title = f"Dimensions of P's code that survive its KL on paper, and its active units ({kind} pairs)"
+        title = f"Dimensions of P's code that survive its KL on paper, and its active units ({CALLED[kind]} pairs)"
         drawn[f"surviving_{kind}"] = Bars(title, axis, "dimensions", names, groups)
     if common := common_rows(kinds.values()):
         title = "How many images of sums are read as the commonest digit; a perfect model has 10% of each"
         alike = {kind: [each for each in rows if row_of(each.arm) in common] for kind, rows in kinds.items()}
-        groups = [(f"{kind} pairs", 100 * by_row(found, rows, SHARE)) for kind, rows in alike.items()]
+        groups = [(f"{CALLED[kind]} pairs", 100 * by_row(found, rows, SHARE)) for kind, rows in alike.items()]
         drawn["one_digit"] = Bars(title, axis, "images, %", common, groups, within=(0, 100))
     return drawn
 

@@ -7,8 +7,9 @@ import numpy as np
 
 import jaxae as ae
 from experiments.digit_addition.measures import ACTIVE
-from experiments.digit_addition.method import FRACTIONS
 from experiments.digit_addition.outcomes import TENTHS, VALUES
+from experiments.digit_addition.recipes import FRACTIONS
+from experiments.digit_addition.ways import COURSE
 from jaxae.report.figures import Bars, Curves, Images, Line, by_epoch
 
 DIGITS = tuple("0123456789")
@@ -20,6 +21,10 @@ TABLES = {  # rows of the report's table by their pairs: how their names begin, 
     "table_natural": (
         "generative natural row",
         "What each row of the report's table draws for a + b, trained on natural pairs (the first seed that lives)",
+    ),
+    "table_course": (
+        "generative course row",
+        "What each row of the report's table draws for a + b, trained on course pairs (the first seed that lives)",
     ),
 }
 
@@ -54,7 +59,9 @@ def captions(seen: Mapping[str, np.ndarray], name: str) -> list[str]:
 def sums(found: ae.Findings) -> Bars:
     """Figure 21, the histogram of the sums."""
     groups = [(kind, 100 * found.arrays[""][f"sums, {kind}"]) for kind in ("natural", "balanced")]
-    title = f"Sums a + b of {found.facts['sums']['pairs']:,} pairs"
+    if course := found.facts.get("ways", {}).get(COURSE):
+        groups.insert(0, ("the course's", 100 * np.array(course["a + b"])))
+    title = f"Sums a + b of {found.facts['sums']['pairs']:,} pairs that are drawn, and of all of the course's"
     return Bars(title, "a + b", "pairs, %", DIGITS, groups)
 
 

@@ -11,16 +11,25 @@ import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_addition.measures import ACTIVE, RISE, SHARE, UNITS
-from experiments.digit_addition.method import FRACTIONS, ROWS, VALIDATION, all_settings, claims
+from experiments.digit_addition.method import VALIDATION, all_settings, claims
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES
+from experiments.digit_addition.recipes import FRACTIONS, ROWS
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
-CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nines
-    "vae": "balanced pairs and ValueToLatent", "vae natural": "ValueToLatent alone",
-    "vae plain": "balanced pairs alone", "vae natural plain": "neither",
+CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nines, on pairs of either kind
+    "vae": "balanced pairs and ValueToLatent", "vae {}": "ValueToLatent alone",
+    "vae plain": "balanced pairs alone", "vae {} plain": "neither",
 }  # fmt: skip
-SHOWN = ("sums_mean", "table_natural", "table", "pairs", "fractions", "digits_read")  # on a page of results, the first
+SHOWN = (
+    "sums_mean",
+    "table_course",
+    "table_natural",
+    "table",
+    "pairs",
+    "fractions",
+    "digits_read",
+)  # on a page of results, the first
 LINED = 9  # digits to which any tenth can be added: all but 9
 RISEN = 1  # percent by which an error that turns up lies above its lowest, at least
 
@@ -51,6 +60,7 @@ def say(found: ae.Findings) -> ae.Document:
         sums=found.facts.get("sums"),
         ways=found.facts.get("ways", {}),
         fitting=ways.fitting(found.facts.get("ways", {})),
+        published=ways.PUBLISHED,
         doubt=digit_classifier.doubt(found),
     )
     tables = [
@@ -201,14 +211,16 @@ def line_ranges(found: ae.Findings, arms: Sequence[str]) -> dict[str, tuple[floa
 # ---- 5.1.1: that balanced pairs alone left it with nines, and that ValueToLatent was the essential change
 
 
-def changes_at(row: str) -> dict[str, str]:
-    """The four VAEs with the weights of a row of the table, or with those that they have without, and their changes."""
-    return {f"{arm} {row}".strip(): change for arm, change in CHANGES.items()}
+def changes_at(found: ae.Findings, row: str) -> dict[str, str]:
+    """The four VAEs with the weights of a row of the table, or with those that they have without, and their changes; on
+    the course's pairs where these were trained."""
+    kind = "course" if f"vae course {row}".strip() in found.measures else "natural"
+    return {f"{arm.format(kind)} {row}".strip(): change for arm, change in CHANGES.items()}
 
 
 def cured(found: ae.Findings, row: str = "") -> Mapping[str, list[str]]:
     """Which changes leave most seeds with one digit and which don't; nothing where not all four were trained."""
-    changes = changes_at(row)
+    changes = changes_at(found, row)
     if not found.measures.keys() >= changes.keys():
         return {}
     one = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in changes}
@@ -226,7 +238,7 @@ def cause_tables(found: ae.Findings) -> list[ae.Table]:
 def cause_table(found: ae.Findings, row: str) -> ae.Table:
     """The same at the weights of one row."""
     cells = []
-    for arm, change in changes_at(row).items():
+    for arm, change in changes_at(found, row).items():
         digit = pictures.shares(found, arm)[found.living(arm)].mean(0).argmax()
         shares = (numbers.portion(100 * found.values(arm, name), tested(found)) for name in ("test/accuracy", SHARE))
         cells.append([change, *shares, str(digit)])
@@ -264,8 +276,9 @@ def ways_tables(found: ae.Findings) -> list[ae.Table]:
 
 def adder_rise(found: ae.Findings) -> dict[str, Any]:
     """By how many percent the adder's test error ends above its lowest, by seed, and whether it turns up."""
-    if "adder" not in found.measures or found.config.epochs < 2:
+    trained = [arm for arm in ("adder course", "adder") if arm in found.measures]
+    if not trained or found.config.epochs < 2:
         return {}
-    rise = found.values("adder", RISE)
+    rise = found.values(trained[0], RISE)
     interval = ae.results.interval(rise)
     return {"rise": rise, "known": interval is not None, "risen": interval is not None and interval[0] > RISEN}

@@ -10,8 +10,9 @@ import experiments.digit_codes.method as digit_codes
 import experiments.fc_vs_conv.method as fc_vs_conv
 import experiments.unmix.method as unmix
 import jaxae as ae
-from experiments.digit_addition.method import NUMBERED, all_settings
+from experiments.digit_addition.method import all_settings
 from experiments.digit_addition.nines import KINDS
+from experiments.digit_addition.recipes import NUMBERED
 from experiments.unmix.ways import RUNGS, arm_name
 
 Results = Mapping[str, ae.Findings]  # the committed ones, by name
@@ -229,6 +230,7 @@ LADDERS = (
             Rung("its sum over the batch", "digit_addition_sum_32", ends_as_reported("balanced")),
             Rung("batches of 64", "digit_addition_sum", ends_as_reported("balanced")),
             Rung("natural pairs", "digit_addition_sum", ends_as_reported("natural")),
+            Rung("the course's own pairs", "digit_addition_sum_course", ends_as_reported("course")),
             Rung("batches of 128", "digit_addition_sum_128", ends_as_reported("natural")),
         ),
     ),

@@ -41,9 +41,9 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     """What a run with these flags costs; None where the experiment names no saved result, or none that tells, and for
     other images than the result's.
 
-    Seconds of an arm go with its epochs, settings, seeds and images; of arms that the result hasn't, with the mean over
-    its arms. What isn't training, such as measuring, goes with lanes and images, as in the study's results (see
-    `_rest`).
+    Seconds of an arm go with its epochs, settings, seeds and images, and with an epoch's examples for each of these; of
+    arms that the result hasn't, with the mean over its arms. What isn't training, such as measuring, goes with lanes
+    and images, as in the study's results (see `_rest`).
     """
     if inside := experiment.inside(config):
         return _of_all({place: cost_of(*own) for place, own in inside.items()})
@@ -158,9 +158,13 @@ def _spent(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags)
 
 
 def _per_epoch(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags) -> dict[str, float]:
-    """Of these studies the seconds of an epoch of one lane; under "" the mean of them. Empty where none is told."""
+    """Of these studies the seconds of one lane's epoch of as many examples as images; under "" the mean of them. Empty
+    where none is told."""
     spent = _spent(experiment, made, before)
-    work = {arm.study.name: arm.study.epochs * len(arm.settings) * before.seeds for arm in experiment.arms(before)}
+    work = {
+        arm.study.name: arm.study.epochs * arm.examples * len(arm.settings) * before.seeds
+        for arm in experiment.arms(before)
+    }
     if not spent:
         return {}
     each = {name: seconds / work[name] for name, seconds in spent.items()}
@@ -168,9 +172,11 @@ def _per_epoch(experiment: Experiment, made: Mapping[str, Any], before: flags.Fl
 
 
 def _per_lane(experiment: Experiment, config: flags.Flags, each: Mapping[str, float]) -> dict[str, float]:
-    """Seconds of one lane of every study by those of an epoch; of studies that weren't measured, by the mean."""
-    studies = [arm.study for arm in experiment.arms(config)]
-    return {study.name: study.epochs * each.get(study.name, each.get("", 1.0)) for study in studies}
+    """Seconds of one lane of every study by those of such an epoch; of studies that weren't measured, by the mean."""
+    return {
+        arm.study.name: arm.study.epochs * arm.examples * each.get(arm.study.name, each.get("", 1.0))
+        for arm in experiment.arms(config)
+    }
 
 
 def _others(before: flags.Flags, now: flags.Flags) -> tuple[str, ...]:

@@ -60,17 +60,18 @@ def test_the_line_is_judged_by_tenths():
     np.testing.assert_array_equal(curves.lines[0].values, [outcomes.TENTHS[0] // 10])  # of the seed that lives
 
 
-def vaes(*collapsed) -> ae.Findings:
-    """What is read of the report's four VAEs, these having collapsed onto nines in all seeds but the dead one."""
+def vaes(*collapsed, pairs="natural") -> ae.Findings:
+    """What is read of the report's four VAEs on these pairs; some collapsed onto nines in all but a dead seed."""
     read_of: dict[str, Any] = {digit_classifier.NAME: {"test/accuracy": np.asarray(0.995)}}
-    for arm in words.CHANGES:
+    names = [arm.format(pairs) for arm in words.CHANGES]
+    for arm in names:
         nines = arm in collapsed
         read = np.stack([shares()] + 3 * [shares(d9=0.95) if nines else shares()])
         accuracy = np.array([0.9] + 3 * [0.1 if nines else 0.9])
         read_of[arm] = outcomes.sum_measures(read, accuracy) | {"test/accuracy": accuracy}
         read_of[arm][measures.SHARE] = read.max(1)
     read_of["vae"] |= fractions("vae") | {f"line/{part}, %": np.full(4, 50.0) for part, _, _ in outcomes.PARTS}
-    arms: Any = tuple(arm.replace(" ", "-") for arm in words.CHANGES)
+    arms: Any = tuple(arm.replace(" ", "-") for arm in names)
     return found(read_of, config=method.Config(arms=arms), dead={"vae plain": (4,)})
 
 
@@ -85,6 +86,8 @@ def test_what_cured_the_nines_is_told_by_what_most_living_seeds_draw():
     cells = {row[0]: row for row in document.tables[0].rows}
     assert cells["vae plain"][3] == "only fuzzy nines (3, read as 9, 9, 9), dead (1)"
     assert cells["vae plain"][-2:] == ["3 of 3", ae.results.INCONCLUSIVE]
+    of_course = digit_addition.EXPERIMENT.document(vaes("vae plain", "vae course plain", pairs="course"))
+    assert "with balanced pairs alone and with neither, and don't with balanced pairs and V" in of_course.conclusions
     assert "What cured the nines can't be seen here" in digit_addition.EXPERIMENT.document(vaes()).conclusions
 
 

@@ -8,11 +8,12 @@ import pytest
 
 import jaxae as ae
 from experiments import digit_addition, digit_classifier
-from experiments.digit_addition import measures, method, nines, outcomes, surviving, ways
+from experiments.digit_addition import measures, method, nines, outcomes, recipes, surviving, ways
 from experiments.digit_addition.surviving import Prediction
 from jaxae.transforms import addends
 
 EVEN = np.full(10, 0.1)
+MNIST = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)  # training images of each digit
 VARIANCES = [3.14, 2.40, 1.84, 1.10, 0.8, 0.5, 0.3, 0.2, 0.1, 0.0]  # the first four as MNIST's class means have them
 
 
@@ -23,11 +24,24 @@ def test_pairs_are_drawn_as_their_tables_say():
         a, b = (np.asarray(number) for number in addends(key, digit, balanced=balanced))
         for what, number in (("a", a), ("b", b), ("a + b", a + b)):
             np.testing.assert_allclose(np.bincount(number, minlength=10) / len(number), drawn[way][what], atol=0.01)
-    natural, *_, alike = drawn.values()
+    natural, *_, course = drawn.values()
     np.testing.assert_allclose(natural["b"], natural["a + b"][::-1])  # what the report says of sums holds of numbers
-    np.testing.assert_allclose(alike["a + b"], np.arange(1, 11) / 55)
+    np.testing.assert_allclose(course["a + b"], np.arange(1, 11) / 55)
     fitting = ways.fitting(drawn)
     assert fitting == {"sums": [], "numbers": [*ways.WAYS], "images": [ways.NATURAL]}
+
+
+def test_the_courses_pairs_are_as_many_as_published_and_stay_pairs():
+    label = np.random.default_rng(0).permutation(np.repeat(np.arange(10), MNIST))
+    first, target = ways.course(label)
+    assert (np.bincount(label[target], minlength=10) == ways.PUBLISHED).all()
+    a, b = label[first], label[target] - label[first]
+    exact = ways.shares(np.bincount(label) / len(label))[ways.COURSE]
+    for what, number in (("a", a), ("b", b), ("a + b", a + b)):
+        np.testing.assert_allclose(np.bincount(number, minlength=10) / len(number), exact[what])
+    alike = (a == 3) & (b == 0)
+    np.testing.assert_array_equal(first[alike], target[alike])  # an image is its own partner where nothing is added
+    assert (np.diff(first[(a == 2) & (b == 5)]) > 0).all()
 
 
 def test_variances_are_between_class_means_weighted_by_how_common_they_are():
@@ -47,7 +61,7 @@ def test_what_survives_follows_from_the_weights(kl, expected):
     weights = method.all_weights(config)
     found = {
         number: surviving.surviving(VARIANCES, surviving.threshold(weights[f"generative {row}"], 784), 7)
-        for number, row in method.NUMBERED.items()
+        for number, row in recipes.NUMBERED.items()
     }
     assert {number: found[number] for number in expected} == expected
 
@@ -112,11 +126,11 @@ def table(collapsed: dict[str, int], arms: Any = ("generative", "generative-natu
         if "natural" in arm:
             found[arm][outcomes.NEAR] = np.array([1.0, 1.0, 0.1])
         found[arm] |= {f"{measures.UNITS} {term}": np.full(3, 0.0 if arm in collapsed else 7.0) for term in "EP"}
-        if arm == method.FINAL:
+        if arm == recipes.FINAL:
             line = {f"line/{part}, %": np.full(3, 50.0) for part, _, _ in outcomes.PARTS}
             probability = np.tile(np.eye(10)[[8, 9, 8, 9, 9]][None, :, None], (3, 1, 2, 1))
-            found[arm] |= line | outcomes.fraction_measures(probability, np.zeros((3, 5)), method.FRACTIONS[arm])
-    facts = {"variances": {"balanced": VARIANCES, "natural": VARIANCES}}
+            found[arm] |= line | outcomes.fraction_measures(probability, np.zeros((3, 5)), recipes.FRACTIONS[arm])
+    facts = {"variances": dict.fromkeys(nines.KINDS, VARIANCES)}
     return ae.Findings(ae.results.Origin(config, (0, 1, 2), ()), found, facts=facts)
 
 
@@ -144,6 +158,18 @@ def test_the_prediction_is_held_against_what_is_seen_row_by_row():
     assert drawn.keys() == {"surviving_balanced", "surviving_natural", "one_digit"}
     for figure in drawn.values():
         ae.plots.check(figure)
+
+
+def test_the_courses_pairs_are_named_so_and_decide_where_they_are_trained():
+    found = table({"generative course row 2": 9}, ("generative-course",), epochs=4)
+    said = digit_addition.EXPERIMENT.document(found)
+    assert "On the course's pairs 1 of 3 rows draws one digit alone (row 2), read as 9 in 3 of 3" in said.conclusions
+    assert "321,802 pairs, 5,923 with the sum 0 and 58,700 with the sum 9." in said.notes
+    assert [table.title for table in nines.tables(found)] == [
+        "Which dimensions of P's code survive its KL, on the course's pairs, on paper and as seen"
+    ]
+    claims = method.claims(method.Config(arms=("adder", "adder-course", "vae-natural-plain")))
+    assert {claim.arm for claim in claims if claim.primary} == {"adder course", "vae natural plain"}
 
 
 def test_one_kind_of_pairs_and_a_run_that_is_not_judged():

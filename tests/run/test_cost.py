@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 import jaxae as ae
-from experiments import bottleneck, precision
+from experiments import bottleneck, digit_addition, precision
 from jaxae.__main__ import main
 from jaxae.run import cost, terminal
 from jaxae.run.command_line import parsed
@@ -42,6 +42,9 @@ def test_the_cost_goes_with_epochs_seeds_and_images(experiment):
     assert seconds(code_sizes=(8,), epochs=10, seeds=2, limit=6000) == pytest.approx(30 + 2.5)
     assert seconds(code_sizes=(4,), epochs=10, seeds=2) == pytest.approx(200 + 25)  # the mean of those known
     assert seconds(code_sizes=(8,), epochs=10, seeds=1) == pytest.approx(150 + 12.5)
+    made = digit_addition.Config(arms=("generative-natural", "generative-course"))  # one has more pairs than images
+    natural, course = cost.weights_of(digit_addition.EXPERIMENT, made).values()
+    assert course / natural == pytest.approx(321_802 / 60_000)
 
 
 def test_what_is_not_training_is_the_median_by_lane_of_the_studys_results(experiment):
