@@ -80,7 +80,7 @@ def pieces() -> Iterator[Piece]:
     yield Piece("digit_addition", "experiments.digit_addition", ("--seeds", "5"))
     yield Piece("digit_addition_table", "experiments.digit_addition", ("--table", "--seeds", "5"))
     nines = "--arms", "generative", "generative-course", "--table", "--kl", "sum", "--batch-size", "64", "--seeds", "5"
-    yield Piece("digit_addition_sum", "experiments.digit_addition", nines)
+    yield Piece("digit_addition_sum_course", "experiments.digit_addition", nines)
     yield Piece("unmix", "experiments.unmix", ("--seeds", "5"))
     for name in ("fc_vs_conv", "denoise", "bottleneck"):
         yield Piece(name, f"experiments.{name}", ("--seeds", "10"))

@@ -23,7 +23,7 @@ _PROGRAMS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDicti
 
 def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
     """A decorator of `function(first, *arguments)`, whose first argument is a study or a model: compiled as by jax.jit
-    with these options, once for equal ones; `quick` as in `quickly`.
+    with these options, once for equal ones on a platform; `quick` as in `quickly`.
 
     Were it static, JAX would keep it and all that was compiled of it for ever, up to 8,192 programs. Here they are kept
     while the first of equal ones lives, and for the RECENT ones.

@@ -82,8 +82,8 @@ def fastest(config: Config, sides: Sides, arm: str, batch: int) -> dict[str, flo
 
 def front(tried: dict[str, float]) -> list[str]:
     """The one or two ways that are asked again: the fastest in one run each, and where it is CLOSE the second."""
-    fastest = sorted(tried, key=lambda name: tried[name], reverse=True)[:2]
-    return [name for name in fastest if tried[name] >= CLOSE * tried[fastest[0]]]
+    first = sorted(tried, key=lambda name: tried[name], reverse=True)[:2]
+    return [name for name in first if tried[name] >= CLOSE * tried[first[0]]]
 
 
 def best_of(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> str:

@@ -62,8 +62,8 @@ def measure(config: Config, sides: Sides, folder: Path, begun: Content | None) -
     for path in (folder, *([config.save.parent] if config.save else [])):  # not before both sides have answered
         path.mkdir(parents=True, exist_ok=True)
     sitting = content["manifest"]["sittings"][-1]
-    if busy(sitting["load"], sides.threads):
-        tell(f"other programs run here (load {sitting['load']}): end them first, or these numbers are worth little")
+    if busy(sitting["load"], sides.threads, cores()):
+        tell(f"the machine isn't idle (load {sitting['load']}): end what runs, or these numbers are worth little")
     for part, arm, batch in work(config):
         if holds(config, content, part, arm, batch):
             tell(f"{part}, {arm}, batch {batch}: in {config.save} already")

@@ -88,13 +88,14 @@ class Sides:
 
 
 def load() -> float | None:
-    """How many programs waited for a core in the last minute, on average; None where that isn't told, as on Windows."""
+    """How many programs ran or waited for a core in the last minute, on average; None where that isn't told, as on
+    Windows."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def busy(load: float | None, threads: int) -> bool:
-    """Whether other programs make what is measured meanwhile worth little."""
-    return load is not None and load > threads / 2
+def busy(found: float | None, threads: int, of: int) -> bool:
+    """Whether by this load, of so many cores, what is measured with so many threads is worth little."""
+    return found is not None and found > of - threads / 2
 
 
 def cores() -> int:

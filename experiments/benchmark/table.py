@@ -41,12 +41,12 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
 KEY = (
     "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, conv with nearest "
     "upsampling, transposed and upsampling the decoders of `digit_codes`, addition is the adder of `digit_addition`. "
-    "PyTorch at its best is the fastest of the ways tried by one run each, or, by these medians, the second where it "
-    "came close, which the column after it names; as commonly written, a DataLoader transforms image by image. Losses "
-    "are compared after equal steps from the same parameters on the same batches, by the largest relative difference "
-    "of any step; that of conv at a batch of 10 leaps within these steps, which makes much of a difference in the "
-    "last digits."
+    "PyTorch at its best is the fastest of the ways tried, by one run each{again}; the column after it names it. As "
+    "commonly written, a DataLoader transforms image by image. Losses are compared after equal steps from the same "
+    "parameters on the same batches, by the largest relative difference of any step; that of conv at a batch of 10 "
+    "leaps within these steps, which makes much of a difference in the last digits."
 )
+AGAIN = ", or, where another came within a quarter of it, the better of both by these medians"  # not in older files
 TEXT = ("arm", "mode", "torch_best")  # keys of columns of words
 
 
@@ -55,7 +55,8 @@ def markdown(content: Mapping[str, Any]) -> str:
     parts = [about(content["manifest"])]
     if content["rows"]:
         table = steps_table(content)
-        parts += [table.title, KEY, markdown_table(table)]
+        again = any("load" in each for each in content["manifest"]["sittings"])
+        parts += [table.title, KEY.format(again=AGAIN if again else ""), markdown_table(table)]
     for name, (title, runs, columns) in SECTIONS.items():
         if content.get(name):
             shown = {key: words for key, words in columns.items() if any(key in entry for entry in content[name])}
@@ -80,11 +81,10 @@ def about(made: Mapping[str, Any]) -> str:
 
 
 def crowd(made: Mapping[str, Any]) -> str:
-    """A sentence on other programs, where some ran when a sitting began."""
-    loads = [each["load"] for each in made["sittings"] if busy(each.get("load"), made["threads"])]
-    if not loads:
-        return ""
-    return f" Other programs ran when it began: the load was {', '.join(f'{load:.1f}' for load in loads)}."
+    """A sentence on what ran in the minute before a sitting, where much did."""
+    cores = made["machine"]["device"].get("cores") or made["threads"]
+    loads = [each["load"] for each in made["sittings"] if busy(each.get("load"), made["threads"], cores)]
+    return f" Just before it began the machine had a load of {max(loads):.1f}." if loads else ""
 
 
 def top(made: Mapping[str, Any], side: str) -> float:

@@ -10,8 +10,9 @@ import numpy as np
 
 import jaxae as ae
 from experiments import digit_classifier, own_images
+from experiments.bottleneck.method import authors
 from experiments.bottleneck.paths import Paths, codes, path_measures, read_paths, strips
-from jaxae.latent import decode, traversal
+from jaxae.latent import decode, encode, traversal
 from jaxae.report.explorer import gathered
 from jaxae.report.figures import per_class
 from jaxae.transforms import add_gaussian_noise, to_unit
@@ -41,7 +42,12 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {shown.name: gains(denoised["scores"][shown.name], config.noise)},
         path_measures(paths),
         differences=[(name, f"PCA {size_of(name)}", "test/mse") for name in trained],
-        facts={"shown": shown.name, "PCA": errors.tolist(), "levels": levels(config.noise)},
+        facts={
+            "shown": shown.name,
+            "PCA": errors.tolist(),
+            "levels": levels(config.noise),
+            "author": scored(authors(run), digits, test),
+        },
         by_seed=ae.results.combined(denoised["by_seed"], probabilities(paths, shown.name)),
         arrays=ae.results.combined(
             {"": {"digits": test.image[per_class(test.image, test.label, 2)]}},
@@ -75,6 +81,19 @@ def measure_own(run: ae.Run, trained: Mapping[str, ae.Trained], images: Any, tes
         ),
         scores=denoised["scores"],
     )
+
+
+def scored(network: tuple[ae.Study, ae.State] | None, digits: Any, test: ae.data.Dataset) -> dict[str, float]:
+    """The author's network: its errors of the training and of the test digits, and how many units of its code live."""
+    if network is None:
+        return {}
+    study, state = network
+    errors = {
+        f"{split}/mse": float(ae.evaluate.losses(study, ae.keys.root(0), state, data, {"every": 1})["loss"])
+        for split, data in (("train", digits), ("test", test))
+    }
+    code = np.asarray(encode(study.model, {"params": state.params}, test.image))
+    return {**errors, "living": int((np.ptp(code, axis=0) > 0).sum())}
 
 
 def size_of(arm: str) -> int:

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import flax.linen as nn
 import optax
 
+import experiments.bottleneck.author as author
 import jaxae as ae
 from experiments import digit_classifier, each_class, own_images
 from jaxae.models.mlp import linear
@@ -39,6 +41,8 @@ class Config(ae.Flags):
     """What the code goes through. The report's ReLU can leave some of its units dead."""
     noise: float = 0.2
     """Standard deviation of the noise in the denoising test, for images in [0, 1]."""
+    author_weights: Annotated[str | None, UNSET] = None
+    """Folder of the author's MLP.8.pth (of the public code above), to be scored beside what is trained here."""
     pairs: int = 250
     """Paths to read between images of the same digit, and as many between different ones."""
     batch_size: int = 2048
@@ -54,15 +58,24 @@ class Config(ae.Flags):
             raise ae.UsageError(f"--noise is {self.noise}; give one above 0")
         if not 1 <= self.pairs <= 10_000:
             raise ae.UsageError(f"--pairs is {self.pairs}; give 1 to 10,000")
+        if self.author_weights is not None and own_images.is_own(self):
+            raise ae.UsageError(
+                f"--author-weights: the author's network is of MNIST, not of {self.dataset}; leave it out"
+            )
 
 
 def claims(config: Config) -> list[ae.Claim]:
-    """The first epoch's loss of the report's code size."""
+    """The first epoch's loss of the report's code size, and the last one's, which only its author's plot tells."""
     if arm_name(8, config) != "code 8" or 8 not in config.code_sizes or own_images.is_own(config):
         return []
     reading = "the mean over the first epoch's steps"
     where = "Results, Training Loss"
-    return [ae.Claim("code 8", "train/loss/first", 0.108, where, reading, half_digit=0.0005, scale="log")]
+    first = ae.Claim("code 8", "train/loss/first", 0.108, where, reading, half_digit=0.0005, scale="log")
+    if config.epochs != len(author.LOSSES):
+        return [first]
+    reading = "the mean over the last epoch's steps, read off the plot that the author published"
+    end, margin = author.LOSSES[-1], {"half_digit": author.READ, "scale": "log"}
+    return [first, ae.Claim("code 8", "train/loss/last", end, "Figure 1", reading, **margin)]
 
 
 def arm_name(size: int, config: Config) -> str:
@@ -101,8 +114,22 @@ def adam(hparams: Mapping[str, Any]) -> optax.GradientTransformation:
     return optax.chain(optax.scale_by_adam(), ae.schedules.reduce_on_plateau(1e-3, every=hparams["every"]))
 
 
+def authors(run: ae.Run) -> tuple[ae.Study, ae.State] | None:
+    """The network that the report's author published, in the study of his code; None where it isn't given.
+
+    Raises UsageError for a folder that doesn't hold it.
+    """
+    if run.config.author_weights is None:
+        return None
+    folder, his = Path(run.config.author_weights), study(8, 2048, Config())
+    variables = author.variables(folder)
+    run.file("the author's network", author.file(folder))
+    return his, ae.train.init(his, ae.keys.root(0), run.data("mnist", "test"), {"every": 1}, variables)
+
+
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every code size on all training images, tested after every epoch."""
+    authors(run)  # refused before anything is trained
     digits, test = own_images.load(run, least=own_images.WINDOW)
     _refuse_values(digits, run.config)
     if not own_images.is_own(run.config):

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+import experiments.bottleneck.author as author
 import jaxae as ae
 from experiments import own_images
 from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, levels
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, SAME, STEPS, STRIPS
-from jaxae.report.figures import Bars, Curves, Images, Line
+from jaxae.report.figures import Bars, Curves, Images, Line, by_epoch
 from jaxae.report.look import MUTED, shades
 
 COLOURS = {"noisy input": 4, "clipped input": 1}
@@ -17,6 +18,7 @@ COLOURS = {"noisy input": 4, "clipped input": 1}
 def figures(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, Any]:
     """All of them, in the order of the report's steps."""
     drawn: dict[str, Any] = {"code_sizes": code_sizes(found, sizes)} if len(sizes) > 1 else {}
+    drawn |= {"training": training(found)} if not own_images.is_own(found.config) and 8 in sizes else {}
     drawn |= {"reconstructions": reconstructions(found, sizes)}
     drawn |= {} if found.one_picture(shown) else {"code_units": code_units(found, shown)}
     drawn |= {f"denoising_{metric.lower()}": noise_curves(found, sizes, shown, metric) for metric in METRICS}
@@ -43,6 +45,19 @@ def code_sizes(found: ae.Findings, sizes: dict[int, str]) -> Curves:
         Line("PCA with as many components as units live", places, pca[living.astype(int)], style="dotted"),
     )
     return Curves("Test error by code size", "numbers in the code", "test MSE", lines, log=True, log_x=True)
+
+
+def training(found: ae.Findings) -> Curves:
+    """The report's Figure 1, and the curve that it shows."""
+    lines = (
+        by_epoch("ours", found.by_seed["code 8"]["train/loss"], middle=True),
+        by_epoch("the author's", author.curve(), middle=True, style="dashed"),
+    )
+    living = ", ".join(f"{count:.0f}" for count in found.values("code 8", LIVING))
+    return Curves(
+        "Training loss of code 8, and what the report's author plotted", "epoch", "mean squared error", lines, log=True,
+        note=f"Ends differ by how many units of the code live: {living} of 8, by seed.",
+    )  # fmt: skip
 
 
 def reconstructions(found: ae.Findings, sizes: dict[int, str]) -> Images:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import experiments.bottleneck.author as author
 import experiments.bottleneck.pictures as pictures
 import jaxae as ae
 from experiments import digit_classifier, own_images
@@ -42,6 +43,8 @@ def say(found: ae.Findings) -> ae.Document:
             for kind in (DIFFERENT, SAME)
         },
         errors={size: found.measures[name]["test/mse"] for size, name in sizes.items()},
+        author=beside_author(found),
+        first_loss=author.LOSSES[0],
         doubt=digit_classifier.doubt(found),
     )
     return ae.Document(
@@ -53,6 +56,15 @@ def say(found: ae.Findings) -> ae.Document:
         words.line,
         sections=sections,
     )
+
+
+def beside_author(found: ae.Findings) -> dict[str, Any]:
+    """The author's own network, and the test errors of ours with as many living units; empty where it isn't given."""
+    his = found.facts.get("author", {})
+    if not his or "code 8" not in found.measures:
+        return {}
+    alike = found.measures["code 8"][LIVING] == his["living"]
+    return {**his, "error": his["test/mse"], "alike": found.measures["code 8"]["test/mse"][alike]}
 
 
 def beside_pca(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ SEVENS = 3  # images of 7 in the picture of fractions
 
 
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
-    """All of it; fractions of the report's three models alone."""
+    """All of it; fractions of the report's models alone."""
     train, test = run.data("mnist", "train"), run.data("mnist", "test")
     judge, mean = digit_classifier.judge(run), class_means(train)
     tested = digits(test, mean)
@@ -74,7 +74,7 @@ def compared(arms: Container[str]) -> list[tuple[str, str]]:
 
 
 def by_worth(trained: Mapping[str, ae.Trained]) -> list[ae.Trained]:
-    """All arms, the report's three models first, the last of them before all."""
+    """All arms, the report's models first, the last of them before all."""
     first = [name for name in reversed(FRACTIONS) if name in trained]
     return [trained[name] for name in [*first, *(name for name in trained if name not in first)]]
 

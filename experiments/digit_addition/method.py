@@ -27,8 +27,8 @@ class Config(ae.Flags):
     counts = (*ae.Flags.counts, "code_size", "images", "widths")
 
     arms: tuple[Name, ...] = USUAL  # pyright: ignore[reportAssignmentType]
-    """The models of parts III, IV.1 and IV.2; course: pairs as the assignment's function makes them, five times as many
-    as images; natural: pairs as many as images, b evenly; plain: P is shown the number."""
+    """The models of parts III, IV.1 and IV.2; course: all pairs of the course's, five times as many as images; natural,
+    as adder alone: as many as images, b evenly; others: balanced. plain: P is shown the number."""
     table: bool = False
     """Train the generative arms with all the weights that the report tried, in place of the last."""
     rows: tuple[int, ...] = ()
@@ -48,12 +48,12 @@ class Config(ae.Flags):
         super().__post_init__()
         if self.table and not any(RECIPES[name].model.generative for name in self.arms):
             raise ae.UsageError("--table is of the generative arm; name it in --arms, or leave --table out")
-        if self.kl == "sum" and self.arms == ("adder",):
+        if self.kl == "sum" and not _weighed(self.arms):
             raise ae.UsageError("--kl sum: the adder's loss has no KL; name another arm, or leave --kl out")
         _refuse_rows(self.rows, self.arms, self.table)
         if self.stream:
             raise ae.UsageError(
-                "--stream: digit_addition takes its images in a branch, where they can't be read; leave it out"
+                "--stream: digit_addition takes two images for each pair, which can't be read ahead; leave it out"
             )
 
 
@@ -63,8 +63,13 @@ def _refuse_rows(rows: tuple[int, ...], arms: tuple[Name, ...], table: bool) -> 
         raise ae.UsageError(f"{given}: the report's table has the rows 1 to {max(NUMBERED)}; name some of those")
     if rows and table:
         raise ae.UsageError(f"{given}: --table trains all rows; leave one of the two out")
-    if rows and arms == ("adder",):
+    if rows and not _weighed(arms):
         raise ae.UsageError(f"{given}: the adder's loss has no KL to weigh; name another arm, or leave --rows out")
+
+
+def _weighed(arms: tuple[Name, ...]) -> bool:
+    """Whether the loss of any of these has a KL."""
+    return any(RECIPES[name].model.variational for name in arms)
 
 
 def settings_of(name: Name, config: Config) -> dict[str, Setting]:
@@ -90,20 +95,20 @@ def all_settings(config: Config) -> dict[str, Setting]:
 def decides(arm: str, config: Config) -> bool:
     """Whether what an arm draws is the reading of the report that decides.
 
-    Its pairs are the course's, balanced before it tried the table; it gives weights of the generative model alone, and
-    doesn't say how the KL is reduced. Other readings are the table on pairs that aren't balanced, natural pairs beside
-    the course's, a VAE at the table's weights and a summed KL.
+    Its pairs are taken to be the course's, balanced before it tried the table; it gives weights of the generative model
+    alone, and doesn't say how the KL is reduced. Other readings are natural pairs, the table on pairs that aren't
+    balanced, a VAE at the table's weights and a summed KL.
     """
     name = arm.replace(" ", "-")
-    named = name in RECIPES or arm.startswith("generative row")
-    return named and TWINS.get(name) not in config.arms and (config.kl == "mean" or arm.startswith("adder"))
+    named = (name in RECIPES and name not in TWINS) or arm.startswith("generative row")
+    return named and (config.kl == "mean" or arm.startswith("adder"))
 
 
 def claims(config: Config) -> list[ae.Claim]:
     """Outcomes, and what is drawn for fractions: each seed has what the report saw (1) or hasn't (0)."""
     found = []
     for arm, (_, outcome, source) in all_settings(config).items():
-        source = f"{source}, {arm.removeprefix('generative ')}" if arm.startswith("generative") else source
+        source = f"{source}, {arm[arm.index('row') :]}" if arm.startswith("generative") else source
         if outcome:
             claim = ae.Claim(arm, f"outcome/{outcome}", 1, source, READINGS[outcome], categorical=True)
             found.append(claim)
@@ -161,7 +166,7 @@ def batch(key, data: Digits, index) -> ae.Batch:
 
 
 def pairs_of(data: Digits) -> int:
-    """In an epoch, as many as there are images, where they are drawn."""
+    """In an epoch, as many as there are images, where they are drawn, and else all."""
     return len(data.image if data.pairs is None else data.pairs.first)
 
 
@@ -217,7 +222,7 @@ def all_weights(config: Config) -> dict[str, Weights]:
 
 def arms(config: Config) -> list[ae.Arm]:
     """Every model, with all its weights in one program."""
-    many = {"course": sum(ways.PUBLISHED) / 60_000}  # pairs of an epoch for each image
+    many = {"course": ways.MANY}
     return [
         ae.Arm(study(name, config), weights(name, config), many.get(RECIPES[name].pairs, 1)) for name in config.arms
     ]

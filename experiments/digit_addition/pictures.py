@@ -24,7 +24,8 @@ TABLES = {  # rows of the report's table by their pairs: how their names begin, 
     ),
     "table_course": (
         "generative course row",
-        "What each row of the report's table draws for a + b, trained on course pairs (the first seed that lives)",
+        "What each row of the report's table draws for a + b, trained on the course's pairs "
+        "(the first seed that lives)",
     ),
 }
 
@@ -46,8 +47,13 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     for name, arms in rows.items():
         if len(arms) > 1:
             drawn[name] = pairs(found, arms, TABLES[name][1])
-    drawn |= {f"line_{arm.split()[0]}": line(found, arm) for arm in fractions}
+    drawn |= {f"line_{model_of(arm).replace(' ', '_')}": line(found, arm) for arm in fractions}
     return drawn | ({"fractions": fraction_images(found, fractions)} if fractions else {})
+
+
+def model_of(arm: str) -> str:
+    """The model's name without that of its weights."""
+    return arm.partition(" row")[0]
 
 
 def captions(seen: Mapping[str, np.ndarray], name: str) -> list[str]:
@@ -59,9 +65,11 @@ def captions(seen: Mapping[str, np.ndarray], name: str) -> list[str]:
 def sums(found: ae.Findings) -> Bars:
     """Figure 21, the histogram of the sums."""
     groups = [(kind, 100 * found.arrays[""][f"sums, {kind}"]) for kind in ("natural", "balanced")]
-    if course := found.facts.get("ways", {}).get(COURSE):
+    course = found.facts.get("ways", {}).get(COURSE)
+    if course:
         groups.insert(0, ("the course's", 100 * np.array(course["a + b"])))
-    title = f"Sums a + b of {found.facts['sums']['pairs']:,} pairs that are drawn, and of all of the course's"
+    too = ", and of all of the course's" if course else ""
+    title = f"Sums a + b of {found.facts['sums']['pairs']:,} drawn pairs{too}"
     return Bars(title, "a + b", "pairs, %", DIGITS, groups)
 
 
@@ -169,7 +177,7 @@ def fraction_images(found: ae.Findings, arms: Sequence[str]) -> Images:
         for arm in arms:
             seen = {name: values[place] for name, values in found.arrays[arm].items() if name.startswith("fractions")}
             images = np.concatenate([image[None] / 255, seen["fractions"]])
-            rows.append((f"7 no. {place + 1}, {arm.split()[0]}", images))
+            rows.append((f"7 no. {place + 1}, {model_of(arm)}", images))
             below.append(["", *captions(seen, "fractions")])
     labels = ["image", *(f"+ {value:g}" for value in VALUES)]
     title = "Numbers added to three test images of 7, and the digit read (the first seed that lives)"

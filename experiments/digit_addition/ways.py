@@ -1,8 +1,9 @@
 """The ways in which pairs (a, b) may have been drawn, as tables of probabilities, and what each would show.
 
 The report says of its pairs that small sums are commoner, that only sums of one digit count, and that the images are
-evenly distributed. Its pairs are those of a function that came with the assignment. Another student of the course has
-published how many of each sum that function makes of MNIST's training images, and all ten counts are those of `course`.
+evenly distributed. A function `transform_data_add` made them, which isn't public. Another project by the title of the
+assignment has published how many pairs with each sum it has, and all ten counts are those of `course`. That the
+report's function does the same is assumed here, though what the report says of its sums is the opposite.
 """
 
 from collections.abc import Mapping
@@ -15,9 +16,11 @@ from jaxae.transforms import by_class
 NATURAL, BALANCED = "b evenly from 0 to 9 - a", "the sum evenly from 0 to 9"
 COURSE = "images of each a beside those of each a + b, as many as the rarer has"
 WAYS = (NATURAL, BALANCED, "b evenly from 0 to 9, sums above 9 left out", COURSE)
+IMAGES = 60_000  # of MNIST's training set
 PUBLISHED = (5923, 12665, 17839, 24143, 29210, 32526, 40853, 47723, 52220, 58700)
-"""Pairs with the sums 0 to 9, of the 60,000 training images: README of the project "Learning-to-Add-and-Generate-MNIST"
-(notebook AHMED_ML_Learning2Add, of the assignment "Learning to Sum and Generate Images of Numbers")."""
+"""Pairs with the sums 0 to 9: README of "Learning to Add and Generate MNIST Digits", with a notebook called
+AHMED_ML_Learning2Add (the report's environment is called ML_Learning2Add_SeviColi)."""
+MANY = sum(PUBLISHED) / IMAGES  # pairs of an epoch for each image
 EVEN = 0.25  # a digit's share may be so far from 10%, as a part of it, for images to be called evenly distributed
 
 
@@ -40,15 +43,16 @@ class Pairs(NamedTuple):
 
 
 def course(label: np.ndarray) -> Pairs:
-    """All pairs that the course's function makes of images with these labels, int[n]: those of a and those of a + b one
-    by one, in the order of the set, until either has no more. Which ones it leaves out isn't public.
+    """All pairs of images with these labels, int[n]: those of a beside those of a + b until either has no more.
 
+    In which order isn't public; here it is that of the set, so that an image is its own partner where nothing is added.
     Raises UsageError where a digit has no image.
     """
     classes = by_class(label)
     rows = np.split(classes.order, classes.start[1:])
     beside = [list(zip(rows[a], rows[total], strict=False)) for a in range(10) for total in range(a, 10)]
-    return Pairs(*np.concatenate(beside).T.astype(np.int32))
+    found = np.concatenate(beside).astype(np.int32)
+    return Pairs(*np.ascontiguousarray(found[np.argsort(found[:, 0], kind="stable")].T))
 
 
 def sums(table: np.ndarray) -> np.ndarray:

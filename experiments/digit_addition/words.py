@@ -21,15 +21,9 @@ CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nin
     "vae": "balanced pairs and ValueToLatent", "vae {}": "ValueToLatent alone",
     "vae plain": "balanced pairs alone", "vae {} plain": "neither",
 }  # fmt: skip
-SHOWN = (
-    "sums_mean",
-    "table_course",
-    "table_natural",
-    "table",
-    "pairs",
-    "fractions",
-    "digits_read",
-)  # on a page of results, the first
+SHOWN = (  # on a page of results, the first
+    "sums_mean", "table_course", "table_natural", "table", "pairs", "fractions", "digits_read",
+)  # fmt: skip
 LINED = 9  # digits to which any tenth can be added: all but 9
 RISEN = 1  # percent by which an error that turns up lies above its lowest, at least
 
@@ -61,6 +55,7 @@ def say(found: ae.Findings) -> ae.Document:
         ways=found.facts.get("ways", {}),
         fitting=ways.fitting(found.facts.get("ways", {})),
         published=ways.PUBLISHED,
+        many=ways.MANY,
         doubt=digit_classifier.doubt(found),
     )
     tables = [
@@ -212,14 +207,20 @@ def line_ranges(found: ae.Findings, arms: Sequence[str]) -> dict[str, tuple[floa
 
 
 def changes_at(found: ae.Findings, row: str) -> dict[str, str]:
-    """The four VAEs with the weights of a row of the table, or with those that they have without, and their changes; on
-    the course's pairs where these were trained."""
-    kind = "course" if f"vae course {row}".strip() in found.measures else "natural"
+    """The four VAEs with the weights of a row of the table, or with those that they have without, and their changes."""
+    kind = unbalanced(found, row)
     return {f"{arm.format(kind)} {row}".strip(): change for arm, change in CHANGES.items()}
 
 
-def cured(found: ae.Findings, row: str = "") -> Mapping[str, list[str]]:
-    """Which changes leave most seeds with one digit and which don't; nothing where not all four were trained."""
+def unbalanced(found: ae.Findings, row: str) -> str:
+    """The kind of pairs that aren't balanced of which both VAEs were trained, the course's first."""
+    both = [f"vae course {row}".strip(), f"vae course plain {row}".strip()]
+    return "course" if found.measures.keys() >= {*both} else "natural"
+
+
+def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
+    """Which changes leave most seeds with one digit and which don't, and the pairs that aren't balanced; nothing where
+    not all four were trained."""
     changes = changes_at(found, row)
     if not found.measures.keys() >= changes.keys():
         return {}
@@ -227,6 +228,7 @@ def cured(found: ae.Findings, row: str = "") -> Mapping[str, list[str]]:
     return {
         "collapsed": [f"with {change}" for arm, change in changes.items() if one[arm]],
         "not": [f"with {change}" for arm, change in changes.items() if not one[arm]],
+        "pairs": nines.CALLED[unbalanced(found, row)],
     }
 
 
@@ -275,10 +277,12 @@ def ways_tables(found: ae.Findings) -> list[ae.Table]:
 
 
 def adder_rise(found: ae.Findings) -> dict[str, Any]:
-    """By how many percent the adder's test error ends above its lowest, by seed, and whether it turns up."""
+    """By how many percent an adder's test error ends above its lowest, by seed, and whether it turns up: that of the
+    course's pairs first."""
     trained = [arm for arm in ("adder course", "adder") if arm in found.measures]
     if not trained or found.config.epochs < 2:
         return {}
     rise = found.values(trained[0], RISE)
     interval = ae.results.interval(rise)
-    return {"rise": rise, "known": interval is not None, "risen": interval is not None and interval[0] > RISEN}
+    risen = interval is not None and interval[0] > RISEN
+    return {"arm": trained[0], "rise": rise, "known": interval is not None, "risen": risen}

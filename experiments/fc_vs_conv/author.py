@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-import jaxae as ae
-from jaxae.models.weights import from_torch
-from jaxae.models.weights.files import load_tensors
+from experiments import author_weights
 
 LOG = {  # losses by epoch: of training, the mean over its steps; of the test set, after it
     "fc": {
@@ -20,26 +18,19 @@ LOG = {  # losses by epoch: of training, the mean over its steps; of the test se
         "validation": (0.4840, 0.4816, 0.4795, 0.4785, 0.4777, 0.4775, 0.4771, 0.4769, 0.4771, 0.4761),
     },
 }
-LAYERS = {  # our layers, in the order of his, which are called encoder or decoder and numbered
-    "fc": {"Encoder": ("Dense_0", "Dense_1"), "Decoder": ("Dense_0", "Dense_1")},
-    "conv": {"Encoder": ("Conv_0", "Conv_1"), "Decoder": ("Conv_0", "UpsampleConv_0", "UpsampleConv_1")},
+LAYERS = {  # of each part of ours, in the order of his, which are called encoder or decoder and numbered
+    "fc": {"encoder": ("Dense_0", "Dense_1"), "decoder": ("Dense_0", "Dense_1")},
+    "conv": {"encoder": ("Conv_0", "Conv_1"), "decoder": ("Conv_0", "UpsampleConv_0", "UpsampleConv_1")},
 }
 
 
-def variables(folder: Path, name: str) -> dict[str, Any]:
+def variables(folder: Path, name: str) -> Mapping[str, Any]:
     """The author's network as ours has it. Raises UsageError where its file isn't there or lacks a layer."""
-    path = file(folder, name)
-    if not path.is_file():
-        raise ae.UsageError(f"--author-weights has no file {path}; name the folder that holds it")
-    tensors, params = load_tensors(path), {}
-    for part, layers in LAYERS[name].items():
-        of_part = params.setdefault(part.lower(), {})
-        for number, layer in enumerate(layers, 1):
-            places = {"kernel": f"{name}{part}{number}.weight", "bias": f"{name}{part}{number}.bias"}
-            if absent := [place for place in places.values() if place not in tensors]:
-                raise ae.UsageError(f"{path} has no {absent[0]}; give the weights that the report's author published")
-            of_part[layer] = {leaf: from_torch(tensors[place]) for leaf, place in places.items()}
-    return {"params": params}
+    named = {
+        part: {own: f"{name}{part.capitalize()}{number}" for number, own in enumerate(layers, 1)}
+        for part, layers in LAYERS[name].items()
+    }
+    return author_weights.variables(file(folder, name), named)
 
 
 def file(folder: Path, name: str) -> Path:

@@ -26,7 +26,7 @@ def measure(data_dir: Path | None) -> dict[str, Any]:
     sets = {split: ae.data.load("mnist", split, data_dir=data_dir) for split in ("train", "test")}
     train = sets["train"]
     mean, drawn = class_means(train), ways.shares(np.bincount(train.label, minlength=10) / len(train))
-    kinds = {"balanced": ways.BALANCED, "natural": ways.NATURAL}
+    kinds = {"balanced": ways.BALANCED, "natural": ways.NATURAL, "course": ways.COURSE}
     return {
         "data": [describe_data(f"mnist {split}", data) for split, data in sets.items()],
         "entropy": {split: entropy(np.asarray(data.image)) for split, data in sets.items()},

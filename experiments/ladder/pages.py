@@ -19,7 +19,10 @@ from jaxae.report.page import markdown_table
 FOLDER = "pictures"  # beside the page
 UNMEASURED = "not measured"
 FAR = 0.1  # of the longest step: later ones that are shorter have a panel of their own
-TABLES = ("digit_addition_table", "digit_addition_sum_32", "digit_addition_sum", "digit_addition_sum_128")
+TABLES = (
+    "digit_addition_table", "digit_addition_sum_32", "digit_addition_sum", "digit_addition_sum_128",
+    "digit_addition_sum_course",
+)  # fmt: skip
 INTRO = """# The ladder
 
 Made by `python -m experiments.tables` from the JSON files of this folder, never by hand.

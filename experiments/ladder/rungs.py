@@ -230,8 +230,11 @@ LADDERS = (
             Rung("its sum over the batch", "digit_addition_sum_32", ends_as_reported("balanced")),
             Rung("batches of 64", "digit_addition_sum", ends_as_reported("balanced")),
             Rung("natural pairs", "digit_addition_sum", ends_as_reported("natural")),
-            Rung("the course's own pairs", "digit_addition_sum_course", ends_as_reported("course")),
             Rung("batches of 128", "digit_addition_sum_128", ends_as_reported("natural")),
+            Rung(
+                "the course's pairs in place of natural ones, in batches of 64", "digit_addition_sum_course",
+                ends_as_reported("course"),
+            ),
         ),
     ),
 )  # fmt: skip

@@ -54,17 +54,23 @@ def numbers_of(results: Sequence[Said]) -> dict[str, list[Row]]:
             if key not in best or _weight(row) > _weight(best[key][1]):
                 best[key] = said.report, row
     found: dict[str, list[Row]] = {}
-    for report, row in [*best.values(), *untried(results, {(study, reported) for study, *_, reported in best})]:
+    tried = {_number(study, row) for (study, *_), (_, row) in best.items()}
+    for report, row in [*best.values(), *untried(results, tried)]:
         found.setdefault(report, []).append(row)
     return dict(sorted(found.items()))
 
 
-def untried(results: Sequence[Said], tried: Collection[tuple[str, Any]]) -> list[tuple[str, Row]]:
-    """The numbers, (report, row), that only other readings hold; `tried` are the others, (study, number)."""
-    found: dict[tuple[str, Any], tuple[str, Row]] = {}
+def _number(study: str, row: Row) -> tuple[Any, ...]:
+    """What is one number, whatever its readings: by what is reported, or, of an outcome, by what it is and where."""
+    return (study, row.metric, row.source) if row.categorical else (study, row.reported)
+
+
+def untried(results: Sequence[Said], tried: Collection[tuple[Any, ...]]) -> list[tuple[str, Row]]:
+    """The numbers, (report, row), that only other readings hold; `tried` are the others."""
+    found: dict[tuple[Any, ...], tuple[str, Row]] = {}
     for said in results:
         for row in claimed(said.document.rows):
-            number = said.saved.experiment.name, row.reported
+            number = _number(said.saved.experiment.name, row)
             if number not in tried:
                 reason = "not tried in the reading that decides"
                 found.setdefault(number, (said.report, replace(row, verdict=NOT_COMPARABLE, reason=reason)))

@@ -92,7 +92,7 @@ def study_page(study: str, results: Sequence[Said]) -> str:
     parts = [
         section(
             said.name,
-            said.saved.manifest,
+            {**said.saved.manifest, "command": command_of(said)},
             said.document,
             said.departures,
             pictures_of(file_of(said)),
@@ -102,6 +102,12 @@ def study_page(study: str, results: Sequence[Said]) -> str:
     source = own[0].source
     about = [f"Report {source.report}: {source.words}."] if source else []
     return "\n\n".join([f"# {title}", MADE, *about, *parts]) + "\n"
+
+
+def command_of(said: Said) -> str:
+    """The command that makes it: as it was given, with its local flags, unless defaults have changed since."""
+    given, now = said.saved.manifest["command"], said.saved.experiment.command(said.saved.findings.config)
+    return given if {*now.split()} <= {*given.split()} else now
 
 
 def _weight(said: Said) -> tuple[bool, bool, int, str]:

@@ -70,7 +70,7 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
 
 def weights_of(experiment: Experiment, config: flags.Flags) -> dict[str, float]:
     """How long a seed of each study takes under one setting, in proportion, whatever the images: by the saved result;
-    where there is none that tells, by the epochs."""
+    where there is none that tells, by the examples of all epochs."""
     if inside := experiment.inside(config):
         return {
             inner_name(place, name): weight

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from jaxae import keys
+from jaxae import devices, keys
 from jaxae.data import Dataset
 from jaxae.errors import UsageError
 from jaxae.files import ANY, digest_of, load_json, refuse_misfit
@@ -104,7 +104,7 @@ def origin(manifest: Mapping[str, Any], experiment: Experiment) -> Origin:
 def device() -> dict[str, Any]:
     """The platform that computes. Raises UsageError where JAX finds none of those that it was told to use."""
     try:
-        first = jax.local_devices()[0]
+        first = devices.own()[0]
     except (AssertionError, RuntimeError):  # JAX's own, for a platform that isn't installed and one that isn't there
         raise UsageError(
             f"there is no device of the platform {jax.config.values['jax_platforms']!r}; install jax for it, or unset "

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxae import keys, train
+from jaxae import devices, keys, train
 from jaxae.errors import UsageError
 from jaxae.report.numbers import plural
 from jaxae.run import terminal
@@ -72,7 +72,8 @@ def _place(run: "Run", study: Study) -> tuple[str, float]:
     if study.name not in arms:
         return "", 0.0
     cost, names = cost_of(run.experiment, run.config), list(arms)
-    each = cost.studies if cost else {name: arm.study.epochs * len(arm.settings) for name, arm in arms.items()}
+    lengths = {name: arm.study.epochs * arm.examples * len(arm.settings) for name, arm in arms.items()}
+    each = cost.studies if cost else lengths
     at = names.index(study.name)
     return f"arm {at + 1} of {len(names)}: ", sum(each[name] for name in names[at + 1 :]) / each[study.name]
 
@@ -94,7 +95,7 @@ def choose_lanes(run: "Run", study: Study, count: int, *sets: Any) -> Lanes:
     are evaluated) don't fit, if they can be.
     """
     _refuse_devices(run.config.devices)
-    accelerated = jax.default_backend() != "cpu"
+    accelerated = devices.platform() != "cpu"
     mode = run.config.lanes or ("vmap" if accelerated else "map")
     there = min(count, lanes.there()) if accelerated else lanes.there()
     how = lanes.arranged(study, count, mode, run.config.devices or there)
@@ -128,8 +129,8 @@ def side_by_side(run: "Run", arm: Arm, roots: jax.Array, how: Lanes, sets: Mappi
 
 def _refuse_devices(asked: int | None) -> None:
     """Raise UsageError for more devices than there are."""
-    there = jax.device_count()
-    if jax.default_backend() == "cpu":
+    there = len(devices.found())
+    if devices.platform() == "cpu":
         there = min(there, MOST_OF_A_CPU * jax.process_count())
     if asked is not None and asked > there:
         raise UsageError(f"--devices is {asked} and there can be {there} here; ask for fewer, or leave it out")

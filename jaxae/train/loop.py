@@ -55,7 +55,7 @@ def step(
 
     Within shard_map, the devices along `axis` share the study's parts of the batch, and all get the same state and
     losses, those of a CPU bitwise those of one device. The study must allow it: see `indivisible`. One device
-    computes a batch in parts where the platform on which this is traced is a CPU; an export for others keeps them.
+    computes a batch in parts where this is traced for a CPU; what is exported from there to others keeps the parts.
     """
     batch = batch_of_step(study, key, data, state.step, index)
     slope = functools.partial(jax.grad(_objective(study, key, state, hparams), has_aux=True), state.params)

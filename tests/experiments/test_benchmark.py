@@ -152,11 +152,13 @@ def test_a_way_that_is_far_behind_in_one_run_is_not_asked_again():
 
 def test_a_page_says_what_ran_beside():
     made = content()["manifest"]
-    assert "Other programs" not in table.about(made)
+    assert "load" not in table.about(made)
     made["sittings"][0]["load"] = 1.0
-    assert "Other programs" not in table.about(made)
+    assert "load" not in table.about(made)
     made["sittings"][0]["load"] = 3.25
-    assert table.about(made).endswith(" Other programs ran when it began: the load was 3.2.")
+    assert table.about(made).endswith(" Just before it began the machine had a load of 3.2.")
+    made["machine"]["device"]["cores"] = 16
+    assert "load" not in table.about(made)
 
 
 def test_every_arm_is_on_jaxaes_side_and_the_studys_batch_comes_first():

@@ -1,12 +1,22 @@
 """What is read on the way between digits, from readings and labels whose answers are known; what flags refuse."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+import jaxae as ae
+from experiments import bottleneck
+from experiments.bottleneck import author, measures, method
 from experiments.bottleneck.method import Config
 from experiments.bottleneck.paths import DIFFERENT, SAME, pairs, reading_of
 from jaxae import keys
 from jaxae.errors import UsageError
+from jaxae.models.weights.files import save_safetensors
+from jaxae.run.run import Run
+
+
+SCORED = {"train/mse": 0.0278423411, "test/mse": 0.0279554740, "living": 5}  # by PyTorch, in doubles
 
 
 def seen(*paths: str) -> np.ndarray:
@@ -55,3 +65,41 @@ def test_pairs():
 def test_flags_that_are_refused(flags):
     with pytest.raises(UsageError, match="give "):
         Config(**flags)
+
+
+@pytest.mark.real
+def test_the_authors_network_scores_what_his_plot_ends_with(real_data, tmp_path):
+    config = Config(
+        data_dir=real_data / "tfds", author_weights=str(real_data / "report-002"), out=tmp_path / "run", quiet=True
+    )
+    with Run(bottleneck.EXPERIMENT, config) as run:
+        digits, test = run.data("mnist", "train"), run.data("mnist", "test")
+        scored = measures.scored(method.authors(run), digits, test)
+        assert [entry["role"] for entry in run.manifest["files"]] == ["the author's network"]
+    assert scored["train/mse"] == pytest.approx(author.LOSSES[-1], rel=0.01)  # the plot's are means on the way
+    assert scored == pytest.approx(SCORED, rel=1e-5)
+
+
+def test_the_authors_network_is_his_layer_by_layer(tmp_path):
+    with pytest.raises(UsageError, match=r"no file .*MLP\.8\.pth; name the folder"):
+        author.variables(tmp_path)
+    sizes = {"fc1": (392, 784), "fc2": (8, 392), "fc3": (392, 8), "fc4": (784, 392)}
+    draw = np.random.default_rng(0).normal
+    tensors = {f"{name}.weight": draw(0, 0.1, size).astype(np.float32) for name, size in sizes.items()}
+    tensors |= {f"{name}.bias": draw(0, 0.1, size[0]).astype(np.float32) for name, size in sizes.items()}
+    save_safetensors(author.file(tmp_path), tensors)
+    image = draw(0.5, 0.1, (3, 28, 28, 1)).astype(np.float32)
+    ours: Any = ae.models.MLPAutoencoder().apply(author.variables(tmp_path), image)
+    x = image.reshape(3, 784)
+    for name in sizes:
+        x = x @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
+        x = np.maximum(x, 0) if name != "fc4" else 1 / (1 + np.exp(-x))
+    np.testing.assert_allclose(np.asarray(ours.image).reshape(3, 784), x, rtol=1e-4, atol=1e-6)
+
+
+def test_the_last_loss_is_claimed_of_as_many_epochs_as_the_author_plotted():
+    assert len(author.LOSSES) == Config().epochs
+    assert [claim.metric for claim in method.claims(Config())] == ["train/loss/first", "train/loss/last"]
+    assert [claim.metric for claim in method.claims(Config(epochs=5))] == ["train/loss/first"]
+    with pytest.raises(UsageError, match=r"is of MNIST, not of \./photos; leave it out"):
+        Config(dataset="./photos", author_weights="there")

@@ -250,14 +250,14 @@ def of_kind(kind):
     """Study, data and weights of a kind of model that the contract of the studies doesn't train."""
     if kind in addition.RECIPES:
         config = addition.Config(**SMALL)
-        pairs = addition.digits(SEEN, addition.class_means(SEEN))
+        pairs = addition.paired(addition.digits(SEEN, addition.class_means(SEEN)), kind)
         return addition.study(kind, config), pairs, addition.weights(kind, config)[""]
     decoder, *interpolation = kind.split()
     config = codes.Config(**SMALL, **({"interpolation": interpolation[0]} if interpolation else {}))
     return codes.study(decoder, 2, config), IMAGES, codes.LOSSES["bce"]
 
 
-@pytest.mark.parametrize("kind", ["upsampling", "interpolation bilinear", "adder", "vae"])
+@pytest.mark.parametrize("kind", ["upsampling", "interpolation bilinear", "adder", "adder-course", "vae"])
 def test_training_moves_every_parameter(kind):
     study, examples, weights = of_kind(kind)
     key = ae.keys.root(0)

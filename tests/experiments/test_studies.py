@@ -34,7 +34,7 @@ TINY = {  # flags that make each study small; the digits' studies with some of t
         "batch_size": 20,
         "images": 1,
         "widths": (3, 4, 5),
-        "arms": ("generative",),
+        "arms": ("adder-course", "generative"),
     },
     "digit_codes": {
         "limit": 24,

@@ -32,7 +32,7 @@ def test_the_cpu_of_a_gpus_machine_computes_as_any_other(monkeypatch):
 def test_a_default_device_is_the_first_of_its_process():
     there = jax.devices("cpu")
     with jax.default_device(there[1]):
-        assert devices.own() == [there[1], there[0], *there[2:]]
+        assert devices.own() == devices.found() == [there[1], there[0], *there[2:]]
         state, _ = trained(name="on the second")
         assert {device for leaf in jax.tree.leaves(state) for device in leaf.devices()} == {there[1]}
     np.testing.assert_array_equal(devices.own(), there)

@@ -217,7 +217,7 @@ def test_a_plan_refuses_to_stream_what_can_not_be():
 
     with pytest.raises(UsageError, match=r"its batches take no stored images.*; leave out --stream$"):
         planning.show(dataclasses.replace(EXPERIMENT, train=train), dataclasses.replace(QUICK, stream=True))
-    with pytest.raises(UsageError, match=r"--stream: digit_addition takes its images in a branch.*; leave it out"):
+    with pytest.raises(UsageError, match=r"--stream: digit_addition takes two images for each pair.*; leave it out"):
         find_experiment("experiments.digit_addition").config(stream=True)
 
 
