@@ -15,7 +15,6 @@ from jaxae.errors import UsageError
 from jaxae.models.weights.files import save_safetensors
 from jaxae.run.run import Run
 
-
 SCORED = {"train/mse": 0.0278423411, "test/mse": 0.0279554740, "living": 5}  # by PyTorch, in doubles
 
 
