@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import optax
 
+import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier, each_class
-from experiments.digit_addition import ways
 from experiments.digit_addition.outcomes import BLUR, DIGITS, READINGS
 from experiments.digit_addition.recipes import FRACTIONS, NUMBERED, RECIPES, ROWS, TWINS, USUAL, Name, Setting, Weights
 from jaxae.transforms import UNIT, Classes, addition_pairs, by_class, to_unit
