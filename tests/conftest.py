@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable
 
 import jax
 import pytest
@@ -42,3 +43,15 @@ def real_data() -> pathlib.Path:
     if not folder:
         pytest.skip("JAXAE_TEST_DATA names no folder of real data")
     return pathlib.Path(folder).resolve()
+
+
+@pytest.fixture
+def published(real_data: pathlib.Path) -> Callable[[str], str]:
+    """The folder of what a report's author published, by the folder's name; skips the test where it isn't at hand."""
+
+    def folder(name: str) -> str:
+        if not (path := real_data / name).is_dir():
+            pytest.skip(f"the author's files are not in {path}")
+        return str(path)
+
+    return folder

@@ -67,9 +67,9 @@ def test_flags_that_are_refused(flags):
 
 
 @pytest.mark.real
-def test_the_authors_network_scores_what_his_plot_ends_with(real_data, tmp_path):
+def test_the_authors_network_scores_what_his_plot_ends_with(real_data, published, tmp_path):
     config = Config(
-        data_dir=real_data / "tfds", author_weights=str(real_data / "report-002"), out=tmp_path / "run", quiet=True
+        data_dir=real_data / "tfds", author_weights=published("report-002"), out=tmp_path / "run", quiet=True
     )
     with Run(bottleneck.EXPERIMENT, config) as run:
         digits, test = run.data("mnist", "train"), run.data("mnist", "test")

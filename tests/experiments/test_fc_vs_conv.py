@@ -13,9 +13,9 @@ from jaxae.run.run import Run
 
 
 @pytest.mark.real
-def test_the_authors_weights_score_what_he_printed(real_data, tmp_path):
+def test_the_authors_weights_score_what_he_printed(real_data, published, tmp_path):
     config = method.Config(
-        data_dir=real_data / "tfds", author_weights=str(real_data / "report-004"), out=tmp_path / "run", quiet=True
+        data_dir=real_data / "tfds", author_weights=published("report-004"), out=tmp_path / "run", quiet=True
     )
     with Run(fc_vs_conv.EXPERIMENT, config) as run:
         scored = measures.losses_of(method.authors(run), run.data("mnist", "test"))
