@@ -8,6 +8,10 @@ rehearses all of it on synthetic images, with --device cpu on a CPU.
 
 The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
 cache folder (`$JAXAE_CACHE/arrays`) once a study has read them, and need no TFDS from then on: --data-dir names them.
+To a machine without a network all of it goes in two files, the arrays 28 MB:
+
+    python -m pip download --dest wheels --only-binary :all: PACKAGE ...      # what it lacks
+    tar czf arrays.tar.gz -C "$JAXAE_CACHE" arrays
 """
 
 import argparse
@@ -35,12 +39,14 @@ PATIENCE = 120.0  # seconds in which a piece that is stopped must have saved
 
 
 class Piece(NamedTuple):
-    """A command: the module after `python -m`, its flags, and whether it is a study or the benchmark."""
+    """A command: the module after `python -m`, its flags, whether it is a study or the benchmark, and the most minutes
+    that it may take of one sitting."""
 
     name: str
     module: str
     flags: tuple[str, ...]
     kind: str = "study"
+    minutes: float = math.inf
 
     def complete(self, out: Path) -> bool:
         """Whether there is nothing left to do."""
@@ -70,9 +76,10 @@ def pieces() -> Iterator[Piece]:
     few = ("--limit", "2048", "--epochs", "1", "--seeds", "1")
     yield from (Piece(f"smoke-{name}", f"experiments.{name}", few) for name in STUDIES)
     benchmark = "experiments.benchmark"
-    alike = ("--repeats", "3", "--lanes", "1", "4", "16", "64", "--modes", "vmap")  # what goes into one file must be
-    for part in ("steps", "lanes"):
-        yield Piece(f"benchmark-{part}", benchmark, ("--parts", part, *alike), "benchmark")
+    lanes = ("--lanes", "1", "4", "16", "64", "--modes", "vmap")
+    alike = ("--repeats", "2", "--seconds", "1", *lanes)  # what goes into one file must be
+    for part, minutes in (("steps", 8.0), ("lanes", 4.0)):  # some 200 processes, of which each is kept
+        yield Piece(f"benchmark-{part}", benchmark, ("--parts", part, *alike), "benchmark", minutes)
     for size in (2, 7):
         arms = [f"{decoder}-{size}-{loss}" for decoder in ("transposed", "upsampling") for loss in ("mse", "bce")]
         codes = ("--epochs", "100", "--seeds", "5", "--arms", *arms)
@@ -87,7 +94,7 @@ def pieces() -> Iterator[Piece]:
 
 
 def perform(piece: Piece, out: Path, until: float, **where: Any) -> str:
-    """Run a piece until it ends, or the time does: "complete", "stopped" or "failed". What it says is in its log.
+    """Run a piece until it ends, or the time does: "complete", "stopped" or "failed (N)". What it says is in its log.
 
     After Ctrl-C, which the piece may have got too, it waits until that has saved.
     """
@@ -134,7 +141,7 @@ def sit(out: Path, minutes: float, **where: Any) -> None:
             continue
         began = time.monotonic()
         try:
-            how = perform(piece, out, until, **where)
+            how = perform(piece, out, min(until, began + 60 * piece.minutes), **where)
         except KeyboardInterrupt:
             print(f"{piece.name}: stopped after {time.monotonic() - began:.0f} s; the same command goes on", flush=True)
             raise

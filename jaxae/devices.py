@@ -3,6 +3,7 @@
 A GPU's machine that is told to compute on its CPU computes as a machine without a GPU does, to the bit.
 """
 
+import os
 from typing import Any
 
 import jax
@@ -22,6 +23,11 @@ def found() -> list[Any]:
 def own() -> list[Any]:
     """Those of this process; first that of `jax.default_device`, where that is one of them."""
     return sorted(jax.local_devices(backend=platform()), key=lambda device: device != _default())
+
+
+def cores() -> int:
+    """Those that this process may use, which a scheduler or `taskset` can have made fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _default() -> Any:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxae import keys, losses
+from jaxae import keys, losses, models
 from jaxae.models import Output
 from jaxae.study import Batch, Study
 
@@ -18,6 +18,10 @@ IMAGES = np.random.default_rng(2).uniform(size=(40, 12, 12, 1)).astype(np.float3
 
 
 ADAM = optax.adam(0.01)
+SMALL = {  # of the studies' own ResNet, which takes minutes to compile: what stands in its place
+    "jaxae.models.resnet.WIDTHS": (4,),
+    "jaxae.models.Unmixer": functools.partial(models.Unmixer, widths=(4, 4, 4)),
+}
 
 
 class Tiny(nn.Module):

@@ -72,15 +72,22 @@ class Config:
             raise UsageError(
                 "--repeats, --threads, --lanes and --images must be at least 1, and --seconds a number from 0 on"
             )
+        if not measurable(self):
+            raise UsageError("--parts operations can't be measured on a GPU; choose other parts, or --device cpu")
         if self.check is not None and self.save is not None:
             raise UsageError("--check measures all that a file holds, --save what it lacks; give one of them")
 
 
+def measurable(config: Config) -> list[Part]:
+    """The parts that can be measured: the profiles' names of operations are known of CPUs alone."""
+    return [part for part in config.parts if (part, config.device) != ("operations", "gpu")]
+
+
 def work(config: Config) -> Iterator[tuple[str, str, int]]:
     """What is to be measured: part, arm, batch size."""
-    for part in [part for part in config.parts if (part, config.device) != ("operations", "gpu")]:
+    for part in measurable(config):
         for arm in {"lanes": config.lane_arms, "memory": config.arms[:1]}.get(part, config.arms):
-            for batch in BATCHES[arm] if part == "steps" else BATCHES[arm][:1]:
+            for batch in BATCHES[arm] if part in ("steps", "operations") else BATCHES[arm][:1]:
                 yield part, arm, batch
 
 

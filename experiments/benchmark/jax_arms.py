@@ -18,8 +18,8 @@ from experiments.digit_addition import reading
 from experiments.digit_codes import method as digit_codes
 from experiments.fc_vs_conv import method as fc_vs_conv
 from experiments.unmix import method as unmix
-
-GPU = 20  # times the images in one compiled call
+from jaxae.train.chunks import chunk_length
+from jaxae.train.lanes import Mode
 
 
 class Question(NamedTuple):
@@ -35,7 +35,8 @@ class Question(NamedTuple):
     data_dir: str | None = None
     images: int | None = None
     lanes: int = 1
-    mode: str = "map"
+    mode: Mode | None = None  # as a run chooses it
+    first: bool = False  # whether no more than the first steps are asked for
     precision: str = "float32"
     stream: bool = False
     folder: str = ""
@@ -133,10 +134,13 @@ ARMS: dict[str, tuple[Callable[[Question], Arm], int]] = {
 def chunk(asked: Question, arm: Arm) -> int:
     """Steps in one compiled call: a divisor of an epoch's steps, so that every call is the same program.
 
-    A multiple of the study's `unroll` where there is one; at least 2, for XLA takes a loop of one step apart.
+    On a GPU as many as in a run; on a CPU so few that a call lasts about a second; the fewest where no more than the
+    first steps are asked for. A multiple of the study's `unroll` where there is one; at least 2, for XLA takes a loop
+    of one step apart.
     """
     per_epoch, unroll = arm.study.steps_per_epoch(arm.data), arm.study.unroll
-    images = ARMS[asked.arm][1] * (GPU if asked.device == "gpu" else 1) // asked.lanes
+    images = ARMS[asked.arm][1] // asked.lanes if asked.device == "cpu" else chunk_length(per_epoch) * asked.batch
+    images = 0 if asked.first else images
     divisors = [steps for steps in range(2, per_epoch + 1) if per_epoch % steps == 0] or [1]
     whole = [steps for steps in divisors if steps % unroll == 0] or divisors
     return max([steps for steps in whole if steps * asked.batch <= images] or whole[:1])

@@ -36,8 +36,7 @@ class Training:
     def __init__(self, asked: Question):
         self.arm = ARMS[asked.arm][0](asked)
         self.chunk = chunk(asked, self.arm)
-        mode: Any = asked.mode
-        how = lanes.arranged(self.arm.study, asked.lanes, mode, lanes.there())
+        how = lanes.arranged(self.arm.study, asked.lanes, asked.mode)
         self.keys = jnp.stack([keys.root(seed) for seed in range(asked.lanes)])
         sets = {"training": self.arm.data}
         how = dataclasses.replace(how, stream=asked.stream)

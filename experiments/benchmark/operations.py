@@ -11,7 +11,7 @@ _XLA_MOVES = {
     "bitcast", "broadcast", "concatenate", "copy", "dynamic", "fusion", "gather", "iota", "pad", "reshape", "reverse",
     "slice", "transpose", "update", "wrapped",
 }  # fmt: skip
-_TORCH_PRODUCTS = re.compile(r"conv|mm(?:_|$)|linear", re.IGNORECASE)
+_TORCH_PRODUCTS = re.compile(r"conv|mm(?:_|$)|::linear", re.IGNORECASE)
 _TORCH_MOVES = re.compile(r"::(?:cat|clone|contiguous|copy_|_to_copy|index|index_select|stack|constant_pad_nd|flip)$")
 
 
@@ -33,8 +33,9 @@ def of_xla(name: str) -> str | None:
 def of_torch(name: str) -> str:
     """The kind of an operation of PyTorch's.
 
-    >>> [of_torch(name) for name in ("aten::addmm", "aten::convolution_backward", "aten::copy_", "aten::relu")]
-    ['products', 'products', 'moves', 'elements']
+    >>> names = "addmm", "convolution_backward", "copy_", "relu", "_upsample_bilinear2d_aa"
+    >>> [of_torch(f"aten::{name}") for name in names]
+    ['products', 'products', 'moves', 'elements', 'elements']
     """
     if _TORCH_PRODUCTS.search(name):
         return "products"

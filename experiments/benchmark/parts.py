@@ -1,5 +1,6 @@
 """The parts of the benchmark: each asks both sides about an arm at a batch size and adds an entry to the contents."""
 
+import functools
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -43,7 +44,7 @@ def steps(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
     """A row for a model at a batch size, and the runs behind it."""
     ours = sides.jaxae("exchange", arm, batch)  # the first to compile: the cache is empty
     theirs = sides.torch("losses", arm, batch)
-    tried = fastest(config, sides, arm, batch)
+    tried = fastest(config, arm, lambda way: sides.torch("steps", arm, batch, way)["images_per_second"])
     asked: dict[str, Callable[[], Any]] = {"jaxae": lambda: sides.jaxae("steps", arm, batch)}
     for variant in (*front(tried), "common"):
         asked[variant] = lambda variant=variant: sides.torch("steps", arm, batch, variant)
@@ -67,16 +68,16 @@ def steps(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
     tell(f"{arm}, batch {batch}: {ranged(new, content['samples'][-1], 'best')} times PyTorch ({best})")
 
 
-def fastest(config: Config, sides: Sides, arm: str, batch: int) -> dict[str, float]:
+def fastest(config: Config, arm: str, rate: Callable[[str], float]) -> dict[str, float]:
     """Images per second of each way of writing PyTorch well, one run each; what doesn't work here is left out."""
     found: dict[str, float] = {}
     for variant in variants(config, arm):
         try:
-            found[variant] = sides.torch("steps", arm, batch, variant)["images_per_second"]
+            found[variant] = rate(variant)
         except WorkerError as error:
             tell(f"PyTorch, {variant}, {arm}: {error}")
     if not found:
-        raise WorkerError(f"PyTorch can't train {arm}")
+        raise WorkerError(f"PyTorch can't compute {arm}")
     return found
 
 
@@ -91,8 +92,7 @@ def best_of(config: Config, sides: Sides, content: Content, arm: str, batch: int
     rows = [entry for entry in content["rows"] if (entry["arm"], entry["batch"]) == (arm, batch)]
     if rows:
         return rows[0]["torch_best"]
-    tried = fastest(config, sides, arm, batch)
-    return max(tried, key=lambda name: tried[name])
+    return front(fastest(config, arm, lambda way: sides.torch("steps", arm, batch, way)["images_per_second"]))[0]
 
 
 def lanes(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
@@ -121,7 +121,7 @@ def lanes(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
 def startup(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """From the start of a process to its first results, without compiled programs in the cache and with them."""
     cache = {"cache": f"{arm}-{batch}-fresh", "seconds": 0.0}
-    first, again = (sides.jaxae("steps", arm, batch, **cache) for _ in range(2))
+    first, again = (sides.jaxae("steps", arm, batch, first=True, **cache) for _ in range(2))
     entry = {"arm": arm, "batch": batch, "device": config.device}
     for name in ("import_seconds", "load_seconds"):
         entry[name] = again[name]
@@ -144,9 +144,13 @@ def startup(config: Config, sides: Sides, content: Content, arm: str, batch: int
 def evaluation(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """The loss in evaluation mode on both sides, and all scores of the study on jaxae's."""
     images = EVALUATED.get(arm, 2_000)
+
+    def theirs(way: str) -> Any:
+        return sides.torch("evaluation", arm, batch, way, images=images)
+
+    tried = fastest(config, arm, lambda way: theirs(way)["loss_images_per_second"])
     asked: dict[str, Callable[[], Any]] = {"jaxae": lambda: sides.jaxae("evaluation", arm, batch, images=images)}
-    for variant in [name for name in variants(config, arm) if name in ("eager", "channels_last")]:
-        asked[variant] = lambda variant=variant: sides.torch("evaluation", arm, batch, variant, images=images)
+    asked |= {way: functools.partial(theirs, way) for way in front(tried)}
     found = alternate(min(config.repeats, 3), asked)
     loss = {side: median(answer["loss_images_per_second"] for answer in answers) for side, answers in found.items()}
     ours = loss.pop("jaxae")

@@ -14,8 +14,9 @@ from experiments.benchmark.contents import SECTIONS, Content, described, holds, 
 from experiments.benchmark.parts import PARTS, tell
 from experiments.benchmark.pictures import figures
 from experiments.benchmark.ratios import slower_and_faster
-from experiments.benchmark.sides import Sides, WorkerError, busy, cores
+from experiments.benchmark.sides import Sides, WorkerError, busy
 from experiments.benchmark.table import markdown
+from jaxae.devices import cores
 from jaxae.errors import UsageError
 from jaxae.files import write_json, write_whole
 from jaxae.report import figure_files
@@ -96,18 +97,21 @@ def find_torch(config: Config) -> str:
 
 
 def as_in(config: Config, before: dict[str, Any]) -> Config:
-    """The settings to measure a file's rows again: its arms (those of --arms), device and precision."""
+    """The settings to measure a file's rows again: its arms (those of --arms), as they were measured."""
     measured = {row["arm"] for row in before["rows"]}
     arms: Any = tuple(arm for arm in config.arms if arm in measured)
     if not arms:
         raise UsageError(f"--check {config.check} has no training steps of {', '.join(config.arms)}; name other --arms")
     made = before["manifest"]
-    changes = {"arms": arms, "parts": ("steps",), "device": made["device"], "precision": made["precision"]}
-    return dataclasses.replace(config, **changes)
+    alike = {name: made[name] for name in ("device", "precision", "seconds", "source", "threads")}
+    return dataclasses.replace(config, arms=arms, parts=("steps",), **alike)
 
 
 def judge(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Say what has changed; exit with 1 where a ratio has fallen."""
+    """Say what has changed, and where it was on another machine; exit with 1 where a ratio has fallen."""
+    there, here = (content["manifest"]["machine"]["device"]["kind"] for content in (before, now))
+    if there != here:
+        tell(f"the file is of another machine ({there}, this is {here}): its ratios may differ for that alone")
     measured = {row["arm"] for row in now["rows"]}
     kept = {name: [e for e in before[name] if e["arm"] in measured] for name in ("rows", "samples")}
     slower, faster = slower_and_faster(kept, now)

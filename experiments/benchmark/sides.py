@@ -96,8 +96,3 @@ def load() -> float | None:
 def busy(found: float | None, threads: int, of: int) -> bool:
     """Whether by this load, of so many cores, what is measured with so many threads is worth little."""
     return found is not None and found > of - threads / 2
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

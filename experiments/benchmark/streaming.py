@@ -18,7 +18,8 @@ import tyro
 from experiments.benchmark.config import BATCHES, Name
 from experiments.benchmark.parts import alternate, rates, tell
 from experiments.benchmark.ratios import spread
-from experiments.benchmark.sides import Sides, WorkerError, cores
+from experiments.benchmark.sides import Sides, WorkerError
+from jaxae.devices import cores
 from jaxae.errors import UsageError
 from jaxae.files import write_json
 from jaxae.run.command_line import with_errors

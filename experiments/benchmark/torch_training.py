@@ -3,8 +3,10 @@
 Written well: uint8 images in the device's memory, shuffled index batches, transforms of whole batches, a fused
 optimizer, denormal numbers flushed to zero on a CPU, as XLA does; alone (eager), with `channels_last`, `compiled`
 (torch.compile of batch, model and loss), both, and on CUDA with graphs, captured by torch.compile (`reduced`) or around
-the whole step (`graph`). Commonly written (`common`): a
-Dataset that transforms one image at a time, a DataLoader with its defaults, `loss.item()` every step.
+the whole step (`graph`).
+
+Commonly written (`common`): a Dataset that transforms one image at a time, a DataLoader with its defaults,
+`loss.item()` every step.
 """
 
 # pyright: reportMissingImports=false

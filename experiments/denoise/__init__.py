@@ -10,7 +10,7 @@ Source    "Homework 4 - Autoencoders for Reconstruction" (520.638 Deep Learning)
           the gradient, metrics on 8-bit images
 Code      https://github.com/nhinke/deeplearning-repo/tree/49a7b05/Homework/hw4
 Expected  experiments/results/denoise.json (n seeds, device and command are in it), denoise_improvements.json
-Run       python -m experiments.denoise --seeds 3
+Run       python -m experiments.denoise --seeds 10
 Also      --arms deviation --improvements rate sgd l1 batch-norm copies layers epochs channels (what the report
           suggests, measured); --improve variance; --source synthetic --limit 2000
 """

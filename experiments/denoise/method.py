@@ -139,9 +139,12 @@ def loss_claims(arm: str, numbers: tuple[float, ...], reading: str) -> list[ae.C
         ("test/mse, signed", "Figure 16"),
     )  # fmt: skip
     return [
-        ae.Claim(arm, metric, number, source, reading, half_digit=5e-4, scale="log", test_set="cifar10")
+        ae.Claim(
+            arm, metric, number, source, reading, half_digit=5e-4, scale="log",
+            test_set="" if metric.startswith("train/") else "cifar10",
+        )
         for (metric, source), number in zip(metrics, numbers, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def denoiser_claims(setting: str, other: str) -> list[ae.Claim]:

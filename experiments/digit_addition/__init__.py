@@ -9,8 +9,9 @@ every image, and outcomes are thresholds on what it reads: see `outcomes`.
 Source    "Learning to Sum and to Generate Images of Numbers" (University of Burgundy, assignment I),
           003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs
 Expected  experiments/results/digit_addition.json (narrower networks, fewer epochs, pairs drawn anew: every arm adds,
-          none collapses) and digit_addition_table.json (3 epochs, so not judged: rows 12 to 16 end as the report says,
-          rows 1 to 11 don't); none yet of the course's pairs
+          none collapses), digit_addition_table.json (3 epochs, so not judged: rows 12 to 16 end as the report says,
+          rows 1 to 11 don't) and digit_addition_sum.json (the KL summed over a batch: most rows draw one picture);
+          none yet of the course's pairs
 Run       python -m experiments.digit_addition --seeds 3
 Also      --table (the sixteen rows, all in one program); --rows 2 4 9 (some of them); --arms generative
           generative-course --table --kl sum --batch-size 64 (what could make nines); --arms adder vae-natural (as many

@@ -16,7 +16,7 @@ from experiments.digit_addition.outcomes import NEAR, NINES
 from experiments.digit_addition.recipes import GENERATIVE
 from experiments.digit_addition.surviving import Prediction
 from jaxae.report.figures import Bars
-from jaxae.report.numbers import listed
+from jaxae.report.numbers import listed, plural
 
 KINDS = {  # pairs, and how the names of the rows that are trained on them begin
     "balanced": "generative row", "natural": "generative natural row", "course": "generative course row",
@@ -90,6 +90,15 @@ def of_codes(predicted: Sequence[Prediction]) -> str:
 def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
     """The same by kind of pairs, in words."""
     return {CALLED[kind]: verdict(found, rows) for kind, rows in predictions(found).items()}
+
+
+def aside(found: ae.Findings) -> str:
+    """For the table of all reports, of a KL that is summed: in how many rows one picture is drawn; or nothing."""
+    told = [f"{len(of['collapsed'])} of {of['rows']} on {kind} pairs" for kind, of in verdicts(found).items()]
+    if found.config.kl != "sum" or not told:
+        return ""
+    batch, seeds = found.config.batch_size, plural(len(found.seeds), "seed")
+    return f"with the KL summed over batches of {batch}, one digit alone in {listed(told)} ({seeds})."
 
 
 def tables(found: ae.Findings) -> list[ae.Table]:

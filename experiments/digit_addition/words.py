@@ -66,7 +66,15 @@ def say(found: ae.Findings) -> ae.Document:
     sections = explorer_sections(found, first=models[-1] if models else "")
     shown = tuple(name for name in SHOWN if name in drawn)[:3]
     return ae.Document(
-        words.conclusions, rows, tuple(tables), drawn, words.notes, words.line, sections=sections, shown=shown
+        words.conclusions,
+        rows,
+        tuple(tables),
+        drawn,
+        words.notes,
+        words.line,
+        nines.aside(found),
+        sections=sections,
+        shown=shown,
     )
 
 

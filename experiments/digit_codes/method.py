@@ -91,15 +91,20 @@ def claims(config: Config) -> list[ae.Claim]:
 
 
 def readings(arm: str, number: float, metrics: Mapping[str, str], alike: tuple[str, ...]) -> list[ae.Claim]:
-    """One number in each reading, {metric: words}. The first decides; of BCE it must be told from the other."""
+    """One number in each reading, {metric: words}. The first decides; of BCE each must be told from the others."""
     first, *others = metrics
-    wide = {"half_digit": 5e-5, "scale": "log", "alike": alike}
-    rivals = [ae.results.Rival(metrics[other], arm, other) for other in others] if arm.endswith("bce") else []
-    told = {"rivals": tuple(rivals), "explained_by": tuple((arm, other) for other in others)}
+    explained = tuple((arm, other) for other in others)
     return [
-        ae.Claim(arm, first, number, "3.2.5", metrics[first], **wide, **told),
-        *(ae.Claim(arm, other, number, "3.2.5", metrics[other], primary=False, **wide) for other in others),
-    ]
+        ae.Claim(
+            arm, metric, number, "3.2.5", words, primary=metric == first, half_digit=5e-5, scale="log", alike=alike,
+            rivals=tuple(
+                ae.results.Rival(metrics[other], arm, other)
+                for other in metrics if other != metric and arm.endswith("bce")
+            ),
+            explained_by=explained if metric == first else (),
+        )
+        for metric, words in metrics.items()
+    ]  # fmt: skip
 
 
 def names(config: Config) -> list[str]:

@@ -8,7 +8,8 @@ Other readings are run beside it, such as the sum of ten epoch means on unit ima
 Source    "Answer 2" (Computer Vision, program assignment 2), 004_fd8987dbd02e3c4a.txt: one run, no seed; MNIST, MSE,
           SGD at 1.0, batch 10, 10 epochs
 Code      https://github.com/SunilDevlops/Programs/tree/b34ca9b/ComputerVision/ProgramAssignment2/Question2
-Expected  experiments/results/fc_vs_conv.json (n seeds, device and command are in it)
+Expected  experiments/results/fc_vs_conv.json (n seeds, device and command are in it; nearest upsampling), and of the
+          defaults, one network each, fc_vs_conv_fc_10_seeds.json and fc_vs_conv_conv_40_seeds.json
 Run       python -m experiments.fc_vs_conv --seeds 3
 Also      --learning-rates 1.0 0.5 0.1 (the report found 0.1 too slow); --upsampling nearest; --arms conv;
           --author-weights DIR (what the author's own weights score); --source synthetic

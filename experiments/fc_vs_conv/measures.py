@@ -5,11 +5,13 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+import experiments.fc_vs_conv.author as author
 import jaxae as ae
 from experiments.fc_vs_conv.method import RATE, authors
 from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
 
-NOT_BELOW = "validation/loss/epochs not below fc"
+NOT_BELOW = {split: f"{split}/loss/epochs not below fc" for split in ("train", "validation")}
+FEW = 3  # seeds, from which a range of single runs tells something
 COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
 
 
@@ -21,7 +23,8 @@ def floor(data: ae.data.Dataset) -> float:
 
 
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
-    """Losses above the floor, epochs in which conv isn't below fc, their differences, 20 reconstructions."""
+    """Losses above the floor and beside the author's log, epochs in which conv isn't below fc, their differences, 20
+    reconstructions."""
     digits, test = run.data("mnist", "train"), run.data("mnist", "test")
     floors = {"unit": [0.0, 0.0], "standardised": [floor(digits), floor(test)]}
     shown = ae.plots.per_class(test.image, test.label, 2)
@@ -33,7 +36,11 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: halves(arm) for name, arm in trained.items()},
         {name: not_below(trained[name], trained[rival]) for name, rival in pairs},
         differences=[(name, rival, metric) for name, rival in pairs for metric in COMPARED],
-        facts={"floors": floors, "author": losses_of(authors(run), test)},
+        facts={
+            "floors": floors,
+            "author": losses_of(authors(run), test),
+            "inside": {name: found for name, arm in trained.items() if (found := inside(name, arm))},
+        },
         arrays={
             "": {"digits": test.image[shown]},
             **{
@@ -65,9 +72,28 @@ def halves(arm: ae.Trained) -> dict[str, np.ndarray]:
 
 
 def not_below(arm: ae.Trained, rival: ae.Trained) -> dict[str, np.ndarray]:
-    """In how many epochs the test loss isn't below the rival's."""
-    above = (arm.validation["loss"] >= rival.validation["loss"]).sum(1)
-    return {NOT_BELOW: ae.results.as_measure(above)}
+    """In how many epochs the training loss, and the test loss, isn't below the rival's."""
+    pairs = {"train": (arm.epochs, rival.epochs), "validation": (arm.validation, rival.validation)}
+    return {
+        NOT_BELOW[split]: ae.results.as_measure((ours["loss"] >= theirs["loss"]).sum(1))
+        for split, (ours, theirs) in pairs.items()
+    }
+
+
+def inside(name: str, arm: ae.Trained) -> tuple[int, int] | None:
+    """How many of the losses in the author's log lie in the range of our single runs, by epoch and on the scale of
+    their logarithms, and of how many; None for other trainings than his, and for fewer than FEW living seeds."""
+    model, *rest = name.split(" ", 1)
+    if rest != ["standardised"] or model not in author.LOG or arm.living.sum() < FEW:
+        return None
+    ours = {"train": arm.epochs["loss"], "validation": arm.validation["loss"]}
+    within = [
+        low <= np.log(printed) <= high
+        for split, log in author.LOG[model].items()
+        for values, printed in zip(np.log(ours[split][arm.living]).T, log, strict=False)
+        for low, high in [ae.results.prediction_interval(values) or (-np.inf, np.inf)]
+    ]
+    return sum(within), len(within)
 
 
 def pictures(arm: ae.Trained, test: ae.data.Dataset, index: np.ndarray) -> np.ndarray:

@@ -71,9 +71,9 @@ def setting(rate: float) -> str:
 def claims(config: Config) -> list[ae.Claim]:
     """The report's numbers under each reading; which learning rate it printed them for, it doesn't say.
 
-    That its networks saw standardised images is known from its author's code: the reading that decides is told from the
-    others of that training, which every run that has it measures, and from the other printed number. Images in [0, 1]
-    are tried beside it, and are no rival.
+    That its networks saw standardised images is known from its author's code: a reading is told from the others of that
+    training, which every run that has it measures, and from the other printed number. Images in [0, 1] are tried beside
+    them, and are no rival.
     """
     first = f"{config.targets[0]} {setting(config.learning_rates[0])}".strip()
     found = [
@@ -89,19 +89,22 @@ def claims(config: Config) -> list[ae.Claim]:
         names = [f"{arm} {targets} {setting(rate)}".strip() for targets, _, _ in readings]
         others = tuple((name, metric) for name, (_, metric, _) in zip(names, readings, strict=True))
         other = ", but nearest upsampling" if arm == "conv" and config.upsampling == "nearest" else ""
-        rivals = tuple(
-            ae.results.Rival(reading, name, metric)
+        rivals = {
+            metric: ae.results.Rival(reading, name, metric)
             for name, (targets, metric, reading) in zip(names, readings, strict=True)
-            if targets == "standardised" and metric not in SAME
-        )
-        rivals += tuple(
-            ae.results.Rival(f"what it prints for {name}", value=REPORTED[name]) for name in {*REPORTED} - {arm}
-        )
+            if targets == "standardised"
+        }
+        printed = [ae.results.Rival(f"what it prints for {name}", value=REPORTED[name]) for name in {*REPORTED} - {arm}]
         for name, (_, metric, reading) in zip(names, readings, strict=True):
             decides = metric == LOWEST and rate == RATES[0] and not other
-            told = {"rivals": rivals, "explained_by": others} if decides else {}
-            claim = ae.Claim(name, metric, number, "Results", reading + other, primary=decides, scale="log", **told)
-            found.append(claim)
+            own = SAME if metric in SAME else (metric,)
+            told = (*(rival for of, rival in rivals.items() if of not in own), *printed)
+            found.append(
+                ae.Claim(
+                    name, metric, number, "Results", reading + other, primary=decides, scale="log", rivals=told,
+                    explained_by=others if decides else (),
+                )
+            )  # fmt: skip
     return found
 
 

@@ -24,8 +24,10 @@ def say(found: ae.Findings) -> ae.Document:
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
         rivals=rivals(found),
         author=[(arm, loss, REPORTED[arm]) for arm, loss in found.facts.get("author", {}).items()],
-        lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW)],
+        lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW["validation"])],
+        above=[number - found.facts["floors"]["standardised"][1] for number in REPORTED.values()],
         slow={arm: found.values(arm, "validation/loss/last") for arm in found.measures if arm.endswith("rate 0.1")},
+        printed_by=REPORTED,
         lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
     )
     return ae.Document(
@@ -80,9 +82,10 @@ def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str,
 
 
 def lower(found: ae.Findings, arm: str) -> dict[str, Any]:
-    """In how many living seeds conv's test loss lies below fc's in every epoch."""
-    above = found.values(arm, NOT_BELOW)
-    return {"arm": arm, "always": int((above == 0).sum()), "of": len(above)}
+    """In how many living seeds conv's loss lies below fc's in every epoch, by split; older results have the test's."""
+    above = {split: found.values(arm, name) for split, name in NOT_BELOW.items() if found.has(arm, name)}
+    always = {split: int((values == 0).sum()) for split, values in above.items()}
+    return {"arm": arm, "always": always, "of": len(above["validation"])}
 
 
 def life(found: ae.Findings, arm: str) -> dict[str, Any]:

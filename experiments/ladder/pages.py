@@ -1,28 +1,24 @@
 """The ladder's page and its pictures, made of committed results."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import experiments.digit_addition.nines as nines
 import jaxae as ae
+from experiments.ladder.by_row import FOLDER, rows_section, tables_of
 from experiments.ladder.facts import stored
 from experiments.ladder.rungs import LADDERS, Facts, Ladder, Measure, Results, Rung
 from jaxae.findings import INCONCLUSIVE, REPRODUCED
 from jaxae.report import headless
 from jaxae.report.figures import Curves, Line, Mark
-from jaxae.report.numbers import NONE, listed, number, over_seeds, plural
+from jaxae.report.numbers import NONE, listed, number, over_seeds, rounded
 from jaxae.report.page import markdown_table
 
-FOLDER = "pictures"  # beside the page
 UNMEASURED = "not measured"
 FAR = 0.1  # of the longest step: later ones that are shorter have a panel of their own
-TABLES = (
-    "digit_addition_table", "digit_addition_sum_32", "digit_addition_sum", "digit_addition_sum_128",
-    "digit_addition_sum_course",
-)  # fmt: skip
 INTRO = """# The ladder
 
 Made by `python -m experiments.tables` from the JSON files of this folder, never by hand.
@@ -31,16 +27,18 @@ The numbers of the reports that ours disagreed with, and the conventions that li
 another. A rung keeps what the rungs above it have switched on, except where its words say otherwise. Each value is of
 a committed result, the mean over its living seeds with the 95% interval; a rung that none measures says so. A result
 that departs from the report in what bars a comparison is shown, but not held against the report. A rung moves the
-number where the rung just before it is measured too, with the same departures or ones that its words name. Where the
+number where the rung just before it is measured too, with the same departures or ones that its words name; a move has
+a 95% interval where both are measures of the same three seeds or more, and without one it can be the seeds'. Where the
 rungs are choices, each is the first one with its own words alone, and moves the number from there."""
 
 
 class Climbed(NamedTuple):
-    """A rung's value f64[n], empty where it isn't measured, its mean, and in words how its result departs from the
-    report: what bars a comparison, and what doesn't."""
+    """A rung's value f64[n], empty where it isn't measured, its mean, the result and the seeds that it is of, where it
+    is one's measure, and in words how its result departs from the report: what bars a comparison, and what doesn't."""
 
     value: np.ndarray
     mean: float = np.nan
+    of: tuple[Any, ...] = ()
     bars: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
 
@@ -77,7 +75,8 @@ def climbed_to(rung: Rung, found: ae.Findings | None) -> Climbed:
     if found is None or not value.size:
         return Climbed(np.empty(0))
     bars, listed = (tuple(each.words for each in found.departures if each.bars == bar) for bar in (True, False))
-    return Climbed(value.astype(np.float64), float(value.mean()), bars, listed)
+    of = (rung.result, *found.living(rung.value.arm)) if isinstance(rung.value, Measure) else ()
+    return Climbed(value.astype(np.float64), float(value.mean()), of, bars, listed)
 
 
 # ---- the page
@@ -148,19 +147,19 @@ def bound_of(ladder: Ladder, results: Results, facts: Facts) -> float | None:
 
 
 def reached(ladder: Ladder, rung: Rung, last: Climbed, results: Results) -> str:
-    """Whether a rung gives the report's number: to its last digit, or by the verdict on it; else how far off."""
+    """Whether a rung gives the report's number: to what is `near`, or by the verdict on it; else how far off."""
     if last.bars:
         return f"is not comparable with the report: {value_of(last)}, with {'; '.join(last.bars)}"
     away = last.mean - ladder.reported
     if abs(away) <= ladder.near:
-        return f"gives the report's number, to its last digit: {value_of(last)}"
+        return f"gives the report's number to within {ladder.near:g}: {value_of(last)}"
     verdict, reason = verdict_on(ladder, rung, results[rung.result])
     if verdict == REPRODUCED:
         return f"holds the report's number: {value_of(last)}, {reason}"
     if verdict == INCONCLUSIVE:
         return f"decides nothing: {value_of(last)}, {reason}"
     return (
-        f"ends short of the report's number: {value_of(last)}, {number(abs(away))} {'above' if away > 0 else 'below'}"
+        f"misses the report's number: {value_of(last)} lies {number(abs(away))} {'above' if away > 0 else 'below'} it"
     )
 
 
@@ -189,7 +188,8 @@ def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
     for place, (rung, step) in enumerate(zip(ladder.rungs, steps, strict=True)):
         known = bool(step.value.size)
         cells.append([
-            str(place + 1), rung.switched, value_of(step), moved(moves[place]) if place in moves else NONE,
+            str(place + 1), rung.switched, value_of(step),
+            moved(moves[place], steps[0 if ladder.choices else place - 1], step) if place in moves else NONE,
             str(step.value.size) if known else NONE, rung.result if known else "", departed(step) if known else "",
         ])  # fmt: skip
     cells.append(["", "the report", f"{ladder.reported:.4g}", NONE, NONE, "", ""])
@@ -200,8 +200,10 @@ def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
     return ae.Table(ladder.title, columns, cells)
 
 
-def moved(by: float) -> str:
-    """By how much a number is moved, in three digits and no powers of ten."""
+def moved(by: float, before: Climbed, after: Climbed) -> str:
+    """By how much a number is moved: with its 95% interval where both are of the same seeds, else in three digits."""
+    if before.of and before.of == after.of and after.value.size > 2:
+        return "+" * (by >= 0) + rounded(after.value - before.value)
     return np.format_float_positional(float(f"{by:.3g}"), sign=True, trim="-")
 
 
@@ -209,59 +211,6 @@ def departed(step: Climbed) -> str:
     """How a rung's result departs from the report, in words."""
     barring = f"not comparable: {'; '.join(step.bars)}" if step.bars else ""
     return "; ".join(filter(None, [barring, *step.listed])) or "none known"
-
-
-# ---- the nines, row by row
-
-
-def tables_of(results: Results, facts: Facts) -> dict[str, ae.Findings]:
-    """The results that have rows of report 003's table to predict, and the variances of class means.
-
-    These follow from the training images, so they hold for a result that doesn't tell them but was trained on the same.
-    """
-    own = {name: with_variances(results[name], facts) for name in TABLES if name in results}
-    return {name: found for name, found in own.items() if nines.predictions(found)}
-
-
-def with_variances(found: ae.Findings, facts: Facts) -> ae.Findings:
-    """A result with the stored variances, where it tells none and its training images are those that they are of."""
-    trained, stored_of = (
-        {(entry["role"], entry["sha256"]) for entry in data if entry["split"].startswith("train")}
-        for data in (found.origin.data, facts["data"])
-    )
-    if "variances" in found.facts or not trained & stored_of:
-        return found
-    return dataclasses.replace(found, facts={"variances": facts["variances"], **found.facts})
-
-
-def rows_section(name: str, found: ae.Findings) -> str:
-    """What survives on paper beside what was seen."""
-    bars = [departure.words for departure in found.departures if departure.bars]
-    said = [f"- {told(kind, of)}" for kind, of in nines.verdicts(found).items()]
-    said += [f"- Not comparable with what is reported: {'; '.join(bars)}."] if bars else []
-    drawn = nines.figures(found)
-    shown = [f"![{each.title}]({FOLDER}/{name}_{what}.png)" for what, each in drawn.items()]
-    tables = [
-        f"<details><summary>{each.title}</summary>\n\n{each.note}\n\n{markdown_table(each)}\n\n</details>"
-        for each in nines.tables(found)
-    ]
-    config = found.config
-    head = f"## Nines, row by row: the KL's {config.kl} over batches of {config.batch_size} ({name})"
-    return "\n\n".join([head, "\n".join(said), *shown, *tables])
-
-
-def told(kind: str, of: Mapping[str, Any]) -> str:
-    """The verdict on the prediction, of one kind of pairs."""
-    rank = "dimensions and active units have no rank correlation, one being the same in all rows or the rows being few"
-    if of["rank"] is not None:
-        ends = " ({:+.2f} to {:+.2f})".format(*of["ends"]) if of["ends"] else ""
-        rank = f"the rank correlation of dimensions with active units is {of['rank']:+.2f}{ends}"
-    drawn = "no row draws one digit alone"
-    if of["collapsed"]:
-        read = f"read as 9 in {of['nines']} of {plural(of['read'], 'living seed')}"
-        read += f", nearest to the mean 9 in {of['near']}" if of["near"] is not None else ""
-        drawn = f"one digit alone is drawn in row{'s' * (len(of['collapsed']) > 1)} {listed(of['collapsed'])}, {read}"
-    return f"On {kind} pairs {of['codes']}; {rank}; {drawn}."
 
 
 # ---- the pictures

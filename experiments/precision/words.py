@@ -74,15 +74,17 @@ def to_uncertainty(said: str) -> str:
 
 def both(found: ae.Findings, rows: Sequence[ae.results.Row], ending: str) -> ae.Table:
     """Every measure in both precisions."""
-    cells = []
+    cells, apart = [], {row.arm for row in rows if is_unlike(row, ending)} | {*found.dead}
     for row in rows:
         study, _, arm = row.arm.partition(": ")
         dead = ", ".join(map(str, found.dead.get(row.arm, ())))
         died = f" (seed {dead} died in one of them)" if dead else ""
-        cells.append(
-            [study, arm + died, row.metric.removesuffix(ending), *in_both(found, row, ending),
-             numbers.reproduced(row), str(row.n_seeds)]
-        )  # fmt: skip
+        told = [*in_both(found, row, ending), numbers.reproduced(row)]
+        if row.arm in apart:  # seeds that are averaged over nothing
+            told = [*[numbers.NONE] * len(found.config.both), numbers.by_seed(row.values)]
+        cells.append([study, arm + died, row.metric.removesuffix(ending), *told, str(row.n_seeds)])
     heads = (*found.config.both, f"{found.config.precision} - float32, by seed", "n")
     kinds = [("Study", "text"), ("Arm", "text"), ("Measure", "code"), *((head, "number") for head in heads)]
-    return ae.Table("Every measure in both precisions, mean over seeds", kinds, cells)
+    return ae.Table(
+        "Every measure in both precisions, mean over seeds; differences of unlike seeds by seed", kinds, cells
+    )

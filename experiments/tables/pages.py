@@ -38,8 +38,8 @@ with the original pixels; "re-encoded as JPEG" is all of it with nearly the same
 at hand, in as many steps as the report's, is judged, though it saw fewer photos, each more often. With `--limit`, other
 epochs or JPEG pixels nothing is judged but what is exact."""
 COUNTED = """A number counts once, whatever the files that hold it: in the reading that decides, and in the run of the
-most seeds that can be judged. The margins, and which reading decides, were named after these runs, before any that
-come."""
+most seeds that can be judged. The margins, and which reading decides, were named on 28 November 2026, when the older of
+these runs had been seen: "measured" says of each when it began."""
 
 
 def pages() -> dict[Path, str]:
@@ -157,8 +157,8 @@ def files_table(results: Sequence[Said]) -> str:
     for said in results:
         pictures = str(len(pictures_of(file_of(said))) or "none until it is trained again")
         data, seeds = images_of(said.saved.manifest), str(len(said.saved.findings.seeds))
-        rows.append([link(said), said.report or "", data, seeds, pictures])
-    return plain_table(("result", "report", "data", "seeds", "pictures"), rows)
+        rows.append([link(said), said.report or "", data, seeds, said.saved.manifest["started"][:10], pictures])
+    return plain_table(("result", "report", "data", "seeds", "measured", "pictures"), rows)
 
 
 def departures_table(results: Sequence[Said]) -> str:
@@ -186,7 +186,7 @@ def compute_table(results: Sequence[Said]) -> str:
         memory = manifest.get("peak_memory_gib")
         hours = f"{seconds / 3600 * cores_of(device):.2f}"
         kind = f"{device['count']} × {device['kind']} ({device['platform']})"
-        commit = str(manifest["git_commit"] or "")[:7]
+        commit = short_commit(str(manifest["git_commit"] or ""))
         told = "" if memory is None else f"{memory:.1f}"
         rows.append([link(said), kind, str(cores_of(device)), f"{seconds:,.0f}", hours, told, f"`{commit}`"])
     total = sum(float(row[4]) for row in rows)
@@ -198,6 +198,12 @@ def compute_table(results: Sequence[Said]) -> str:
     words = f"In all {total:.1f} core hours, {' and '.join(sorted(timed)) or 'no accelerator'} among them."
     words += "" if noted else " None of these runs noted its peak memory, as newer ones do."
     return f"{plain_table(heads, rows)}\n\n{words}"
+
+
+def short_commit(commit: str) -> str:
+    """Its first digits, and whether there were changes beside it."""
+    digits, plus, changes = commit.partition("+")
+    return digits[:7] + plus + changes
 
 
 def seconds_of(manifest: Mapping[str, Any]) -> float:
@@ -216,7 +222,8 @@ def cores_of(device: Mapping[str, Any]) -> int:
 def reports_table(results: Sequence[Said]) -> str:
     """A line for every report: what it claims, what is found, and why.
 
-    Of a study that is the run of the most seeds, and of others what is found of numbers that those before don't judge.
+    Of a study that is the run of the most seeds, and of others what is found of numbers that those before don't judge,
+    or beside them.
     """
     lines: dict[tuple[str, str], list[str]] = {}
     told: dict[str, set[float]] = {}
@@ -225,8 +232,8 @@ def reports_table(results: Sequence[Said]) -> str:
         line = [cell.replace("|", "\\|") for cell in said.document.line[:3]]
         if study not in told:
             lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
-        elif numbers - told[study]:
-            lines[said.report, study][2] = f"{lines[said.report, study][2].rstrip('.')}; {line[1]}"
+        elif more := line[1] if numbers - told[study] else said.document.aside:
+            lines[said.report, study][2] = f"{lines[said.report, study][2].rstrip('.')}; {more}"
         told[study] = told.get(study, set()) | numbers
     rows = []
     for report in sorted({report for report, _ in lines}):

@@ -155,7 +155,7 @@ def contrast_tables(names: Sequence[str], found: Sequence[Contrast]) -> tuple[Ta
     if known:
         out = sum(one.apart for one in known)
         note += f" Of {plural(len(known), 'difference')} with a 95% interval ({kinds}), {out or 'none'} "
-        note += f"{'leaves' if out == 1 else 'leave'} out 0; chance alone would let some {0.05 * len(known):.1f}."
+        note += f"{'leaves' if out == 1 else 'leave'} out 0; by chance alone {0.05 * len(known):.1f} would."
     columns = (("Arm", "text"), ("Measure", "code"), *((name, "number") for name in names), ("Difference", "number"))
     open_ = [one for one in found if not one.apart and not one.same]
     return (

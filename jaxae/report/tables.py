@@ -113,7 +113,7 @@ def differences_table(rows: Sequence[Row]) -> Table:
     if known:
         leave = "leaves" if len(apart) < 2 else "leave"
         note += f" Of {plural(len(known), 'interval')}, {len(apart) or 'none'} {leave} out 0"
-        note += f"; chance alone would let some {0.05 * len(known):.1f}." if len(known) > 2 else "."
+        note += f"; by chance alone {0.05 * len(known):.1f} would." if len(known) > 2 else "."
     return _others("Paired differences", shown, note)
 
 

@@ -18,6 +18,7 @@ import jax
 import tyro
 
 from jaxae.data import cache
+from jaxae.devices import cores
 from jaxae.errors import Notice, UsageError
 from jaxae.programs import free_after_compiling
 from jaxae.run import distributed, planning
@@ -144,7 +145,7 @@ def set_up(devices: int | None = None) -> None:
     given = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
     if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
-        used = min(devices, MOST_OF_A_CPU) if devices else min(os.cpu_count() or 1, 16)
+        used = min(devices, MOST_OF_A_CPU) if devices else min(cores(), 16)
         try:
             jax.config.update("jax_num_cpu_devices", 2 * used)
         except RuntimeError:  # the backend runs already: its devices are those there are

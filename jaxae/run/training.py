@@ -95,10 +95,7 @@ def choose_lanes(run: "Run", study: Study, count: int, *sets: Any) -> Lanes:
     are evaluated) don't fit, if they can be.
     """
     _refuse_devices(run.config.devices)
-    accelerated = devices.platform() != "cpu"
-    mode = run.config.lanes or ("vmap" if accelerated else "map")
-    there = min(count, lanes.there()) if accelerated else lanes.there()
-    how = lanes.arranged(study, count, mode, run.config.devices or there)
+    how = lanes.arranged(study, count, run.config.lanes, run.config.devices)
     return dataclasses.replace(how, stream=run.config.stream or _streams_unasked(run, study, sets))
 
 

@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 
+from jaxae.devices import platform
+
+MOST = 5_000  # steps of a call on an accelerator: seconds, in which a run that is stopped hasn't saved
+
 
 def chunk_length(per_epoch: int) -> int:
-    """About a tenth of an epoch, and a divisor of it where one is near: another length is another compilation."""
-    if per_epoch <= 50:
+    """About a tenth of an epoch, and a divisor of it where one is near: another length is another compilation.
+
+    On accelerators, whose steps are so short that what Python does between two calls would show, a whole epoch, or as
+    much of it as MOST allows.
+    """
+    accelerated = platform() != "cpu"
+    if per_epoch <= (MOST if accelerated else 50):
         return per_epoch
-    target = max(per_epoch // 10, 20)
+    target = MOST if accelerated else max(per_epoch // 10, 20)
     near = [length for length in range(target, target // 2, -1) if per_epoch % length == 0]
     return near[0] if near else target
 

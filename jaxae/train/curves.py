@@ -43,11 +43,9 @@ def epoch_line(name: str, now: Any, per_epoch: int, epochs: int) -> str:
     loss, trained = float(np.nanmean(losses)), ~np.isnan(losses).any(1)
     line = f"{name}: epoch {done // per_epoch}/{epochs}, loss {loss:.5f}"
     seen = now.validation["loss"][~np.isnan(now.validation["loss"])] if now.validation else np.zeros(0)
-    return (
-        line
-        if not seen.size
-        else f"{line}, lowest validation loss {float(np.mean(np.asarray(now.best_loss)[trained])):.5f}"
-    )
+    if not seen.size:
+        return line
+    return f"{line}, lowest validation loss {float(np.mean(np.asarray(now.best_loss)[trained])):.5f}"
 
 
 def parameters(state: State) -> int:

@@ -67,8 +67,8 @@ def chunks(
     everything = study.one_pass(stream(key, "evaluate/index"), data)
 
     def chunk(turn):
-        number, images = turn
-        batch = batch_of_chunk(study, key, filled(data, images), number, everything)
+        number, taken = turn
+        batch = batch_of_chunk(study, key, filled(data, taken), number, everything)
         return measure(_in_pieces(study, stream(key, "evaluate", number), state, batch), batch)
 
     values = lax.map(chunk, (numbers, images))

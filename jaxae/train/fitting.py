@@ -44,8 +44,8 @@ def fit(
     patience: int | None = None,
     stop_dead: bool = False,
     chunk: int | None = None,
-    lanes: Mode = "map",
-    devices: int = 1,
+    lanes: Mode | None = None,
+    devices: int | None = None,
     stream: bool = False,
     start: Progress | None = None,
     show: Callable[[str], object] | None = None,
@@ -59,10 +59,12 @@ def fit(
     - `validate_every`: steps between validations, counted within the epoch; None: once, at its end
     - `patience`: validations without a lower loss after which a lane stops; None: never
     - `stop_dead`: whether a lane stops at the end of an epoch from the 1,000th step on after which its model is dead
-    - `chunk`: steps in one compiled call; None: about a tenth of an epoch. No result depends on it
-    - `lanes`, `devices`: "map" (each lane bitwise equal to its solo run) or "vmap" (as many at a time as there is room
-      for on an accelerator), over so many devices, which share the study's parts of a batch where that is sooner done,
-      and the validation of a lone lane
+    - `chunk`: steps in one compiled call; None: about a tenth of an epoch, on accelerators a whole one. No result
+      depends on it
+    - `lanes`: "map" (each lane bitwise equal to its solo run) or "vmap" (as many at a time as there is room for on an
+      accelerator); None: vmap on accelerators, map on a CPU
+    - `devices`: over so many, which share the study's parts of a batch where that is sooner done, and the validation of
+      a lone lane; None: all that are worth using, of which a CPU has one before `ae.set_up()`
     - `stream`: whether stored images, uint8[n, h, w, c] of numpy's such as a Dataset's, are read from their file while
       training goes on, for sets larger than a device's memory; no result depends on it
     - `start`: a Progress to go on from, bitwise (its arrays are consumed)
@@ -78,7 +80,7 @@ def fit(
     refuse_data(study, keys[0], data, validation)
     how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
     sets = {"training": data, "validation": validation}
-    how = memory.limited(how, study, keys[0], len(keys), sets, None if hparams is None else _first(hparams))
+    how = memory.limited(how, study, keys[0], len(keys), sets, _first(hparams))
     options = {"validation": validation, "hparams": hparams, "initial": initial, "how": how}
     now, per_epoch = start, study.steps_per_epoch(data)
     for now in progress(study, keys, data, plan, start=start, **options):
@@ -146,18 +148,11 @@ def progress(
     Raises NonFiniteLossError at the first loss that is not finite, and UsageError as `fit` does, for a `start` that
     began otherwise, and where the file of stored images is written meanwhile.
     """
-    refuse_lanes(keys, hparams)
     per_epoch = study.steps_per_epoch(data)
-    refuse_plan(plan, validation, start, len(keys), per_epoch)
-    stops = plan.stops(per_epoch)
-    _refuse_parts(study, keys, without_images(data) if how.stream else data, hparams)
-    refuse_non_finite_data(data, "the training data")
-    refuse_non_finite_data(validation, "the validation data")
+    _refuse(study, keys, data, plan, validation, hparams, how, start)
     chunk, stored = plan.chunk or chunk_length(per_epoch), data
     checking = how if validation is None else evaluation.arranged(study, validation, how)
     if how.stream:
-        streaming.load_grain()
-        streaming.refuse_unstreamable(study, keys[0], data, validation)
         chunk = streaming.steps_at_once(study, data, len(keys), chunk)
     else:
         validation = lanes.resident(validation, checking)
@@ -165,28 +160,48 @@ def progress(
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
     now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
-    rows, todo = None, iter(())
-    while int(now.done) < plan.epochs * per_epoch and bool(np.asarray(now.active).any()):
+    stops = plan.stops(per_epoch)
+    while int(now.done) < plan.epochs * per_epoch:
         epoch, at = divmod(int(now.done), per_epoch)
-        if rows is None or at == 0:
-            streaming.refuse_changed_files(stored)
-            rows, cut = _orders(study, keys, data, epoch, how), spans(at, per_epoch, stops, chunk, study.unroll)
-            ahead = streaming.of_epoch(study, keys, stored, rows, epoch, cut, how) if how.stream else repeat(None)
-            todo = zip(cut, ahead, strict=False)
-        span, images = next(todo)
-        count = span.stop - at
-        state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, images, how)
-        now = _gone_on(now, state, losses, count)
-        refuse_non_finite(study, now, losses, count, per_epoch)
-        if validation is not None and span.stop in stops:
-            point = epoch * len(stops) + stops.index(span.stop)
-            losses = _losses(study, keys, now, validation, hparams, how, checking)
-            refuse_non_finite_validation(study, now, losses, per_epoch)
-            now = _validated(now, losses, point, plan.patience)
-        if plan.stop_dead and span.stop == per_epoch:
-            alive = living(study, keys, now.state, validation, int(now.done), how)
-            now = now._replace(active=lanes.spread(np.asarray(now.active) & alive, how))
-        yield now
+        cut = spans(at, per_epoch, stops, chunk, study.unroll)
+        for rows, span, images in _turns(study, keys, data, stored, epoch, cut, how):
+            if not np.asarray(now.active).any():
+                return
+            at, count = span.start, span.stop - span.start
+            state, losses = _follow(study, keys, now.state, data, rows, at, count, hparams, now.active, images, how)
+            now = _gone_on(now, state, losses, count)
+            refuse_non_finite(study, now, losses, count, per_epoch)
+            if validation is not None and span.stop in stops:
+                point = epoch * len(stops) + stops.index(span.stop)
+                losses = _losses(study, keys, now, validation, hparams, how, checking)
+                refuse_non_finite_validation(study, now, losses, per_epoch)
+                now = _validated(now, losses, point, plan.patience)
+            if plan.stop_dead and span.stop == per_epoch:
+                alive = living(study, keys, now.state, validation, int(now.done), how)
+                now = now._replace(active=lanes.spread(np.asarray(now.active) & alive, how))
+            yield now
+
+
+def _refuse(study, keys, data, plan, validation, hparams, how, start) -> None:
+    """Raise UsageError, before anything is compiled, for what doesn't fit together."""
+    refuse_lanes(keys, hparams)
+    refuse_plan(plan, validation, start, len(keys), study.steps_per_epoch(data))
+    _refuse_parts(study, keys, without_images(data) if how.stream else data, hparams)
+    refuse_non_finite_data(data, "the training data")
+    refuse_non_finite_data(validation, "the validation data")
+    if how.stream:
+        streaming.load_grain()
+        streaming.refuse_unstreamable(study, keys[0], data, validation)
+
+
+def _turns(study, keys, data, stored, epoch, cut, how) -> Iterator[tuple[Any, slice, Any]]:
+    """An epoch cut into steps: the index of all of it, the steps of a turn, and the images that they take where images
+    are read from their file."""
+    streaming.refuse_changed_files(stored)
+    rows = _orders(study, keys, data, epoch, how)
+    ahead = streaming.of_epoch(study, keys, stored, rows, epoch, cut, how) if how.stream else repeat(None)
+    for span, images in zip(cut, ahead, strict=False):
+        yield rows, span, images
 
 
 def _refuse_parts(study: Study, keys: jax.Array, data: Any, hparams: Any) -> None:

@@ -5,7 +5,6 @@ far faster on an accelerator, equal to about 1e-7 a step. Both spread over sever
 `map`, all devices share one lane after another, each computing its parts of every batch (`jaxae.train.parts`).
 """
 
-import os
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,11 +97,16 @@ SOLO = Lanes()
 STREAMED = Lanes(stream=True)  # one lane, whose images are read
 
 
-def arranged(study: Study, count: int, mode: Mode, devices: int) -> Lanes:
+def arranged(study: Study, count: int, mode: Mode | None = None, devices: int | None = None) -> Lanes:
     """How so many lanes of a study's training are sooner done on so many devices: each on its own, or shared.
 
-    By `map`, on CPUs no bit depends on it. Raises UsageError for devices that aren't there.
+    Without a `mode`, side by side on accelerators and by `map` on a CPU; without `devices`, on all that are worth
+    using. By `map`, on CPUs no bit depends on how many. Raises UsageError for devices that aren't there.
     """
+    accelerated = places.platform() != "cpu"
+    mode = mode or ("vmap" if accelerated else "map")
+    if devices is None:
+        devices = min(count, there()) if accelerated else there()
     _refuse_devices(devices)
     processes = jax.process_count()
     if mode == "map" and parts.pays(study.parts, devices, count):
@@ -126,7 +130,7 @@ def there() -> int:
     it has cores; of several processes as many of each."""
     own = len(places.own())
     if places.platform() == "cpu":
-        own = min(own, os.cpu_count() or 1)
+        own = min(own, places.cores())
     return hosts.least(own) * jax.process_count()
 
 

@@ -120,10 +120,10 @@ def follow(
     """
 
     def body(state, turn):
-        index, images = turn
+        index, taken = turn
         if axis is not None:
-            images = jax.tree.map(lambda part: lax.all_gather(part, axis, tiled=True), images)
-        return step(study, key, state, filled(data, images), index, hparams, axis)
+            taken = jax.tree.map(lambda part: lax.all_gather(part, axis, tiled=True), taken)
+        return step(study, key, state, filled(data, taken), index, hparams, axis)
 
     return lax.scan(body, state, (rows, images), unroll=study.unroll)
 

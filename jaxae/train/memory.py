@@ -7,7 +7,7 @@ XLA says that they take on a CPU, and more for small dense models. On no acceler
 
 import functools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -83,17 +83,19 @@ def _needs(study: Study, key: jax.Array, sets: Mapping[str, Any], hparams: Any) 
 
     programs = [jax.make_jaxpr(step)(key, state, training, index)]
     programs += [jax.make_jaxpr(chunk)(key, state, data) for data in there.values()]
-    return _bytes(jax.tree.leaves(state)), max(_bytes(_computed(program.jaxpr)) for program in programs)
+    return _bytes(jax.tree.leaves(state)), max(_computed(program.jaxpr) for program in programs)
 
 
-def _computed(program: Jaxpr) -> Iterator[Any]:
-    """The shapes of what its operations in HELD give, in its loops and branches too; those of a loop's turn once."""
+def _computed(program: Jaxpr) -> int:
+    """The bytes of what its operations in HELD give, in its loops too, of a turn, and in the largest of its branches,
+    which are often an operation's forms for several platforms."""
+    found = 0
     for operation in program.eqns:
-        inner = [part for value in operation.params.values() for part in _programs(value)]
+        inner = [_computed(part) for value in operation.params.values() for part in _programs(value)]
+        found += max(inner, default=0) if operation.primitive.name == "cond" else sum(inner)
         if operation.primitive.name in HELD:
-            yield from (variable.aval for variable in operation.outvars)
-        for part in inner:
-            yield from _computed(part)
+            found += _bytes(variable.aval for variable in operation.outvars)
+    return found
 
 
 def _programs(value: Any) -> list[Jaxpr]:

@@ -8,7 +8,8 @@ are.
 
 On a CPU parts pay on one device too, since a small part of a batch stays in the cache. On one accelerator they would
 cost launches and gain nothing: there a batch is computed whole, and in parts, with other last digits, where devices
-share it.
+share it. That is decided where a program is traced, since its loops are, and not where it is lowered, as the forms of
+operations are.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,8 @@ class Plan:
     - `epochs`: of training
     - `validate_every`: steps between validations, counted within the epoch; None: once, at its end
     - `patience`: validations without improvement after which a lane stops; None: never
-    - `chunk`: steps in one compiled call; None: about a tenth of an epoch. No result depends on it
+    - `chunk`: steps in one compiled call; None: about a tenth of an epoch, on accelerators a whole one. No result
+      depends on it
     - `stop_dead`: whether a lane stops at the end of an epoch after which its model is dead (see `dying.living`)
 
     Raises UsageError for a count that isn't a whole number from 1 up, and a `stop_dead` that isn't a bool.

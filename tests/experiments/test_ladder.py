@@ -10,7 +10,7 @@ import pytest
 
 import jaxae as ae
 from experiments.digit_addition import method
-from experiments.ladder import facts, pages, rungs
+from experiments.ladder import by_row, facts, pages, rungs
 from experiments.ladder.rungs import Bound, Ladder, Measure, Rung
 from experiments.tables.pages import RESULTS
 from jaxae.run.flags import Flags
@@ -66,7 +66,7 @@ def test_a_ladder_says_what_moved_the_number_and_where_it_ends():
     ("result", "words"),
     [
         ("own", "gives the report's number"),
-        ("far", "ends short of the report's number"),
+        ("far", "misses the report's number"),
         ("held", "holds the report's number: 0.501"),
         ("near", "decides nothing: 0.4700 and 0.5200, without dead seed 2: inside the range of a single run, 0.1625"),
         ("other", "is not comparable with the report: 0.4900 and 0.5100, with epochs 1 in place of 3."),
@@ -131,7 +131,7 @@ def test_the_stored_variances_are_of_the_images_that_a_result_was_trained_on():
     other = {**train, "sha256": test["sha256"]}
     for data, has in (((train, test), True), ((other, test), False), (({**train, "role": "judge"}, test), False)):
         result = ae.Findings(ae.results.Origin(config, (0,), data), {})
-        assert ("variances" in pages.with_variances(result, stored).facts) == has
+        assert ("variances" in by_row.with_variances(result, stored).facts) == has
 
 
 def test_the_entropy_of_pixels_is_the_least_cross_entropy():

@@ -1,7 +1,6 @@
 """The contract of every experiment: it runs from end to end, fills the rows of its claims, and its card is right."""
 
 import dataclasses
-import functools
 import json
 import re
 import shlex
@@ -11,18 +10,19 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from tiny import SMALL
 
 import jaxae as ae
 from experiments import tables
-from experiments.benchmark import jax_arms
 from experiments.fc_vs_conv import method as fc_vs_conv
 from experiments.tables.sources import source_of
-from jaxae import data, keys, models, train
+from jaxae import data, keys, train
 from jaxae.files import SEAL
 from jaxae.findings.storage import from_json, to_json
 from jaxae.run import command_line, flags, run, sources, steps, training
 from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
+from jaxae.train import evaluate
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 RESULTS = sorted(path for path in (EXPERIMENTS / "results").glob("*.json") if not path.stem.startswith("benchmark"))
@@ -47,10 +47,6 @@ TINY = {  # flags that make each study small; the digits' studies with some of t
 }
 CLASSIFIERS = ("digit_classifier", "photo_classifier")
 FEW = 100  # images of every set
-SMALL = {  # the studies' own ResNet takes minutes to compile
-    "jaxae.models.resnet.WIDTHS": (4,),
-    "jaxae.models.Unmixer": functools.partial(models.Unmixer, widths=(4, 4, 4)),
-}
 
 
 def experiment(name: str) -> ae.Experiment:
@@ -64,24 +60,29 @@ def config(name: str, **given: Any) -> Any:
 
 @pytest.fixture(scope="module", params=sorted(TINY))
 def done(request, tmp_path_factory):
-    """The experiment, its config, and the run directory that it left."""
-    name, folder = request.param, tmp_path_factory.mktemp("runs") / request.param
+    """The experiment, its config, the run directory that it left, and what it trained: studies, keys, data, hparams."""
+    name, folder, trained = request.param, tmp_path_factory.mktemp("runs") / request.param, []
 
     def few(name, split, **where):
         return data.load(name, split, **where).head(FEW)
 
+    def noted(run, study, roots, data, *rest, **options):
+        trained.append((study, roots, data, options["hparams"]))
+        return training.train_or_restore(run, study, roots, data, *rest, **options)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.setattr(sources, "load", few)
+        patch.setattr(run, "train_or_restore", noted)
         for place, value in SMALL.items():
             patch.setattr(place, value)
         made = config(name, out=folder)
         steps.perform(experiment(name), made)
-        yield experiment(name), made, folder
+        yield experiment(name), made, folder, trained
 
 
 def test_every_claim_has_its_values(done):
-    study, made, folder = done
+    study, made, folder, _ = done
     found = [row for row in study.document(load_result(folder).findings).rows if not row.excluded]
     rows = {(row.arm, row.metric, row.reported): row for row in found}
     for claim in study.claims(made):
@@ -93,7 +94,7 @@ def test_every_claim_has_its_values(done):
 
 
 def test_the_report_shows_every_arm_and_figure(done):
-    study, made, folder = done
+    study, made, folder, _ = done
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["status"] == "complete"
     page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
@@ -107,7 +108,7 @@ def test_the_report_shows_every_arm_and_figure(done):
 
 
 def test_measured_again_without_training_it_is_the_same_to_the_bit(done, monkeypatch):
-    study, _, folder = done
+    study, _, folder, _ = done
     before = {name: (folder / name).read_bytes() for name in ("findings.json", "results.json", "report.md")}
     found = load_result(folder).findings
     monkeypatch.setattr(training, "_keep", None)  # nothing is trained
@@ -115,6 +116,22 @@ def test_measured_again_without_training_it_is_the_same_to_the_bit(done, monkeyp
     assert again is not None
     assert ae.results.same_findings(again, found)
     assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_what_is_trained_and_scored_is_lowered_for_accelerators_without_holes_in_images(done):
+    for study, roots, images, hparams in done[-1]:
+        setting = jax.tree.map(lambda leaf: leaf[0], hparams)
+
+        def trained_and_scored(key, data, study=study, setting=setting):
+            state = train.init(study, key, data, setting)
+            index = study.one_pass(key, data)[: study.batch_size]
+            seen, batch = evaluate.sample(study, key, state, data, index)
+            return train.step(study, key, state, data, index, setting), study.scores(seen, batch)
+
+        exported = jax.export.export(jax.jit(trained_and_scored), platforms=["cuda", "tpu"])
+        program = exported(roots[0], jax.tree.map(jax.numpy.asarray, images)).mlir_module()
+        assert "lhs_dilate" not in program, study.name
+        assert "lhs_dilation" not in program, study.name
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
@@ -131,7 +148,7 @@ def test_committed_findings_are_said_by_todays_code(path):
 @pytest.mark.parametrize(
     ("name", "arm", "other", "flags"),
     [
-        ("bottleneck_10_seeds", "code 8", "code 2", {"code_sizes": (2,)}),
+        ("bottleneck", "code 8", "code 2", {"code_sizes": (2,)}),
         ("unmix", "plain", "skip", {"decoders": ("skip",)}),
     ],
 )
@@ -140,7 +157,7 @@ def test_without_the_reports_arm_there_is_something_to_say_and_no_line(name, arm
     content = json.loads(json.dumps(to_json(found)).replace(arm, other).replace("PCA 8", "PCA 2"))
     content.pop(SEAL)  # of what was measured
     origin = found.origin._replace(config=dataclasses.replace(found.config, **flags))
-    study = experiment(name.removesuffix("_10_seeds"))
+    study = experiment(name)
     document = study.document(from_json(content, origin, Path(name)))
     assert other in document.conclusions
     assert not document.line
@@ -236,45 +253,3 @@ def test_the_card_says_source_expected_and_how_to_run(name):
     words = shlex.split(card["Run"])
     assert tuple(words[:3]) == study.program
     assert isinstance(command_line.parsed(study, words[3:]), study.config)
-
-
-@pytest.fixture(params=sorted(jax_arms.ARMS))
-def small_arm(request, monkeypatch):
-    """An arm of the benchmark, as small as it gets, and its root key."""
-    for place, small in SMALL.items():
-        monkeypatch.setattr(place, small)
-    asked = jax_arms.Question("exchange", request.param, batch=4, source="synthetic", images=100)
-    return jax_arms.ARMS[request.param][0](asked), keys.root(0)
-
-
-def test_batches_are_computed_in_parts_where_the_loss_of_an_example_is_its_own(small_arm):
-    """What `indivisible` can't see, of every study: no example of a batch bears on another's loss."""
-    arm, key = small_arm
-    divided = dataclasses.replace(arm.study, parts=2)
-    if train.indivisible(divided, key, arm.data, arm.hparams):
-        assert "unmix" in arm.study.model.__class__.__name__.lower()
-        return
-
-    @jax.jit
-    def losses(data):
-        state = train.init(arm.study, key, data, arm.hparams)
-        batch = arm.study.batch(key, data, jax.numpy.arange(4))
-        parts = [batch, *(jax.tree.map(lambda leaf, cut=cut: leaf[cut], batch) for cut in (slice(2), slice(2, 4)))]
-        outputs = [arm.study.model.apply({"params": state.params}, part.inputs, train=True) for part in parts]
-        return [arm.study.loss(out, part, arm.hparams)[0] for out, part in zip(outputs, parts, strict=True)]
-
-    whole, *halves = losses(jax.tree.map(jax.numpy.asarray, arm.data))
-    np.testing.assert_allclose(whole, np.concatenate(halves), rtol=1e-5)
-
-
-def test_a_step_is_lowered_for_accelerators_without_holes_in_images(small_arm):
-    arm, key = small_arm
-
-    def step(data):
-        state = train.init(arm.study, key, data, arm.hparams)
-        return train.step(arm.study, key, state, data, arm.study.one_pass(key, data)[:4], arm.hparams)
-
-    data = jax.tree.map(jax.numpy.asarray, arm.data)
-    program = jax.export.export(jax.jit(step), platforms=["cuda", "tpu"])(data).mlir_module()
-    assert "lhs_dilate" not in program
-    assert "lhs_dilation" not in program

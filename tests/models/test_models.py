@@ -25,6 +25,7 @@ from jaxae.models.addition import Gaussian, add
 STUDIED = {
     "fc": FCAutoencoder(),
     "conv": ConvAutoencoder(),
+    "conv, bilinear": ConvAutoencoder(upsampling="bilinear"),
     "mlp": MLPAutoencoder(),
     "denoise": DenoiseAutoencoder(),
     "digit, transposed": DigitAutoencoder(),
@@ -133,7 +134,12 @@ def test_initialisation_depends_on_the_key_alone():
     assert all(jax.tree.leaves(jax.tree.map(lambda a, b: (a != b).all(), other, first)))
 
 
-COUNTS = {"fc": (233_856, 234_512), "conv": (18_816, 55_681), "mlp": (310_864, 311_640), "denoise": (808, 803)}
+COUNTS = {
+    "fc": (233_856, 234_512),
+    **dict.fromkeys(["conv", "conv, bilinear"], (18_816, 55_681)),
+    "mlp": (310_864, 311_640),
+    "denoise": (808, 803),
+}
 COUNTS |= dict.fromkeys([name for name in STUDIED if name.startswith("digit")], (388_354, 1_705_217))
 
 

@@ -50,8 +50,11 @@ def torch_networks(nn):
     def conv(i, o):
         return nn.Conv2d(i, o, 3, padding=1)
 
-    encoder = conv(1, 32), nn.ReLU(), nn.MaxPool2d(2), conv(32, 64), nn.ReLU(), nn.MaxPool2d(2)
-    decoder = conv(64, 64), nn.ReLU(), nn.Upsample(scale_factor=2), conv(64, 32), nn.ReLU(), nn.Upsample(scale_factor=2)
+    def conv_autoencoder(**how):
+        encoder = conv(1, 32), nn.ReLU(), nn.MaxPool2d(2), conv(32, 64), nn.ReLU(), nn.MaxPool2d(2)
+        two = [part for o in (64, 32) for part in (conv(64, o), nn.ReLU(), nn.Upsample(scale_factor=2, **how))]
+        return nn.Sequential(*encoder, *two, conv(32, 1), nn.Sigmoid())
+
     denoise = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU()
 
     class Permute(nn.Module):
@@ -83,7 +86,8 @@ def torch_networks(nn):
         "digit, bilinear": enlarged(mode="bilinear"),
         "fc": dense(784, 256, 128, 256, 784),
         "mlp": dense(784, 392, 8, 392, 784),
-        "conv": nn.Sequential(*encoder, *decoder, conv(32, 1), nn.Sigmoid()),
+        "conv": conv_autoencoder(),
+        "conv, bilinear": conv_autoencoder(mode="bilinear", align_corners=True),
         "denoise": nn.Sequential(
             *denoise, nn.ConvTranspose2d(8, 8, 3), nn.ReLU(), nn.ConvTranspose2d(8, 3, 3), nn.Tanh()
         ),

@@ -74,6 +74,6 @@ def test_a_run_says_how_many_lanes_take_turns_and_by_map_asks_no_device(monkeypa
     assert side_by_side(run, arm, keys, Lanes(), SETS) == Lanes()
     assert side_by_side(run, arm, keys, Lanes("vmap", 2), SETS) == Lanes("vmap", 2, beside=1)
     assert said == ["conv: 5 lanes take turns, 1 at a time on each device: more have no room side by side"]
-    assert train.fit(CONV, roots(2), IMAGES, lanes="vmap").how.beside == 1
+    assert train.fit(CONV, roots(2), IMAGES, lanes="vmap", devices=1).how.beside == 1
     monkeypatch.setattr(memory, "capacity", lambda: 2**30)
     assert side_by_side(run, arm, keys, dataclasses.replace(Lanes("vmap"), stream=True), SETS).beside == 0

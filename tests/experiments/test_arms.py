@@ -1,0 +1,60 @@
+"""What every arm of the studies must allow: batches in parts, the same bits on any number of devices."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from tiny import SMALL, assert_same_bits, result
+
+from experiments.benchmark import jax_arms
+from jaxae import keys, train
+from jaxae.train.lanes import Lanes
+
+BATCH = 8
+
+
+@pytest.fixture(params=sorted(jax_arms.ARMS))
+def small_arm(request, monkeypatch):
+    """An arm of the benchmark, as small as it gets, and its root key."""
+    for place, small in SMALL.items():
+        monkeypatch.setattr(place, small)
+    asked = jax_arms.Question("exchange", request.param, batch=BATCH, source="synthetic", images=100)
+    return jax_arms.ARMS[request.param][0](asked), keys.root(0)
+
+
+def test_batches_are_computed_in_parts_where_the_loss_of_an_example_is_its_own(small_arm):
+    """What `indivisible` can't see, of every study: no example of a batch bears on another's loss."""
+    arm, key = small_arm
+    divided = dataclasses.replace(arm.study, parts=2)
+    if train.indivisible(divided, key, arm.data, arm.hparams):
+        assert "unmix" in arm.study.model.__class__.__name__.lower()
+        return
+
+    @jax.jit
+    def losses(data):
+        state = train.init(arm.study, key, data, arm.hparams)
+        batch = arm.study.batch(key, data, jax.numpy.arange(BATCH))
+        halves = slice(BATCH // 2), slice(BATCH // 2, BATCH)
+        parts = [batch, *(jax.tree.map(lambda leaf, cut=cut: leaf[cut], batch) for cut in halves)]
+        outputs = [arm.study.model.apply({"params": state.params}, part.inputs, train=True) for part in parts]
+        return [arm.study.loss(out, part, arm.hparams)[0] for out, part in zip(outputs, parts, strict=True)]
+
+    whole, *halves = losses(jax.tree.map(jax.numpy.asarray, arm.data))
+    np.testing.assert_allclose(whole, np.concatenate(halves), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("optimised")
+def test_an_arm_has_the_same_bits_on_one_device_and_on_four(small_arm):
+    arm, key = small_arm
+    study, plan = dataclasses.replace(arm.study, parts=4), train.Plan(1)
+    if train.indivisible(study, key, arm.data, arm.hparams):
+        pytest.skip("its batches can't be computed in parts")
+    hparams = jax.tree.map(lambda value: np.full(1, value, np.float32), arm.hparams)
+
+    def trained(how):
+        *_, last = train.progress(study, key[None], arm.data, plan, hparams=hparams, how=how)
+        return jax.tree.map(np.asarray, result(last))
+
+    assert_same_bits(trained(Lanes()), trained(Lanes("map", 4, shared=True)))
