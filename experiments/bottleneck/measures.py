@@ -19,6 +19,7 @@ from jaxae.transforms import add_gaussian_noise, to_unit
 
 FALL, REDUCTIONS = "train/loss/fall in the last 5 epochs, %", "train/reductions of the rate"
 LIVING = "code/living units"
+ROUGH = "test/roughness of rebuilt zeros, % of the digits'"
 LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of noise
 METRICS = {"PSNR": ae.metrics.psnr, "SSIM": ae.metrics.ssim}
 INPUTS = ("noisy input", "clipped input")  # what every arm is given
@@ -37,7 +38,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         run.origin,
         trained.values(),
         digit_classifier.accuracy_of(judge, test),
-        {name: training(arm, test) for name, arm in trained.items()},
+        {name: training(arm, test) | rebuilt_zeros(arm, test) for name, arm in trained.items()},
         {f"PCA {size_of(name)}": {"test/mse": errors[size_of(name)]} for name in trained},
         {shown.name: gains(denoised["scores"][shown.name], config.noise)},
         path_measures(paths),
@@ -124,6 +125,21 @@ def training(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
     living = [(np.ptp(codes(arm, test.image, lane), axis=0) > 0).sum() for lane in range(len(arm.keys))]
     reductions = np.round(np.log10(1e-3 / rate)).astype(np.float64)
     return fall | {REDUCTIONS: reductions, LIVING: ae.results.as_measure(living)}
+
+
+def rebuilt_zeros(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
+    """How rough the reconstructions of zeros are beside the digits themselves: the report sees imperfections of a 0
+    smoothed off."""
+    zeros = np.asarray(test.image)[np.asarray(test.label) == 0]
+    own = roughness(np.asarray(to_unit(jnp.asarray(zeros))))
+    seen = [decode(arm.study.model, arm.variables(lane), codes(arm, zeros, lane)) for lane in range(len(arm.keys))]
+    return {ROUGH: ae.results.as_measure([100 * roughness(np.asarray(image)) / own for image in seen])}
+
+
+def roughness(image: np.ndarray) -> float:
+    """The mean distance of a pixel from the mean of its four neighbours, of float[n, h, w, c]; edges left out."""
+    neighbours = image[:, :-2, 1:-1] + image[:, 2:, 1:-1] + image[:, 1:-1, :-2] + image[:, 1:-1, 2:]
+    return float(np.abs(image[:, 1:-1, 1:-1] - neighbours / 4).mean(dtype=np.float64))
 
 
 def pca_errors(trained: Mapping[str, ae.Trained], digits: ae.data.Dataset, test: ae.data.Dataset) -> np.ndarray:

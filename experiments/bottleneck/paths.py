@@ -20,7 +20,7 @@ from jaxae.transforms import to_unit
 STEPS = np.arange(10, dtype=np.float32) / 9
 STRIPS = ((2, 2), (8, 8), (1, 7), (4, 9), (3, 6), (0, 5))  # from which digit to which
 SAME, DIFFERENT = "the same digit", "different digits"
-DETOURS, ENDS = "through another, %", "ends misread, %"
+DETOURS, ENDS, JUMP = "through another, %", "ends misread, %", "largest step, in mean ones"
 
 
 def codes(arm: ae.Trained, image: Any, lane: int = 0) -> np.ndarray:
@@ -40,6 +40,7 @@ class Reading(NamedTuple):
     probability  f64[3, 10]: of the start's digit, the end's and any other, at each point; its mean over paths
     detours      paths that are read as another digit at one of the eight steps between the ends, or more
     ends         ends that are not read as their own digit: reconstructions that failed
+    jump         the largest step from picture to picture, as a multiple of a path's mean one: 1 where all are alike
 
     The first two are of paths whose ends are both read right, so that the path and not the reconstruction is judged;
     NaN where there are none.
@@ -48,6 +49,7 @@ class Reading(NamedTuple):
     probability: np.ndarray
     detours: float
     ends: float
+    jump: float = np.nan
 
 
 def reading_of(seen: np.ndarray, label: np.ndarray) -> Reading:
@@ -67,6 +69,14 @@ def reading_of(seen: np.ndarray, label: np.ndarray) -> Reading:
     )
 
 
+def jump(way: np.ndarray) -> float:
+    """The largest step from point to point of each path, f32[points, n, h, w, c], as a multiple of its mean one; the
+    mean over the paths that move. A step is as long as the root of the mean square over pixels."""
+    steps = np.sqrt(np.square(np.diff(way.astype(np.float64), axis=0)).mean((2, 3, 4)))
+    moved = steps.any(0)
+    return float((steps.max(0)[moved] / steps.mean(0)[moved]).mean()) if moved.any() else np.nan
+
+
 class Paths(NamedTuple):
     """Readings of every seed by arm and walk, then by kind of pair; of the pixels' cross-fades there is but one."""
 
@@ -83,30 +93,32 @@ def read_paths(arms: Iterable[ae.Trained], shown: ae.Trained, test: ae.data.Data
     for kind, index in chosen.items():
         images, label = test.image[index.T], np.asarray(test.label)[index]
         start, end = to_unit(jnp.asarray(images))
-        pixels[kind] = reading_of(read_digits(judge, lerp(start, end, jnp.asarray(STEPS))), label)
+        faded = np.asarray(lerp(start, end, jnp.asarray(STEPS)))
+        pixels[kind] = reading_of(read_digits(judge, faded), label)._replace(jump=jump(faded))
         for arm, name, walk in walks:
             ways = (path(walk, arm, images, lane) for lane in range(len(arm.keys)))
-            found[arm.name, name][kind] = [reading_of(read_digits(judge, way), label) for way in ways]
+            found[arm.name, name][kind] = [
+                reading_of(read_digits(judge, way), label)._replace(jump=jump(way)) for way in ways
+            ]
     return Paths(found, pixels)
 
 
 def path_measures(paths: Paths) -> dict[str, dict[str, np.ndarray]]:
-    """Detours and misread ends, in percent, by arm, walk and kind; those of pixels are the same for all seeds."""
+    """Detours and misread ends, in percent, and the largest steps, by arm, walk and kind; those of pixels are the same
+    for all seeds."""
     found: dict[str, dict[str, np.ndarray]] = {"pixels": {}}
     for kind, reading in paths.pixels.items():
-        found["pixels"] |= _named("line", kind, reading.detours, reading.ends)
+        found["pixels"] |= _named("line", kind, reading.detours, reading.ends, reading.jump)
     for (arm, walk), kinds in paths.arms.items():
         for kind, lanes in kinds.items():
-            values = [lane.detours for lane in lanes], [lane.ends for lane in lanes]
-            found.setdefault(arm, {}).update(_named(walk, kind, *values))
+            values = zip(*((lane.detours, lane.ends, lane.jump) for lane in lanes), strict=True)
+            found.setdefault(arm, {}).update(_named(walk, kind, *map(list, values)))
     return found
 
 
-def _named(walk: str, kind: str, detours: Any, ends: Any) -> dict[str, np.ndarray]:
-    return {
-        f"{walk} between {kind}/{DETOURS}": ae.results.as_measure(detours),
-        f"{walk} between {kind}/{ENDS}": ae.results.as_measure(ends),
-    }
+def _named(walk: str, kind: str, detours: Any, ends: Any, largest: Any) -> dict[str, np.ndarray]:
+    told = {DETOURS: detours, ENDS: ends, JUMP: largest}
+    return {f"{walk} between {kind}/{name}": ae.results.as_measure(values) for name, values in told.items()}
 
 
 def pairs(key: jax.Array, label: np.ndarray, count: int) -> dict[str, np.ndarray]:

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import experiments.bottleneck.author as author
 import experiments.bottleneck.pictures as pictures
 import jaxae as ae
 from experiments import digit_classifier, own_images
-from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, score_name, share_name, size_of
+from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, ROUGH, score_name, share_name, size_of
 from experiments.bottleneck.method import LIVELY, claims
-from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, SAME
+from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, JUMP, SAME
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
@@ -44,6 +46,8 @@ def say(found: ae.Findings) -> ae.Document:
         },
         errors={size: found.measures[name]["test/mse"] for size, name in sizes.items()},
         author=beside_author(found),
+        jumps=jumps(found, shown),
+        **rough(found, shown),
         first_loss=author.LOSSES[0],
         doubt=digit_classifier.doubt(found),
     )
@@ -102,6 +106,20 @@ def shares(found: ae.Findings) -> dict[Any, int]:
     paths = {(arm, name): usable(found, arm, name) for arm, name in names if name.endswith(DETOURS)}
     ends = {name: 2 * found.config.pairs for _, name in names if name.endswith(ENDS)}
     return {share_name(metric, found.config.noise): images for metric in METRICS} | paths | ends
+
+
+def jumps(found: ae.Findings, shown: str) -> tuple[np.ndarray, np.ndarray] | tuple[()]:
+    """The largest steps between different digits, of the shown arm and of cross-fades; nothing of older results."""
+    metric = f"line between {DIFFERENT}/{JUMP}"
+    return (found.values(shown, metric), found.measures["pixels"][metric]) if found.has(shown, metric) else ()
+
+
+def rough(found: ae.Findings, shown: str) -> dict[str, Any]:
+    """How rough rebuilt zeros are, in percent of the digits, and on which side of 100; nothing of older results."""
+    if not found.has(shown, ROUGH):
+        return {"rough": None, "rough_side": 0}
+    values = found.values(shown, ROUGH)
+    return {"rough": values, "rough_side": ae.results.side_of_zero(values - 100)}
 
 
 def usable(found: ae.Findings, arm: str, metric: str) -> int:

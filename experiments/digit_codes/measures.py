@@ -19,6 +19,9 @@ PATIENCE = 10  # that of the early stopping which the curves are asked about
 RISE = "overfitting/rise of the validation loss, %"
 GAP = "overfitting/validation RMSE above training, best state, %"
 LOWEST = "validation/epoch of the lowest loss"
+SCATTER = "validation/scatter of epochs, %"
+PLATEAU = "validation/epoch with 95% of the fall"
+BENT = 6  # epochs, from which their scatter can be told
 STEPS = 15  # points along each side of the grid of codes
 COARSE = 6  # of that of images which would be too much for a page otherwise; a phone has room for as many
 GRID = 250_000  # numbers in a grid's images, at most
@@ -75,14 +78,31 @@ def of_validation(arm: ae.Trained, patience: int | None) -> dict[str, np.ndarray
     """What the validation losses tell of overfitting and, where no early stopping was in force, of that."""
     loss = arm.validation["loss"].astype(np.float64)
     known = ~np.isnan(loss)
+    rows = [*zip(loss, known, strict=True)]
     found = {
         LOWEST: np.nanargmin(loss, 1) + 1,
         "validation/epochs trained": known.sum(1),
-        RISE: [rise(row[there]) for row, there in zip(loss, known, strict=True)],
+        RISE: [rise(row[there]) for row, there in rows],
+        PLATEAU: [plateau(row[there]) for row, there in rows],
     }
+    if known.sum(1).min() >= BENT:
+        found[SCATTER] = [scatter(row[there]) / (2 if arm.name.endswith("mse") else 1) for row, there in rows]
     if patience is None and arm.study.epochs > PATIENCE:
         found[f"validation/stop with patience {PATIENCE}"] = [stop(row, PATIENCE) for row in loss]
     return {name: ae.results.as_measure(values) for name, values in found.items()}
+
+
+def scatter(losses: np.ndarray) -> float:
+    """How far the later half of a curve float[epochs] scatters from epoch to epoch around its course, in percent. Of a
+    root, as RMSE is of a squared error, it is half as much."""
+    bends = np.diff(np.log(losses[len(losses) // 2 :]), 2)  # of independent errors they have six times the variance
+    return float(100 * np.sqrt(np.square(bends).mean() / 6))
+
+
+def plateau(losses: np.ndarray) -> int:
+    """The epoch, from 1, by which a curve float[epochs] has done 95% of the way from its first value to its lowest."""
+    low = losses.min()
+    return int(np.argmax(losses <= low + 0.05 * (losses[0] - low))) + 1
 
 
 def stop(losses: np.ndarray, patience: int) -> int:
@@ -107,7 +127,14 @@ def pairs(names: Collection[str]) -> list[tuple[str, str, str]]:
             if {*names}.issuperset(pair):
                 found += [(*pair, metric) for metric in ("train/rmse/last", "validation/rmse/last", "test/rmse")]
     metrics = ("validation/rmse/last", "validation/bce/last", "test/rmse", "test/bce")
-    return found + [(*pair, metric) for pair in loss_pairs(names) for metric in metrics]
+    found += [(*pair, metric) for pair in loss_pairs(names) for metric in metrics]
+    return found + [(*pair, metric) for pair in size_pairs(names) for metric in ("validation/rmse/last", GAP)]
+
+
+def size_pairs(names: Collection[str]) -> list[tuple[str, str]]:
+    """The arms that differ in the size of their code alone: (7, 2)."""
+    found = [(f"{decoder} 7 {loss}", f"{decoder} 2 {loss}") for decoder in DECODERS for loss in LOSSES]
+    return [pair for pair in found if {*names}.issuperset(pair)]
 
 
 def loss_pairs(names: Collection[str]) -> list[tuple[str, str]]:

@@ -10,13 +10,14 @@ import numpy as np
 import experiments.digit_codes.pictures as pictures
 import jaxae as ae
 from experiments import own_images
-from experiments.digit_codes.measures import GAP, LOWEST, PATIENCE, RISE, loss_pairs
+from experiments.digit_codes.measures import GAP, LOWEST, PATIENCE, PLATEAU, RISE, SCATTER, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
 ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
 RISEN = 1  # percent by which a loss that turns up lies above its lowest, at least
+LONG = 40  # epochs, from which the course of a curve can be told
 BEST, NOT_BEST, UNDECIDED = "best", "not best", "undecided"
 
 
@@ -36,6 +37,8 @@ def say(found: ae.Findings) -> ae.Document:
         few=too_few(found),
         twins=twins(found),
         epochs={arm: found.values(arm, LOWEST) for arm in found.measures if found.has(arm, LOWEST)},
+        scatter=by_arm(found, SCATTER) if found.config.epochs >= LONG else {},
+        plateau=by_arm(found, PLATEAU) if found.config.epochs >= LONG else {},
         ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
         overfitting=overfitting(found),
         images=found.facts.get("images", ()),
@@ -50,6 +53,11 @@ def say(found: ae.Findings) -> ae.Document:
         words.line,
         sections=sections,
     )
+
+
+def by_arm(found: ae.Findings, metric: str) -> dict[str, np.ndarray]:
+    """A measure of every arm that has it."""
+    return {arm: found.values(arm, metric) for arm in found.measures if found.has(arm, metric)}
 
 
 # ---- of other images than the report's

@@ -98,7 +98,20 @@ def test_what_is_not_measured_again_is_named():
 
 def test_the_table_and_the_figures_show_every_row():
     text = table.markdown(content())
-    cells = ["fc", "10", "20", "10", "eager", "1.75 (0.50 to 3.00)", "—", "5", "4.00 (2.00 to 7.50)", "1.5", "300", "400"]
+    cells = [
+        "fc",
+        "10",
+        "20",
+        "10",
+        "eager",
+        "1.75 (0.50 to 3.00)",
+        "—",
+        "5",
+        "4.00 (2.00 to 7.50)",
+        "1.5",
+        "300",
+        "400",
+    ]
     assert f"| {' | '.join([*cells, '25%', '12%', '3e-01 in 2 steps'])} |" in text
     assert "| fc | 10 | map | 16 | 1 | 2 | 3 |" in text
     drawn = pictures.figures(content())

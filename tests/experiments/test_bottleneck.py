@@ -8,8 +8,9 @@ import pytest
 import jaxae as ae
 from experiments import bottleneck
 from experiments.bottleneck import author, measures, method
+from experiments.bottleneck.measures import roughness
 from experiments.bottleneck.method import Config
-from experiments.bottleneck.paths import DIFFERENT, SAME, pairs, reading_of
+from experiments.bottleneck.paths import DIFFERENT, SAME, jump, pairs, reading_of
 from jaxae import keys
 from jaxae.errors import UsageError
 from jaxae.models.weights.files import save_safetensors
@@ -47,6 +48,19 @@ def test_without_a_path_whose_ends_are_right_there_is_nothing_to_read():
     assert found.ends == 50
     assert np.isnan(found.detours)
     assert np.isnan(found.probability).all()
+
+
+def test_the_largest_step_of_a_path_is_a_multiple_of_its_mean_one():
+    even, uneven, still = np.arange(4.0), np.array([0.0, 1.0, 1.0, 4.0]), np.zeros(4)
+    ways = np.stack([even, uneven, still], 1).reshape(4, 3, 1, 1, 1)
+    assert jump(ways) == pytest.approx((1 + 3 / (4 / 3)) / 2)
+    assert np.isnan(jump(ways[:, 2:]))
+
+
+def test_a_pixel_is_rough_by_its_distance_from_its_neighbours():
+    image = np.zeros((1, 3, 4, 1))
+    image[0, 1, 1] = 1.0
+    assert roughness(image) == pytest.approx((1 + 1 / 4) / 2)  # the pixel, and the one beside it
 
 
 def test_pairs():

@@ -14,7 +14,7 @@ from experiments.digit_addition import method as addition
 from experiments.digit_addition import reading
 from experiments.digit_codes import method as codes
 from experiments.digit_codes import words as codes_words
-from experiments.digit_codes.measures import stop
+from experiments.digit_codes.measures import plateau, scatter, stop
 from jaxae.errors import UsageError
 from jaxae.models.addition import Gaussian, Sum
 from jaxae.study import Batch
@@ -26,6 +26,13 @@ SEEDS = (4, 5, 6, 7)
 def found(config, measures, seeds=SEEDS, **parts) -> ae.Findings:
     """Findings of these measures."""
     return ae.Findings(ae.results.Origin(config, seeds, ()), measures, **parts)
+
+
+def test_the_course_of_a_curve():
+    assert plateau(np.array([10.0, 5.0, 1.0, 0.1, 0.0])) == 4
+    zigzag = np.exp(0.01 * (-1.0) ** np.arange(12))
+    assert scatter(zigzag) == pytest.approx(100 * 0.04 / np.sqrt(6))
+    assert scatter(np.exp(-0.1 * np.arange(12))) == pytest.approx(0, abs=1e-9)
 
 
 def test_early_stopping_ends_after_so_many_epochs_without_a_lower_loss():
