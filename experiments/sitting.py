@@ -3,12 +3,13 @@
     python -m experiments.sitting --minutes 25 --out sitting
 
 Every piece is a command of its own, into a folder or file of its own under --out. When the time is over, the piece that
-is running is stopped as by Ctrl-C and saves; the same command goes on from there, in this sitting or in the next. --toy
+is running is stopped as by Ctrl-C and saves; the same command goes on from there, in this sitting or in the next. The
+benchmark's pieces have some minutes of a sitting each, and keep every row that is complete. --toy
 rehearses all of it on synthetic images, with --device cpu on a CPU.
 
 The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
 cache folder (`$JAXAE_CACHE/arrays`) once a study has read them, and need no TFDS from then on: --data-dir names them.
-To a machine without a network all of it goes in two files, the arrays 28 MB:
+To a machine without a network go a folder of wheels and a file of arrays:
 
     python -m pip download --dest wheels --only-binary :all: PACKAGE ...      # what it lacks
     tar czf arrays.tar.gz -C "$JAXAE_CACHE" arrays
@@ -78,7 +79,7 @@ def pieces() -> Iterator[Piece]:
     benchmark = "experiments.benchmark"
     lanes = ("--lanes", "1", "4", "16", "64", "--modes", "vmap")
     alike = ("--repeats", "2", "--seconds", "1", *lanes)  # what goes into one file must be
-    for part, minutes in (("steps", 8.0), ("lanes", 4.0)):  # some 200 processes, of which each is kept
+    for part, minutes in (("steps", 8.0), ("lanes", 4.0)):  # some 200 processes
         yield Piece(f"benchmark-{part}", benchmark, ("--parts", part, *alike), "benchmark", minutes)
     for size in (2, 7):
         arms = [f"{decoder}-{size}-{loss}" for decoder in ("transposed", "upsampling") for loss in ("mse", "bce")]

@@ -2,7 +2,8 @@
 
     python -m experiments.benchmark.command_side     # on its input {"module", "words", "began"}
 
-It runs `python -m MODULE WORDS` and ends it after two steps, the fewest that are compiled as a run has them.
+It runs `python -m MODULE WORDS` and ends it after the fewest steps that are compiled as a run
+has them: two, or a round of unrolled ones.
 """
 
 import dataclasses

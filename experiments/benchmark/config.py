@@ -26,8 +26,8 @@ class Config:
     """What is measured, and how long."""
 
     parts: tuple[Part, ...] = get_args(Part)
-    """Training steps, many seeds at once, from the start to the first results, evaluation, memory by images, what a
-    step spends its time on (on CPU)."""
+    """Training steps, many seeds at once, from the start to the first training steps, evaluation, memory by images,
+    what a step spends its time on (on CPU)."""
     arms: tuple[Name, ...] = tuple(BATCHES)  # pyright: ignore[reportAssignmentType]
     """fc and conv of fc_vs_conv, bottleneck, denoise, digit_codes by decoder, the adder of digit_addition, unmix."""
     device: Literal["cpu", "gpu"] = "cpu"
@@ -60,7 +60,8 @@ class Config:
     """Write the JSON to this file too, row by row. One that exists is gone on with: what it holds is not measured
     again, and what it lacks is added."""
     check: Path | None = None
-    """Measure the steps of this file's rows again, and exit with 1 where a ratio to PyTorch has fallen."""
+    """Measure the steps of this file's rows again, with its device, precision, source, seconds, repeats and threads,
+    and exit with 1 where a ratio to PyTorch has fallen."""
 
     def __post_init__(self):
         for name in ("parts", "arms", "lane_arms", "lanes", "modes", "images"):

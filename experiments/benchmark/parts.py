@@ -1,7 +1,7 @@
 """The parts of the benchmark: each asks both sides about an arm at a batch size and adds an entry to the contents."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -44,7 +44,7 @@ def steps(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
     """A row for a model at a batch size, and the runs behind it."""
     ours = sides.jaxae("exchange", arm, batch)  # the first to compile: the cache is empty
     theirs = sides.torch("losses", arm, batch)
-    tried = fastest(config, arm, lambda way: sides.torch("steps", arm, batch, way)["images_per_second"])
+    tried = fastest_in_training(config, sides, arm, batch)
     asked: dict[str, Callable[[], Any]] = {"jaxae": lambda: sides.jaxae("steps", arm, batch)}
     for variant in (*front(tried), "common"):
         asked[variant] = lambda variant=variant: sides.torch("steps", arm, batch, variant)
@@ -68,10 +68,15 @@ def steps(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
     tell(f"{arm}, batch {batch}: {ranged(new, content['samples'][-1], 'best')} times PyTorch ({best})")
 
 
-def fastest(config: Config, arm: str, rate: Callable[[str], float]) -> dict[str, float]:
-    """Images per second of each way of writing PyTorch well, one run each; what doesn't work here is left out."""
+def fastest_in_training(config: Config, sides: Sides, arm: str, batch: int) -> dict[str, float]:
+    """Images per second of each way of writing PyTorch well, in training."""
+    return fastest(arm, variants(config, arm), lambda way: sides.torch("steps", arm, batch, way)["images_per_second"])
+
+
+def fastest(arm: str, ways: Sequence[str], rate: Callable[[str], float]) -> dict[str, float]:
+    """Images per second of each way, one run each; what doesn't work here is left out."""
     found: dict[str, float] = {}
-    for variant in variants(config, arm):
+    for variant in ways:
         try:
             found[variant] = rate(variant)
         except WorkerError as error:
@@ -92,7 +97,7 @@ def best_of(config: Config, sides: Sides, content: Content, arm: str, batch: int
     rows = [entry for entry in content["rows"] if (entry["arm"], entry["batch"]) == (arm, batch)]
     if rows:
         return rows[0]["torch_best"]
-    return front(fastest(config, arm, lambda way: sides.torch("steps", arm, batch, way)["images_per_second"]))[0]
+    return front(fastest_in_training(config, sides, arm, batch))[0]
 
 
 def lanes(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
@@ -119,7 +124,7 @@ def lanes(config: Config, sides: Sides, content: Content, arm: str, batch: int) 
 
 
 def startup(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
-    """From the start of a process to its first results, without compiled programs in the cache and with them."""
+    """From the start of a process to its first training steps, without compiled programs in the cache and with them."""
     cache = {"cache": f"{arm}-{batch}-fresh", "seconds": 0.0}
     first, again = (sides.jaxae("steps", arm, batch, first=True, **cache) for _ in range(2))
     entry = {"arm": arm, "batch": batch, "device": config.device}
@@ -148,7 +153,8 @@ def evaluation(config: Config, sides: Sides, content: Content, arm: str, batch: 
     def theirs(way: str) -> Any:
         return sides.torch("evaluation", arm, batch, way, images=images)
 
-    tried = fastest(config, arm, lambda way: theirs(way)["loss_images_per_second"])
+    ways = [way for way in variants(config, arm) if not way.startswith("graph")]  # those of whole steps
+    tried = fastest(arm, ways, lambda way: theirs(way)["loss_images_per_second"])
     asked: dict[str, Callable[[], Any]] = {"jaxae": lambda: sides.jaxae("evaluation", arm, batch, images=images)}
     asked |= {way: functools.partial(theirs, way) for way in front(tried)}
     found = alternate(min(config.repeats, 3), asked)

@@ -103,8 +103,8 @@ def as_in(config: Config, before: dict[str, Any]) -> Config:
     if not arms:
         raise UsageError(f"--check {config.check} has no training steps of {', '.join(config.arms)}; name other --arms")
     made = before["manifest"]
-    alike = {name: made[name] for name in ("device", "precision", "seconds", "source", "threads")}
-    return dataclasses.replace(config, arms=arms, parts=("steps",), **alike)
+    alike = {name: made[name] for name in ("device", "precision", "seconds", "source", "repeats")}
+    return dataclasses.replace(config, arms=arms, parts=("steps",), threads=min(made["threads"], cores()), **alike)
 
 
 def judge(before: dict[str, Any], now: dict[str, Any]) -> None:

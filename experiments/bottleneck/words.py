@@ -108,10 +108,10 @@ def shares(found: ae.Findings) -> dict[Any, int]:
     return {share_name(metric, found.config.noise): images for metric in METRICS} | paths | ends
 
 
-def jumps(found: ae.Findings, shown: str) -> tuple[np.ndarray, np.ndarray] | tuple[()]:
-    """The largest steps between different digits, of the shown arm and of cross-fades; nothing of older results."""
+def jumps(found: ae.Findings, shown: str) -> np.ndarray | None:
+    """The shown arm's largest steps between different digits; None of older results."""
     metric = f"line between {DIFFERENT}/{JUMP}"
-    return (found.values(shown, metric), found.measures["pixels"][metric]) if found.has(shown, metric) else ()
+    return found.values(shown, metric) if found.has(shown, metric) else None
 
 
 def rough(found: ae.Findings, shown: str) -> dict[str, Any]:

@@ -94,11 +94,12 @@ def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
 
 def aside(found: ae.Findings) -> str:
     """For the table of all reports, of a KL that is summed: in how many rows one picture is drawn; or nothing."""
-    told = [f"{len(of['collapsed'])} of {of['rows']} on {kind} pairs" for kind, of in verdicts(found).items()]
+    told = [f"{len(of['collapsed'])} of {of['rows']} trainings on {kind} pairs" for kind, of in verdicts(found).items()]
     if found.config.kl != "sum" or not told:
         return ""
     batch, seeds = found.config.batch_size, plural(len(found.seeds), "seed")
-    return f"with the KL summed over batches of {batch}, one digit alone in {listed(told)} ({seeds})."
+    how = f"{seeds}, {plural(found.config.epochs, 'epoch')}{'' if found.judged else ', not comparable'}"
+    return f"with the KL summed over batches of {batch}, one digit alone is drawn in {listed(told)} ({how})."
 
 
 def tables(found: ae.Findings) -> list[ae.Table]:

@@ -19,7 +19,7 @@ PATIENCE = 10  # that of the early stopping which the curves are asked about
 RISE = "overfitting/rise of the validation loss, %"
 GAP = "overfitting/validation RMSE above training, best state, %"
 LOWEST = "validation/epoch of the lowest loss"
-SCATTER = "validation/scatter of epochs, %"
+SCATTER = "validation/scatter of the RMSE from epoch to epoch, %"
 PLATEAU = "validation/epoch with 95% of the fall"
 BENT = 6  # epochs, from which their scatter can be told
 STEPS = 15  # points along each side of the grid of codes
@@ -86,15 +86,15 @@ def of_validation(arm: ae.Trained, patience: int | None) -> dict[str, np.ndarray
         PLATEAU: [plateau(row[there]) for row, there in rows],
     }
     if known.sum(1).min() >= BENT:
-        found[SCATTER] = [scatter(row[there]) / (2 if arm.name.endswith("mse") else 1) for row, there in rows]
+        squares = zip(arm.validation["mse"].astype(np.float64), known, strict=True)
+        found[SCATTER] = [scatter(np.sqrt(row[there])) for row, there in squares]  # one scale for both losses
     if patience is None and arm.study.epochs > PATIENCE:
         found[f"validation/stop with patience {PATIENCE}"] = [stop(row, PATIENCE) for row in loss]
     return {name: ae.results.as_measure(values) for name, values in found.items()}
 
 
 def scatter(losses: np.ndarray) -> float:
-    """How far the later half of a curve float[epochs] scatters from epoch to epoch around its course, in percent. Of a
-    root, as RMSE is of a squared error, it is half as much."""
+    """How far the later half of a curve float[epochs] scatters from epoch to epoch around its course, in percent."""
     bends = np.diff(np.log(losses[len(losses) // 2 :]), 2)  # of independent errors they have six times the variance
     return float(100 * np.sqrt(np.square(bends).mean() / 6))
 

@@ -11,7 +11,6 @@ from experiments.fc_vs_conv.method import RATE, authors
 from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
 
 NOT_BELOW = {split: f"{split}/loss/epochs not below fc" for split in ("train", "validation")}
-FEW = 3  # seeds, from which a range of single runs tells something
 COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
 
 
@@ -33,14 +32,10 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         run.origin,
         trained.values(),
         {name: above_floor(arm, floors[name.split()[1]][0]) for name, arm in trained.items()},
-        {name: halves(arm) for name, arm in trained.items()},
+        {name: halves(arm) | by_epoch(name, arm, run.config.upsampling) for name, arm in trained.items()},
         {name: not_below(trained[name], trained[rival]) for name, rival in pairs},
         differences=[(name, rival, metric) for name, rival in pairs for metric in COMPARED],
-        facts={
-            "floors": floors,
-            "author": losses_of(authors(run), test),
-            "inside": {name: found for name, arm in trained.items() if (found := inside(name, arm))},
-        },
+        facts={"floors": floors, "author": losses_of(authors(run), test)},
         arrays={
             "": {"digits": test.image[shown]},
             **{
@@ -80,20 +75,22 @@ def not_below(arm: ae.Trained, rival: ae.Trained) -> dict[str, np.ndarray]:
     }
 
 
-def inside(name: str, arm: ae.Trained) -> tuple[int, int] | None:
-    """How many of the losses in the author's log lie in the range of our single runs, by epoch and on the scale of
-    their logarithms, and of how many; None for other trainings than his, and for fewer than FEW living seeds."""
+def by_epoch(name: str, arm: ae.Trained, upsampling: str) -> dict[str, np.ndarray]:
+    """Both losses of every epoch that the author's log has, of a training as his; nothing of others."""
     model, *rest = name.split(" ", 1)
-    if rest != ["standardised"] or model not in author.LOG or arm.living.sum() < FEW:
-        return None
-    ours = {"train": arm.epochs["loss"], "validation": arm.validation["loss"]}
-    within = [
-        low <= np.log(printed) <= high
+    if rest != ["standardised"] or (model, upsampling) == ("conv", "nearest"):
+        return {}
+    found = {"train": arm.epochs["loss"], "validation": arm.validation["loss"]}
+    return {
+        epoch_name(split, epoch): ae.results.as_measure(values)
         for split, log in author.LOG[model].items()
-        for values, printed in zip(np.log(ours[split][arm.living]).T, log, strict=False)
-        for low, high in [ae.results.prediction_interval(values) or (-np.inf, np.inf)]
-    ]
-    return sum(within), len(within)
+        for epoch, (_, values) in enumerate(zip(log, found[split].T, strict=False), 1)
+    }
+
+
+def epoch_name(split: str, epoch: int) -> str:
+    """The measure of an epoch's loss, from 1."""
+    return f"{split}/loss/epoch {epoch}"
 
 
 def pictures(arm: ae.Trained, test: ae.data.Dataset, index: np.ndarray) -> np.ndarray:

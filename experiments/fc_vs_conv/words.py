@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import experiments.fc_vs_conv.author as author
 import jaxae as ae
-from experiments.fc_vs_conv.measures import NOT_BELOW
+from experiments.fc_vs_conv.measures import NOT_BELOW, epoch_name
 from experiments.fc_vs_conv.method import REPORTED, claims
 from jaxae.report.curves import PLACES
 from jaxae.report.figures import Curves, Images, by_epoch
 
+FEW = 3  # seeds, from which a range of single runs tells something
 TEMPLATE = Path(__file__).with_name("words.md")
 
 
@@ -26,8 +29,14 @@ def say(found: ae.Findings) -> ae.Document:
         author=[(arm, loss, REPORTED[arm]) for arm, loss in found.facts.get("author", {}).items()],
         lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW["validation"])],
         above=[number - found.facts["floors"]["standardised"][1] for number in REPORTED.values()],
-        slow={arm: found.values(arm, "validation/loss/last") for arm in found.measures if arm.endswith("rate 0.1")},
+        inside={model: told for model in author.LOG if (told := inside(found, model))} if found.judged else {},
+        slow={
+            model: found.values(f"{model} standardised rate 0.1", "validation/loss/last")
+            for model in REPORTED
+            if f"{model} standardised rate 0.1" in found.measures
+        },
         printed_by=REPORTED,
+        side_of_zero=ae.results.side_of_zero,
         lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
     )
     return ae.Document(
@@ -86,6 +95,22 @@ def lower(found: ae.Findings, arm: str) -> dict[str, Any]:
     above = {split: found.values(arm, name) for split, name in NOT_BELOW.items() if found.has(arm, name)}
     always = {split: int((values == 0).sum()) for split, values in above.items()}
     return {"arm": arm, "always": always, "of": len(above["validation"])}
+
+
+def inside(found: ae.Findings, model: str) -> tuple[int, int] | None:
+    """How many of the losses in the author's log of a network lie in the range of our single runs, on the scale of
+    their logarithms, and of how many; None for fewer than FEW living seeds, and of older results."""
+    arm, log = f"{model} standardised", author.LOG[model]
+    if arm not in found.measures or not found.has(arm, epoch_name("train", len(log["train"]))):
+        return None
+    within = []
+    for split, losses in log.items():
+        for epoch, printed in enumerate(losses, 1):
+            ours = np.log(found.values(arm, epoch_name(split, epoch)))
+            if len(ours) < FEW or (ends := ae.results.prediction_interval(ours)) is None:
+                return None
+            within.append(ends[0] <= np.log(printed) <= ends[1])
+    return sum(within), len(within)
 
 
 def life(found: ae.Findings, arm: str) -> dict[str, Any]:

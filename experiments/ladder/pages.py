@@ -28,8 +28,8 @@ another. A rung keeps what the rungs above it have switched on, except where its
 a committed result, the mean over its living seeds with the 95% interval; a rung that none measures says so. A result
 that departs from the report in what bars a comparison is shown, but not held against the report. A rung moves the
 number where the rung just before it is measured too, with the same departures or ones that its words name; a move has
-a 95% interval where both are measures of the same three seeds or more, and without one it can be the seeds'. Where the
-rungs are choices, each is the first one with its own words alone, and moves the number from there."""
+a 95% interval where both are of one result and of the same three seeds or more, and without one it can be chance. Where
+the rungs are choices, each is the first one with its own words alone, and moves the number from there."""
 
 
 class Climbed(NamedTuple):

@@ -74,7 +74,8 @@ def to_uncertainty(said: str) -> str:
 
 def both(found: ae.Findings, rows: Sequence[ae.results.Row], ending: str) -> ae.Table:
     """Every measure in both precisions."""
-    cells, apart = [], {row.arm for row in rows if is_unlike(row, ending)} | {*found.dead}
+    cells, apart = [], {row.arm for row in rows if is_unlike(row, ending)}
+    apart |= {arm for arm, seeds in found.dead.items() if seeds}
     for row in rows:
         study, _, arm = row.arm.partition(": ")
         dead = ", ".join(map(str, found.dead.get(row.arm, ())))

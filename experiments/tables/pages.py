@@ -232,7 +232,7 @@ def reports_table(results: Sequence[Said]) -> str:
         line = [cell.replace("|", "\\|") for cell in said.document.line[:3]]
         if study not in told:
             lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
-        elif more := line[1] if numbers - told[study] else said.document.aside:
+        elif more := line[1] if numbers - told[study] else said.document.aside.replace("|", "\\|"):
             lines[said.report, study][2] = f"{lines[said.report, study][2].rstrip('.')}; {more}"
         told[study] = told.get(study, set()) | numbers
     rows = []

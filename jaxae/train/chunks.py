@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jaxae.devices import platform
 
-MOST = 5_000  # steps of a call on an accelerator: seconds, in which a run that is stopped hasn't saved
+MOST = 5_000  # steps of a call on an accelerator: a run that is stopped saves after the one it is in
 
 
 def chunk_length(per_epoch: int) -> int:

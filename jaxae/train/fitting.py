@@ -161,7 +161,7 @@ def progress(
     now = start or begin(study, keys, data, plan, **options)
     now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
     stops = plan.stops(per_epoch)
-    while int(now.done) < plan.epochs * per_epoch:
+    while int(now.done) < plan.epochs * per_epoch and np.asarray(now.active).any():
         epoch, at = divmod(int(now.done), per_epoch)
         cut = spans(at, per_epoch, stops, chunk, study.unroll)
         for rows, span, images in _turns(study, keys, data, stored, epoch, cut, how):

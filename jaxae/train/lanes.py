@@ -104,7 +104,8 @@ def arranged(study: Study, count: int, mode: Mode | None = None, devices: int | 
     using. By `map`, on CPUs no bit depends on how many. Raises UsageError for devices that aren't there.
     """
     accelerated = places.platform() != "cpu"
-    mode = mode or ("vmap" if accelerated else "map")
+    if mode is None:
+        mode = "vmap" if accelerated else "map"
     if devices is None:
         devices = min(count, there()) if accelerated else there()
     _refuse_devices(devices)

@@ -55,8 +55,9 @@ def content(best=(0.5, 3.0), arm="fc"):
     }  # fmt: skip
     sitting = {"command": "python -m experiments.benchmark", "matmul_gflops": {"jaxae": 200.0, "torch": 242.0}}
     manifest = {
-        "threads": 2, "repeats": 3, "seconds": 2.0, "precision": "float32", "torch": {"version": "2.13"},
-        "machine": {"device": {"kind": "a CPU"}, "versions": {"jax": "0.10"}}, "sittings": [sitting],
+        "device": "cpu", "threads": 2, "repeats": 3, "seconds": 2.0, "precision": "float32",
+        "torch": {"version": "2.13"}, "machine": {"device": {"kind": "a CPU"}, "versions": {"jax": "0.10"}},
+        "sittings": [sitting],
     }  # fmt: skip
     return {"manifest": manifest, "rows": [row], "samples": [sample], "lanes": [lanes]}
 
@@ -98,26 +99,20 @@ def test_what_is_not_measured_again_is_named():
 
 def test_the_table_and_the_figures_show_every_row():
     text = table.markdown(content())
-    cells = [
-        "fc",
-        "10",
-        "20",
-        "10",
-        "eager",
-        "1.75 (0.50 to 3.00)",
-        "—",
-        "5",
-        "4.00 (2.00 to 7.50)",
-        "1.5",
-        "300",
-        "400",
-    ]
-    assert f"| {' | '.join([*cells, '25%', '12%', '3e-01 in 2 steps'])} |" in text
+    cells = ["fc", "10", "20", "10", "eager", "1.75 (0.50 to 3.00)", "3", "5", "4.00 (2.00 to 7.50)", "1.5"]
+    assert f"| {' | '.join([*cells, '300', '400', '25%', '12%', '3e-01 in 2 steps'])} |" in text
     assert "| fc | 10 | map | 16 | 1 | 2 | 3 |" in text
     drawn = pictures.figures(content())
     assert [*drawn] == ["benchmark", "benchmark_lanes"]
     for figure in drawn.values():
         figures.check(figure)
+
+
+@pytest.mark.parametrize("changed", [{"device": "gpu"}, {"threads": 4}, {"precision": "bfloat16"}])
+def test_ratios_are_aimed_at_for_two_cores_of_a_cpu(changed):
+    made = content()
+    made["manifest"] |= changed
+    assert table.target(made, made["rows"][0]) is None
 
 
 def test_every_column_of_a_table_is_measured():
@@ -181,11 +176,15 @@ def test_every_arm_is_on_jaxaes_side_and_the_studys_batch_comes_first():
     assert [*config.work(chosen)] == [*steps, ("startup", "denoise", 16), ("startup", "unmix", 128)]
 
 
-@pytest.mark.parametrize(("lanes", "steps"), [(1, 40), (2, 20), (20, 4)])
-def test_a_compiled_call_divides_the_epoch_into_multiples_of_the_unroll(lanes, steps, monkeypatch):
+@pytest.mark.parametrize(
+    ("asked", "steps"),
+    [({}, 40), ({"lanes": 2}, 20), ({"lanes": 20}, 4), ({"first": True}, 4), ({"device": "gpu"}, 80)],
+)
+def test_a_compiled_call_divides_the_epoch_into_multiples_of_the_unroll(asked, steps, monkeypatch):
     monkeypatch.setitem(jax_arms.ARMS, "fc", (jax_arms.fc, 400))
-    asked = jax_arms.Question("steps", lanes=lanes, source="synthetic", images=800)
-    assert jax_arms.chunk(asked, jax_arms.fc(asked)) == steps
+    monkeypatch.setattr("jaxae.train.chunks.platform", lambda: asked.get("device", "cpu"))
+    question = jax_arms.Question("steps", source="synthetic", images=800, **asked)
+    assert jax_arms.chunk(question, jax_arms.fc(question)) == steps
 
 
 @pytest.fixture(scope="module")

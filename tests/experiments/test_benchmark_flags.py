@@ -9,6 +9,7 @@ import pytest
 from experiments.benchmark import config, contents, parts, run, streaming
 from experiments.benchmark.config import Config
 from experiments.benchmark.sides import Sides, WorkerError
+from jaxae.devices import cores
 from jaxae.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -28,12 +29,33 @@ def test_the_command_is_without_paths():
         (Config, {"threads": 0}, "at least 1"),
         (Config, {"seconds": float("nan")}, "a number from 0 on"),
         (Config, {"check": Path("a"), "save": Path("b")}, "give one of them"),
+        (Config, {"device": "gpu", "parts": ("operations",)}, "can't be measured on a GPU"),
         (streaming.Config, {"repeats": 0}, "at least 1"),
     ],
 )
 def test_bad_flags_are_refused(made, flags, words):
     with pytest.raises(UsageError, match=words):
         made(**flags)
+
+
+def test_a_file_is_checked_as_it_was_measured_and_another_machine_is_said(capsys):
+    made = {
+        "device": "cpu",
+        "precision": "bfloat16",
+        "seconds": 0.5,
+        "source": "synthetic",
+        "repeats": 3,
+        "threads": 99,
+    }
+    before: Any = {"rows": [{"arm": "fc"}], "samples": [], "manifest": made | {"machine": {"device": {"kind": "his"}}}}
+    again = run.as_in(Config(arms=("fc", "conv"), check=Path("a")), before)
+    assert (again.arms, again.parts, again.threads) == (("fc",), ("steps",), cores())
+    assert all(getattr(again, name) == value for name, value in made.items() if name != "threads")
+    with pytest.raises(UsageError, match="has no training steps of conv"):
+        run.as_in(Config(arms=("conv",), check=Path("a")), before)
+    nothing: Any = {"rows": [], "samples": [], "manifest": {"machine": {"device": {"kind": "mine"}}}}
+    run.judge(before | {"rows": []}, nothing)
+    assert "of another machine (his, this is mine)" in capsys.readouterr().out
 
 
 def test_what_is_no_python_is_refused(tmp_path):

@@ -88,6 +88,14 @@ def test_what_departures_bar_is_shown_and_not_judged():
     assert "The longest step, 0.001333, is rung 2: two." in said_of(given[0], given[1]._replace(otherwise=True))
 
 
+def test_a_move_between_the_same_seeds_of_one_result_has_its_interval():
+    both = found([0.10, 0.11, 0.12])
+    both = dataclasses.replace(both, measures={"a": {**both.measures["a"], "n": np.array([0.31, 0.33, 0.32])}})
+    results = {**RESULT, "far": both}
+    ladder = LADDER._replace(rungs=(Rung("one", "far", M), Rung("two", "far", Measure("a", "n"))))
+    assert [row[3] for row in pages.table(ladder, pages.climbed(ladder, results)).rows] == ["—", "+0.210 ± 0.025", "—"]
+
+
 def test_choices_are_set_against_the_first_and_the_nearest_ends_them():
     given = Rung("one", "far", M), Rung("two", "near", M), Rung("three", "far", M)
     ladder = LADDER._replace(rungs=given, choices=True)

@@ -59,6 +59,15 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     assert "known: not begun, the time is over" in capsys.readouterr().out
 
 
+def test_a_piece_has_its_own_minutes(tmp_path, monkeypatch):
+    ends = []
+    monkeypatch.setattr(sitting, "perform", lambda piece, out, until, **_: ends.append(until) or "stopped")
+    monkeypatch.setattr(sitting.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(sitting, "pieces", lambda: [PIECES[0], PIECES[0]._replace(minutes=2.0)])
+    sitting.sit(tmp_path, 25.0, **WHERE)
+    assert ends == [1500.0, 120.0]
+
+
 def test_ctrl_c_waits_until_the_piece_has_saved(tmp_path, monkeypatch, capsys):
     seen = []
 

@@ -79,9 +79,12 @@ def test_the_readmes_line_of_a_study_joins_its_runs_where_they_judge_other_numbe
         run_of("barred", 3.0, ("barred says", "barred finds.", "barred why"), seeds=99, judged=False),
         run_of("yours", 1.0, ("c", "yours finds", "d"), study="yours"),
     ]
+    beside = dataclasses.replace(results[3].document, aside="barred|sees more.")
+    results[3] = results[3]._replace(document=beside)
     *_, line = reports_table(results).splitlines()
     cells = ["009", "[mine](experiments/results/mine.md)<br>[yours](experiments/results/yours.md)"]
-    assert line == f"| {' | '.join(cells)} | a\\|b<br>c | many finds; other finds.<br>yours finds | why<br>d |"
+    found = "many finds; other finds; barred\\|sees more.<br>yours finds"
+    assert line == f"| {' | '.join(cells)} | a\\|b<br>c | {found} | why<br>d |"
 
 
 def test_pages_say_what_tells_most_first_and_lie_where_links_lead():

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax import lax
 from tiny import DATA, HELD_OUT, IMAGES, Wide, batch, image_loss, loss, noiseless, result, roots
 
 from jaxae import train
@@ -45,6 +47,16 @@ def test_a_lane_counts_with_more_than_its_step_takes():
     counted, working = memory._needs(CONV, key, SETS, None)
     assert counted == sum(leaf.nbytes for leaf in jax.tree.leaves(loop.init(CONV, key, IMAGES)))
     assert taken.temp_size_in_bytes < working < 10 * taken.temp_size_in_bytes
+
+
+def test_of_an_operations_forms_the_largest_counts():
+    def forms(x):
+        wide = jnp.ones((4, 8))
+        return lax.platform_dependent(x, cpu=lambda x: (x @ wide)[:, :4], default=lambda x: x @ wide[:, :4])
+
+    x = jnp.ones((2, 4))
+    assert memory._computed(jax.make_jaxpr(forms)(x).jaxpr) == 2 * 8 * x.itemsize
+    assert memory._computed(jax.make_jaxpr(lambda x: forms(x) @ x.T)(x).jaxpr) == (2 * 8 + 2 * 2) * x.itemsize
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ from jaxae.errors import UsageError
 from jaxae.models import ConvAutoencoder, Output
 from jaxae.study import Study
 from jaxae.train import dying, evaluation, parts
+from jaxae.train.chunks import chunk_length
 from jaxae.train.lanes import Lanes, arranged
+from jaxae.train.lanes import there as lanes_there
 
 pytestmark = pytest.mark.usefixtures("optimised")
 
@@ -116,6 +118,16 @@ def test_devices_are_used_as_is_soonest_done():
     assert arranged(in_parts(parts=1), 1, "map", 2) == Lanes(spare=1)
     assert arranged(in_parts(), 1, "vmap", 2) == Lanes("vmap", spare=1)
     assert arranged(in_parts(parts=4), 1, "map", 3) == shared(2)
+
+
+def test_on_accelerators_seeds_are_side_by_side_and_calls_long(monkeypatch):
+    asked = in_parts(parts=8)
+    assert arranged(asked, 3) == arranged(asked, 3, "map", lanes_there())
+    monkeypatch.setattr("jaxae.devices.platform", lambda: "gpu")
+    monkeypatch.setattr("jaxae.train.chunks.platform", lambda: "gpu")
+    monkeypatch.setattr("jaxae.train.lanes.there", lambda: 4)
+    assert [arranged(asked, count) for count in (1, 9)] == [Lanes("vmap"), Lanes("vmap", 4)]
+    assert [chunk_length(steps) for steps in (400, 5_000, 6_000)] == [400, 5_000, 3_000]
 
 
 def brightness(outputs, batch):

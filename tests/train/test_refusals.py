@@ -46,6 +46,7 @@ def begun(epochs):
         (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
         (lambda: train.fit(study(), roots(1), DATA, epochs=0), "epochs is 0"),
         (lambda: train.fit(study(), roots(1), DATA, lanes="pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
+        (lambda: train.fit(study(), roots(1), DATA, lanes=""), "map or vmap, not ''"),  # type: ignore[arg-type]
         (lambda: train.fit(study(), keys.root(0), DATA), r"shape \(\) aren't one typed key for each lane"),
         (lambda: train.fit(study(), jnp.zeros((1, 2), jnp.uint32), DATA), "type uint32 and shape"),
         (lambda: train.fit(study(), [keys.root(0)], DATA), "keys of type list .* one typed key for each lane"),  # type: ignore[arg-type]
