@@ -65,7 +65,7 @@ def test_commits_are_short_and_speeds_are_no_runs_in_one_line(runs, tmp_path):
     for name, commit in zip("ab", commits, strict=True):
         folder = shutil.copytree(runs / "long", tmp_path / name)
         (folder / "manifest.json").write_text(json.dumps({**made, "git_commit": commit[:40]}))
-    speeds = [results / "benchmark.json", results / "benchmark_epyc.json"]
+    speeds = [results / "benchmark.json", results / "benchmark_xeon.json"]
     found = index_runs([tmp_path, *speeds], tmp_path / "index.html")
     assert ("commit", *(commit[:12] for commit in commits)) in found.comparisons[0].shown[0].rows
     assert found.problems == [f"{speeds[0]}, {speeds[1]}: speeds that experiments.benchmark measured, no runs"]
