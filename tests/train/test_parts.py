@@ -126,6 +126,7 @@ def test_on_accelerators_seeds_are_side_by_side_and_calls_long(monkeypatch):
     monkeypatch.setattr("jaxae.devices.platform", lambda: "gpu")
     monkeypatch.setattr("jaxae.train.chunks.platform", lambda: "gpu")
     monkeypatch.setattr("jaxae.train.lanes.there", lambda: 4)
+    monkeypatch.setattr("jaxae.devices.found", lambda: [None] * 4)
     assert [arranged(asked, count) for count in (1, 9)] == [Lanes("vmap"), Lanes("vmap", 4)]
     assert [chunk_length(steps) for steps in (400, 5_000, 6_000)] == [400, 5_000, 3_000]
 
