@@ -132,7 +132,10 @@ def rebuilt_zeros(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarra
     smoothed off."""
     zeros = np.asarray(test.image)[np.asarray(test.label) == 0]
     own = roughness(np.asarray(to_unit(jnp.asarray(zeros))))
-    seen = [decode(arm.study.model, arm.variables(lane), codes(arm, zeros, lane)) for lane in range(len(arm.keys))]
+    seen = (
+        decode(arm.study.model, arm.variables(lane), jnp.asarray(codes(arm, zeros, lane)))
+        for lane in range(len(arm.keys))
+    )
     return {ROUGH: ae.results.as_measure([100 * roughness(np.asarray(image)) / own for image in seen])}
 
 

@@ -118,17 +118,17 @@ def test_measured_again_without_training_it_is_the_same_to_the_bit(done, monkeyp
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
-def test_what_is_trained_and_scored_is_lowered_for_accelerators_without_holes_in_images(done):
+def test_training_and_evaluation_are_lowered_for_accelerators_without_holes_in_images(done):
     for study, roots, images, hparams in done[-1]:
         setting = jax.tree.map(lambda leaf: leaf[0], hparams)
 
-        def trained_and_scored(key, data, study=study, setting=setting):
+        def both(key, data, study=study, setting=setting):
             state = train.init(study, key, data, setting)
             index = study.one_pass(key, data)[: study.batch_size]
-            seen, batch = evaluate.sample(study, key, state, data, index)
-            return train.step(study, key, state, data, index, setting), study.scores(seen, batch)
+            seen, batch = evaluate.sample(study, key, state, data, jax.numpy.arange(study.batch_size))
+            return train.step(study, key, state, data, index, setting), study.objective(seen, batch, setting)
 
-        exported = jax.export.export(jax.jit(trained_and_scored), platforms=["cuda", "tpu"])
+        exported = jax.export.export(jax.jit(both), platforms=["cuda", "tpu"])
         program = exported(roots[0], jax.tree.map(jax.numpy.asarray, images)).mlir_module()
         assert "lhs_dilate" not in program, study.name
         assert "lhs_dilation" not in program, study.name
