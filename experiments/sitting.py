@@ -8,11 +8,13 @@ benchmark's pieces have some minutes of a sitting each, and keep every row that 
 rehearses all of it on synthetic images, with --device cpu on a CPU.
 
 The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
-cache folder (`$JAXAE_CACHE/arrays`) once a study has read them, and need no TFDS from then on: --data-dir names them.
-To a machine without a network go a folder of wheels and a file of arrays:
+cache folder (`~/.cache/jaxae`, or $JAXAE_CACHE) once a study has read them, and need no TFDS from then on. To a machine
+without a network go a folder of wheels and one file of arrays, 27 MB with a tenth of CIFAR-10:
 
     python -m pip download --dest wheels --only-binary :all: PACKAGE ...      # what it lacks
-    tar czf arrays.tar.gz -C "$JAXAE_CACHE" arrays
+    mkdir sets && cp -r ~/.cache/jaxae/arrays/*/{mnist,cifar10} sets && tar czf sets.tar.gz sets
+
+There, unpacked, it is the folder that --data-dir names.
 """
 
 import argparse
