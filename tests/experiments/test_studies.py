@@ -148,7 +148,7 @@ def test_committed_findings_are_said_by_todays_code(path):
 @pytest.mark.parametrize(
     ("name", "arm", "other", "flags"),
     [
-        ("bottleneck", "code 8", "code 2", {"code_sizes": (2,)}),
+        ("bottleneck_10_seeds", "code 8", "code 2", {"code_sizes": (2,)}),
         ("unmix", "plain", "skip", {"decoders": ("skip",)}),
     ],
 )
@@ -157,7 +157,7 @@ def test_without_the_reports_arm_there_is_something_to_say_and_no_line(name, arm
     content = json.loads(json.dumps(to_json(found)).replace(arm, other).replace("PCA 8", "PCA 2"))
     content.pop(SEAL)  # of what was measured
     origin = found.origin._replace(config=dataclasses.replace(found.config, **flags))
-    study = experiment(name)
+    study = experiment(name.removesuffix("_10_seeds"))
     document = study.document(from_json(content, origin, Path(name)))
     assert other in document.conclusions
     assert not document.line
@@ -246,7 +246,7 @@ def text_of(path: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(TINY))
 def test_the_card_says_source_expected_and_how_to_run(name):
-    study = experiment(name)
+    study = experiment(name.removesuffix("_10_seeds"))
     card = dict(re.findall(r"^(Source|Expected|Run) +(.*)$", study.card or "", re.MULTILINE))
     assert source_of(study.card)
     assert card["Expected"].startswith(f"experiments/results/{name}.json ")
