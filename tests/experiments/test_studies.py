@@ -246,7 +246,7 @@ def text_of(path: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(TINY))
 def test_the_card_says_source_expected_and_how_to_run(name):
-    study = experiment(name.removesuffix("_10_seeds"))
+    study = experiment(name)
     card = dict(re.findall(r"^(Source|Expected|Run) +(.*)$", study.card or "", re.MULTILINE))
     assert source_of(study.card)
     assert card["Expected"].startswith(f"experiments/results/{name}.json ")

@@ -92,7 +92,7 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
     names = {path.name for path in made}
     assert {"README.md", "denoise.md", "unmix.md", "benchmark.md"} <= names
     text = next(text for path, text in made.items() if path.name == "denoise.md")
-    assert text.index("## denoise\n") < text.index("## denoise_improvements")
+    assert text.index("## denoise_10_seeds") < text.index("## denoise\n")
     assert text.index("- The report's noise") < text.index("| Arm | Measure |")
     assert text.count("<details>") == text.count("</details>") > 3
 
