@@ -8,7 +8,8 @@ lies on the way from one digit to another.
 Source    "Autoencoder for Image Reconstruction" (ELEC 475, lab 1), 002_33d737c79ea82370.txt: one run, no seed; MNIST,
           MSE, Adam 1e-3, batch 2048, 50 epochs, ReduceLROnPlateau
 Code      https://github.com/noahs438/ELEC475_LAB1/tree/bfc8c3f
-Expected  experiments/results/bottleneck.json (n seeds, device and command are in it), bottleneck_10_seeds.json
+Expected  experiments/results/bottleneck.json (n seeds, device and command are in it), bottleneck_5_seeds.json,
+          bottleneck_10_seeds.json
 Run       python -m experiments.bottleneck --code-sizes 2 4 8 16 32
 Also      no flags: the report's code of 8 alone; --author-weights DIR (the author's own network beside ours);
           --code-activation linear; --noise 0.3; --source synthetic
