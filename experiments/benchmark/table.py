@@ -82,8 +82,14 @@ def about(made: Mapping[str, Any]) -> str:
         f"PyTorch {made['torch']['version']}; {made['precision']}; each run a process of its own; training steps are "
         f"medians of {made['repeats']} alternating runs of {made['seconds']:g} s or more, ratios with their range. A "
         f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and "
-        f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger.{crowd(made)}"
+        f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger.{for_cuda(made)}{crowd(made)}"
     )
+
+
+def for_cuda(made: Mapping[str, Any]) -> str:
+    """A sentence where PyTorch on a CPU is a build for CUDA."""
+    build = made.get("device") == "cpu" and "+cu" in made["torch"]["version"]
+    return " This PyTorch is a build for CUDA, which holds more memory on a CPU than one for CPUs." if build else ""
 
 
 def crowd(made: Mapping[str, Any]) -> str:
