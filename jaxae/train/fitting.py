@@ -64,7 +64,7 @@ def fit(
     - `lanes`: "map" (each lane bitwise equal to its solo run) or "vmap" (as many at a time as there is room for on an
       accelerator); None: vmap on accelerators, map on a CPU
     - `devices`: over so many, which share the study's parts of a batch where that is sooner done, and the validation of
-      a lone lane; None: all that are worth using, of which a CPU has one before `ae.set_up()`
+      a lone lane; None: all that are worth using: of a CPU one, where neither `ae.set_up()` nor a variable made more
     - `stream`: whether stored images, uint8[n, h, w, c] of numpy's such as a Dataset's, are read from their file while
       training goes on, for sets larger than a device's memory; no result depends on it
     - `start`: a Progress to go on from, bitwise (its arrays are consumed)
