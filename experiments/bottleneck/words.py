@@ -8,7 +8,7 @@ import numpy as np
 import experiments.bottleneck.author as author
 import experiments.bottleneck.pictures as pictures
 import jaxae as ae
-from experiments import digit_classifier, own_images
+from experiments import author_weights, digit_classifier, own_images
 from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, ROUGH, score_name, share_name, size_of
 from experiments.bottleneck.method import LIVELY, claims
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, JUMP, SAME
@@ -53,13 +53,19 @@ def say(found: ae.Findings) -> ae.Document:
     )
     return ae.Document(
         words.conclusions,
-        rows,
+        (*rows, *of_author(found)),
         (*tables(found, sizes), *words.statements),
         drawn,
         words.notes,
         words.line,
         sections=sections,
     )
+
+
+def of_author(found: ae.Findings) -> list[ae.results.Row]:
+    """The author's own network, which nothing here has trained."""
+    his = found.facts.get("author", {})
+    return [author_weights.row("code 8, its author's", metric, value) for metric, value in his.items()]
 
 
 def beside_author(found: ae.Findings) -> dict[str, Any]:

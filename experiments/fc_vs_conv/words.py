@@ -9,6 +9,7 @@ import numpy as np
 
 import experiments.fc_vs_conv.author as author
 import jaxae as ae
+from experiments import author_weights
 from experiments.fc_vs_conv.measures import NOT_BELOW, epoch_name
 from experiments.fc_vs_conv.method import REPORTED, claims
 from jaxae.report.curves import PLACES
@@ -41,12 +42,20 @@ def say(found: ae.Findings) -> ae.Document:
     )
     return ae.Document(
         words.conclusions,
-        rows,
+        (*rows, *of_author(found)),
         words.statements,
         figures(found) if found.arrays else {},
         notes=words.notes,
         line=words.line,
     )
+
+
+def of_author(found: ae.Findings) -> list[ae.results.Row]:
+    """The author's own networks, which nothing here has trained, beside what he printed for them."""
+    return [
+        author_weights.row(f"{arm}, its author's", "test/loss", loss, printed=REPORTED[arm], source="Results")
+        for arm, loss in found.facts.get("author", {}).items()
+    ]
 
 
 def measured(found: ae.Findings) -> list[ae.Claim]:

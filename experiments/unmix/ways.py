@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jaxae as ae
 
@@ -39,6 +39,8 @@ RUNGS: Mapping[str, Way] = {
 class Config(ae.Flags):
     """The report's settings, but for its ImageNet weights, which take a download; and what goes past them."""
 
+    listed = (*ae.Flags.listed, "pretrained")
+    reported: ClassVar[Mapping[str, Any]] = {"pretrained": ("imagenet",)}
     counts = (*ae.Flags.counts, "times")
 
     pretrained: tuple[str, ...] = ("none",)

@@ -24,11 +24,11 @@ def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departur
     """Those of a run with these flags, on these data sets as a manifest describes them; none without a report.
 
     The report's settings are the defaults of the flags that `config.settings` names, and those of `config.listed`,
-    which don't bar.
+    which don't bar; where a default isn't the report's, `config.reported` has that.
     """
     if not config.settings:
         return ()
-    default = {field.name: field.default for field in dataclasses.fields(config)}
+    default = {field.name: field.default for field in dataclasses.fields(config)} | dict(config.reported)
     changed = [name for name in config.settings if getattr(config, name) != default[name]]
     barring = ["synthetic data"] if config.source == "synthetic" else []
     barring += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]

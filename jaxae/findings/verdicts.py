@@ -4,6 +4,7 @@ A number is reproduced where it lies in the range in which 95% of single runs fa
 tell it from a number a quarter away, from other readings and from baselines. Inside a wider one it is inconclusive.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -252,7 +253,8 @@ def _would(seeds: int | None, known: str) -> str:
 
 def _width(half: float, claim: Claim) -> str:
     if claim.scale == "log":
-        return f"a factor of {np.exp(half):.4g}"
+        digits = max(4, 2 - math.floor(math.log10(half))) if half > 0 else 4  # two of what it is above 1
+        return f"a factor of {np.exp(half):.{digits}g}"
     return f"{half:.3g}{' dB' * (claim.scale == 'decibel')}"
 
 

@@ -152,9 +152,11 @@ def portion_of(mean: float, ends: tuple[float, float]) -> str:
 
 
 def ratio(value: float) -> str:
-    """How many times likelier, to two digits or the unit; above 1,000 Student's tails tell no more: "over 1,000"."""
+    """How many times likelier, to two digits or the unit; beyond 1,000 and its inverse Student's tails tell no more."""
     if math.isnan(value) or value > 1000:
         return NONE if math.isnan(value) else "over 1,000"
+    if value < 0.001:
+        return "under 0.001"
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 

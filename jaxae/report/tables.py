@@ -4,14 +4,15 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from jaxae.findings import NOT_COMPARABLE, PAIRED, REPRODUCED, VERDICTS, Row, leaving_out_zero
+from jaxae.findings import NOT_COMPARABLE, PAIRED, REPRODUCED, VERDICTS, Row, leaving_out_zero, likelihood_ratio
 from jaxae.report.document import Table, plain
-from jaxae.report.numbers import FEW, of_lone, plural, printed, reproduced, without
+from jaxae.report.numbers import FEW, of_lone, plural, printed, ratio, reproduced, without
 
 CLAIMS = (
     ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
     ("Verdict", "verdict"), ("Why", "detail"), ("Reading", "detail"), ("Source", "detail"),
 )  # fmt: skip
+READINGS = (*CLAIMS[:6], ("Likelier", "number"), *CLAIMS[6:])
 EQUAL = "equal count"  # in place of "reproduced": a count says nothing of what was trained
 OTHERS = (("Arm", "text"), ("Measure", "code"), ("Mean", "number"), ("n", "number"), ("Reading", "detail"))
 EXPLANATION = (
@@ -84,11 +85,30 @@ def said_once(rows: Sequence[Row]) -> tuple[list[Row], str]:
 
 
 def readings_table(rows: Sequence[Row]) -> Table:
-    """The same numbers in other readings, which don't decide."""
+    """The same numbers in other readings, which don't decide, and how these compare with the one that does."""
     others = [row for row in claimed(rows) if not row.primary]
     note = "They were tried beside the one that decides; where a number differs, one of them can explain it."
+    likelier = [_likelier(row, judged(rows)) for row in others]
     others, reasons = said_once(others)
-    return Table("Other readings of these numbers", CLAIMS, _cells(others), _noted(f"{note}\n\n{reasons}", others))
+    columns, cells = CLAIMS, _cells(others)
+    if any(likelier):
+        columns, cells = READINGS, [(*cell[:6], told, *cell[6:]) for cell, told in zip(cells, likelier, strict=True)]
+        note += (
+            " Likelier: how many times likelier the number is as a further run of this reading than of that one, by "
+            "Student-t densities over the seeds of each."
+        )
+    return Table("Other readings of these numbers", columns, cells, _noted(f"{note}\n\n{reasons}".strip(), others))
+
+
+def _likelier(row: Row, deciding: Sequence[Row]) -> str:
+    """The likelihood ratio of a reading against that which decides, where both are judged by their spread over seeds;
+    empty elsewhere."""
+    same = [rival for rival in deciding if (rival.reported, rival.scale) == (row.reported, row.scale)]
+    pairs = [rival for rival in same if row.pi95 and rival.pi95 and not rival.categorical]
+    pairs = [rival for rival in pairs if rival.metric == row.metric] or pairs
+    if len(pairs) != 1 or row.categorical or NOT_COMPARABLE in (row.verdict, pairs[0].verdict):
+        return ""
+    return ratio(likelihood_ratio(row.reported or 0.0, row.values, pairs[0].values, row.scale))
 
 
 def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:

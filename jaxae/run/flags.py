@@ -36,12 +36,14 @@ class Flags:
     """Flags shared by every experiment; an experiment's Config extends them with its own.
 
     `settings` names those whose default is what the report did: with another value, its numbers aren't held against
-    ours; `listed` those with which they are, and which are told beside them. `counts` names those that must be at least
-    1, all their values, and at most what `MOST` says. A Config with such flags of its own extends them.
+    ours; `listed` those with which they are, and which are told beside them; `reported` has what the report did where
+    that isn't the default. `counts` names those that must be at least 1, all their values, and at most what `MOST`
+    says. A Config with such flags of its own extends them.
     """
 
     settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "precision")
     listed: ClassVar[tuple[str, ...]] = ()
+    reported: ClassVar[Mapping[str, Any]] = {}
     fewest: ClassVar[int] = 1  # seeds that a run takes
     counts: ClassVar[tuple[str, ...]] = (
         "seeds", "epochs", "batch_size", "limit", "test_limit", "judge_limit", "devices", "jobs", "processes",

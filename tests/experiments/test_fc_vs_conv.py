@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxae as ae
-from experiments import fc_vs_conv
+from experiments import author_weights, fc_vs_conv
 from experiments.fc_vs_conv import author, measures, method
 from jaxae.models.weights.files import save_safetensors
 from jaxae.run.run import Run
@@ -79,6 +79,14 @@ def test_what_a_number_is_told_from_does_not_depend_on_what_else_is_trained():
         told_from = {rival.metric for rival in rivals if rival.value is None}
         assert told_from == (means if metric in method.SAME else ({*means, *method.SAME} - {metric}))
         assert [rival.value for rival in rivals if rival.value is not None] != []
+
+
+def test_an_authors_network_is_a_row_beside_what_he_printed_and_decides_nothing():
+    printed = method.REPORTED["fc"]
+    near, far = (author_weights.row("fc", "test/loss", printed + off, printed=printed) for off in (3e-7, 2e-6))
+    assert (near.verdict, far.verdict) == (ae.results.REPRODUCED, ae.results.DIFFERS)
+    assert not near.primary and (near.reason, far.reason) == ("3e-07 apart", "2e-06 apart")
+    assert author_weights.row("code 8", "test/mse", 0.0183).reported is None
 
 
 def test_the_log_has_the_printed_numbers_as_its_lowest_test_losses():

@@ -9,6 +9,7 @@ from tiny import DATA, HELD_OUT, roots, study
 
 import jaxae as ae
 from experiments.fc_vs_conv import method as fc_vs_conv
+from experiments.unmix import method as unmix
 from jaxae import train
 from jaxae.errors import UsageError
 from jaxae.findings import Claim, Departure, Findings, Origin, collect, same_findings
@@ -185,6 +186,9 @@ def test_a_run_is_judged_where_it_takes_the_reports_steps():
     rates = departures(fc_vs_conv.Config(upsampling="nearest", learning_rates=(0.5, 0.1)), ())
     words = "with upsampling nearest in place of bilinear", "with learning rates 0.5, 0.1 in place of 1.0"
     assert rates == tuple(Departure(told, False) for told in words)
+    (start,) = departures(unmix.Config(), ())  # its default isn't what the report did
+    assert start == Departure("with pretrained none in place of imagenet", False)
+    assert departures(unmix.Config(pretrained=("imagenet",)), ()) == ()
     assert departures(ae.Flags(limit=5_438), (cut,)) == (Departure("5,438 of 50,000 training images", True),)
     changed = ae.Flags(source="synthetic", epochs=2, precision="bfloat16")
     assert [departure.words for departure in departures(changed, ())] == [

@@ -158,8 +158,9 @@ def test_the_likelihood_ratio_is_that_of_students_predictive_densities():
     same = results.likelihood_ratio(4.2, np.exp(first), np.exp(first) * 1.0, "log")
     assert same == pytest.approx(1)
     assert math.isnan(results.likelihood_ratio(4.2, first, [1.0]))
-    assert [ratio(value) for value in (math.nan, 1.06, 0.914, 176.7, 3669.0)] == [
+    assert [ratio(value) for value in (math.nan, 1e-9, 1.06, 0.914, 176.7, 3669.0)] == [
         "—",
+        "under 0.001",
         "1.1",
         "0.91",
         "177",

@@ -12,7 +12,7 @@ from rich.console import Console
 
 import jaxae as ae
 from jaxae.errors import UsageError
-from jaxae.findings import Departure, measured
+from jaxae.findings import REPRODUCED, Departure, likelihood_ratio, measured
 from jaxae.report import drawing
 from jaxae.report.console import console
 from jaxae.report.curves import loss_curves
@@ -152,12 +152,25 @@ def test_tables_of_rows():
     assert "±" not in every[2]  # the living and the dead have no mean
     assert not [row for row in measures_table(ROWS).rows if " - " in row[0]]
     other = replace(ROWS[1], primary=False, reading="another")
-    assert [row[7] for row in readings_table([*ROWS, other]).rows] == ["another"]
+    assert [row[-2] for row in readings_table([*ROWS, other]).rows] == ["another"]
     assert len(claims_table([*ROWS, other]).rows) == len(claims_table(ROWS).rows)
     alike = [replace(row, verdict="not comparable", reason="synthetic data") for row in ROWS]
     shared = claims_table(alike)
     assert shared.note == "All 7 numbers tried in the deciding reading: not comparable, synthetic data."
     assert {row[6] for row in shared.rows} == {""}
+
+
+def test_readings_that_are_judged_have_a_likelihood_ratio():
+    def row(metric, values, **fields):
+        return measured("a", metric, values, reported=4.2, verdict=REPRODUCED, **fields)
+
+    first, second = [4.0, 4.3, 4.4], [1.0, 3.0, 8.0]
+    rows = [row("m", first), row("k", first), row("m", second, primary=False), row("k", second[:1], primary=False)]
+    table = readings_table(rows)
+    times = likelihood_ratio(4.2, second, first)
+    assert [column for column, _ in table.columns][5:8] == ["Verdict", "Likelier", "Why"]
+    assert [cells[6] for cells in table.rows] == [f"{times:.2g}", ""]  # beside the same measure, and none of one seed
+    assert 0 < times < 1 and "Likelier" in table.note
 
 
 # ---- curves
