@@ -157,8 +157,24 @@ def files_table(results: Sequence[Said]) -> str:
     for said in results:
         pictures = str(len(pictures_of(file_of(said))) or "none until it is trained again")
         data, seeds = images_of(said.saved.manifest), str(len(said.saved.findings.seeds))
+        seeds += f"; more in {', '.join(map(link, more))}" if (more := of_more_seeds(said, results)) else ""
         rows.append([link(said), said.report or "", data, seeds, said.saved.manifest["started"][:10], pictures])
     return plain_table(("result", "report", "data", "seeds", "measured", "pictures"), rows)
+
+
+def of_more_seeds(said: Said, results: Sequence[Said]) -> list[Said]:
+    """The results in which all its arms stand again, trained as here by more seeds; none where an arm doesn't."""
+    found, study = said.saved.findings, said.saved.experiment.name
+    beside = [
+        other
+        for other in results
+        if other.saved.experiment.name == study
+        and other.departures == said.departures
+        and len(other.saved.findings.seeds) > len(found.seeds)
+        and other.saved.findings.measures.keys() & found.measures.keys()
+    ]
+    again = {arm for other in beside for arm in other.saved.findings.measures}
+    return beside if again >= found.measures.keys() else []
 
 
 def departures_table(results: Sequence[Said]) -> str:

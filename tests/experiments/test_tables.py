@@ -97,6 +97,13 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
     assert text.count("<details>") == text.count("</details>") > 3
 
 
+def test_a_result_whose_arms_all_stand_again_with_more_seeds_names_those():
+    results = [pages.said_of(path) for path in pages.results_files() if path.stem.startswith(("denoise", "fc_vs"))]
+    more = {said.name: [other.name for other in pages.of_more_seeds(said, results)] for said in results}
+    assert more["denoise"] == ["denoise_10_seeds"]
+    assert more["fc_vs_conv"] == [] == more["denoise_10_seeds"]  # of another upsampling; of the most seeds
+
+
 def test_the_pictures_of_pages_are_there_and_small_and_no_others():
     folder = RESULTS.parent
     shown = {
