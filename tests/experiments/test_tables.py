@@ -11,7 +11,7 @@ import pytest
 import jaxae as ae
 from experiments.tables import pages
 from experiments.tables.counts import Said, chance, numbers_of, verdicts_table
-from experiments.tables.pages import RESULTS, reports_table
+from experiments.tables.pages import RESULTS, of_more_seeds, reports_table, results_files, said_of
 from experiments.tables.sources import sources_list
 from jaxae.findings import measured
 
@@ -98,8 +98,8 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
 
 
 def test_a_result_whose_arms_all_stand_again_with_more_seeds_names_those():
-    results = [pages.said_of(path) for path in pages.results_files() if path.stem.startswith(("denoise", "fc_vs"))]
-    more = {said.name: [other.name for other in pages.of_more_seeds(said, results)] for said in results}
+    results = [said_of(path) for path in results_files() if path.stem.startswith(("denoise", "fc_vs"))]
+    more = {said.name: [other.name for other in of_more_seeds(said, results)] for said in results}
     assert more["denoise"] == ["denoise_10_seeds"]
     assert more["fc_vs_conv"] == [] == more["denoise_10_seeds"]  # of another upsampling; of the most seeds
 
