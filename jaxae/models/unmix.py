@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxae.models.layers as layers
+import jaxae.models.ops as ops
 import jaxae.models.resnet as resnet
 from jaxae.errors import UsageError
 from jaxae.models.output import Output, check_images
@@ -91,7 +92,10 @@ class Unmixer(nn.Module):
     def decode(self, code) -> Output:
         """What `encode` gives -> Output with image (b, 2, h, w, 3)."""
         parts = code if self.skip else (code,)
-        return Output(image=jnp.stack([decoder(parts) for decoder in self.decoders], 1))
+        first, second = self.decoders
+        (code, *maps), image = parts, first(parts)
+        code, image = ops.in_turn(code, image)
+        return Output(image=jnp.stack([image, second((code, *maps))], 1))
 
 
 class _Decoder(nn.Module):

@@ -57,6 +57,17 @@ CASES = [
 ]
 
 
+def test_branches_in_turn_have_the_values_and_gradients_of_branches_side_by_side():
+    def branches(x, turn):
+        first, second = turn(x, jnp.sin(x))
+        return (second + jnp.cos(first) ** 2).sum()
+
+    x = normal(2, 3, 4, 5)
+    one, other = (jax.value_and_grad(branches)(x, turn) for turn in (ops.in_turn, lambda *both: both))
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), one, other)
+    assert jnp.isnan(ops.in_turn(x, x.at[0, 0, 0, 0].set(jnp.nan))[0]).all()  # which is how it waits
+
+
 def normal(*shape, dtype=jnp.float32):
     return jnp.asarray(np.random.default_rng(len(shape)).normal(size=shape), dtype)
 
