@@ -85,7 +85,8 @@ def pace(config: Any, count: int) -> str:
         said += f"; --batch-size {config.batch_size:,} is cut to the set"
     if steps * epochs < STEPS:
         smaller = ", or a smaller --batch-size" if used.batch_size > SMALLEST else ""
-        return f"{said}: too few to learn from; try --epochs {-(-STEPS // steps)}{smaller}"
+        few = f"fewer than {STEPS:,} steps, which may be too few"
+        return f"{said}: {few}; try --epochs {-(-STEPS // steps)}{smaller}"
     if used == whole:
         return said
     return (

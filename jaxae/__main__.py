@@ -122,7 +122,7 @@ def merge(flags: argparse.Namespace) -> None:
     from jaxae.run.merging import merge_runs
 
     set_up()
-    print(merge_runs(flags.runs, flags.out, given=flags.experiment, data_dir=flags.data_dir))
+    print("report:", merge_runs(flags.runs, flags.out, given=flags.experiment, data_dir=flags.data_dir))
 
 
 def check_results(flags: argparse.Namespace) -> None:

@@ -22,6 +22,11 @@ def here(command: str) -> str:
     return f"{interpreter()} {command.removeprefix('python ')}"
 
 
+def onward(command: str, folder: object) -> str:
+    """What goes on with the run of a manifest's command in a folder, and what the manifest doesn't hold."""
+    return f"{here(command)} --resume --out {shlex.quote(str(folder))} (with the --data-dir that it was given, if any)"
+
+
 def tool(*words: object) -> str:
     """A command of `python -m jaxae`, of these words."""
     return here(f"python -m jaxae {shlex.join(map(str, words))}")

@@ -3,8 +3,10 @@
 An encoder E, an adder P and a decoder D learn to draw a + b from an image of a and the number b. In part IV the code of
 the image becomes a distribution (vae), then that of the sum too (generative). The report tells how it came to see
 nothing but "fuzzy nines", what balanced data and a learned map of the number changed, which sixteen settings of four
-loss weights it tried, and what the models draw for 7 + 1.5. It judged by eye; here a classifier of real digits reads
-every image, and outcomes are thresholds on what it reads: see `outcomes`.
+loss weights it tried (rows 1 to 16), and what the models draw for 7 + 1.5. Arms called plain lack the learned map of
+the number, ValueToLatent; pairs are balanced, sums alike, unless an arm's name says natural (b evenly up to 9 - a) or
+course. The report judged by eye; here a classifier of real digits reads every image, and outcomes are thresholds on
+what it reads: see `outcomes`.
 
 Source    "Learning to Sum and to Generate Images of Numbers" (University of Burgundy, assignment I),
           003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs

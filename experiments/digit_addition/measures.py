@@ -33,6 +33,7 @@ ACTIVE = 0.01  # nats: a unit whose KL is below has collapsed
 UNITS = "train/active units of"
 RISE = "validation/rise of added, %"
 SHARE = "test/share of the commonest digit"
+SURE = "test/confidence"  # of the classifier, in what it reads
 SEVENS = 3  # images of 7 in the picture of fractions
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import experiments.digit_addition.pictures as pictures
 import experiments.digit_addition.surviving as surviving
 import jaxae as ae
-from experiments.digit_addition.measures import SHARE, UNITS
+from experiments.digit_addition.measures import SHARE, SURE, UNITS
 from experiments.digit_addition.method import all_settings, all_weights
 from experiments.digit_addition.outcomes import NEAR, NINES
 from experiments.digit_addition.recipes import GENERATIVE
@@ -49,12 +49,25 @@ def row_of(arm: str) -> str:
     return "/".join(re.findall(r"\d+", arm))
 
 
+def grouped(arms: Sequence[str]) -> list[str]:
+    """The names of arms, with all rows of the table on one kind of pairs in one.
+
+    >>> grouped(["vae", "generative row 1", "generative row 2", "generative rows 9 and 10", "generative natural row 3"])
+    ['vae', 'rows 1, 2 and 9/10 on balanced pairs', 'row 3 on natural pairs']
+    """
+    starts = {arm: [kind for kind, start in KINDS.items() if arm.startswith(start)] for arm in arms}
+    rows = {kind: [row_of(arm) for arm in arms if starts[arm] == [kind]] for kind in KINDS}
+    told = [f"row{'s' * (len(of) > 1)} {listed(of)} on {CALLED[kind]} pairs" for kind, of in rows.items() if of]
+    return [*(arm for arm in arms if not starts[arm]), *told]
+
+
 def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
     """What is said of the rows of one kind of pairs."""
     rank = surviving.ranked_alike(predicted)
     collapsed = [each.arm for each in predicted if found.values(each.arm, f"outcome/{NINES}").mean() > CLAIMED]
     digits = [digit for arm in collapsed for digit in pictures.shares(found, arm)[found.living(arm)].argmax(1)]
     near = [share for arm in collapsed if found.has(arm, NEAR) for share in found.values(arm, NEAR)]
+    sure = [found.values(arm, SURE).mean() for arm in collapsed if found.has(arm, SURE)]
     return {
         "rows": len(predicted),
         "codes": of_codes(predicted),
@@ -66,6 +79,7 @@ def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
         "read": len(digits),
         "nines": sum(digit == 9 for digit in digits),
         "near": sum(share > CLAIMED for share in near) if len(near) == len(digits) else None,
+        "sure": np.mean(sure) if sure else None,
     }
 
 
@@ -81,9 +95,13 @@ def of_codes(predicted: Sequence[Prediction]) -> str:
         what = "nothing" if empty else "something"
         told = f"so that no row is told from another; it does in {rows - len(wrong)} of them{but}"
         return f"P's code is predicted to hold {what} in all of {rows} rows, {told}"
+    held = sum((each.surviving > 0) != each.fails for each in predicted)
+    constant = max(held, rows - held)
+    more = "borne out" if rows - len(wrong) > constant else "no better than that"
     return (
         f"the variances between class means predict that P's code holds nothing in {empty} of {rows} rows, and tell in "
-        f"{rows - len(wrong)} whether it holds anything{but}"
+        f"{rows - len(wrong)} whether it holds anything{but}; the same answer for every row would be right in "
+        f"{constant}: the prediction is {more}"
     )
 
 
@@ -94,12 +112,16 @@ def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
 
 def aside(found: ae.Findings) -> str:
     """For the table of all reports, of a KL that is summed: in how many rows one picture is drawn; or nothing."""
-    told = [f"{len(of['collapsed'])} of {of['rows']} trainings on {kind} pairs" for kind, of in verdicts(found).items()]
+    told = [
+        f"{len(of['collapsed'])} of {of['rows']} trainings on {kind} pairs"
+        + f" (nearest to the mean 9 in {of['near']})" * (of["near"] is not None)
+        for kind, of in verdicts(found).items()
+    ]
     if found.config.kl != "sum" or not told:
         return ""
     batch, seeds = found.config.batch_size, plural(len(found.seeds), "seed")
     how = f"{seeds}, {plural(found.config.epochs, 'epoch')}{'' if found.judged else ', not comparable'}"
-    return f"with the KL summed over batches of {batch}, one digit alone is drawn in {listed(told)} ({how})."
+    return f"with the KL summed over batches of {batch}, one picture alone is drawn in {listed(told)}; {how}."
 
 
 def tables(found: ae.Findings) -> list[ae.Table]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import jaxae as ae
 from jaxae.transforms import by_class
 
 NATURAL, BALANCED = "b evenly from 0 to 9 - a", "the sum evenly from 0 to 9"
@@ -80,3 +81,21 @@ def fitting(found: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     """The ways in which sums fall, numbers added fall, and images are even."""
     tests = {"sums": ("a + b", falls), "numbers": ("b", falls), "images": ("a", even)}
     return {name: [way for way, of in found.items() if holds(of[what])] for name, (what, holds) in tests.items()}
+
+
+def tables(found: ae.Findings) -> list[ae.Table]:
+    """What each way to draw pairs shows, exactly; the report's words hold or don't."""
+    told = found.facts.get("ways", {})
+    cells = [
+        [
+            way, *(f"{of[what][0]:.1%}, {of[what][9]:.1%}" for what in ("a + b", "b")),
+            f"{min(of['a']):.1%} to {max(of['a']):.1%}", f"{of['digit']} ({of['sure']:.0%})",
+        ]
+        for way, of in told.items()
+    ]  # fmt: skip
+    columns = (
+        ("Pairs drawn with", "text"), ("Sums that are 0, and 9", "text"), ("Numbers added that are 0, and 9", "text"),
+        ("Images of a digit, the rarest and the commonest", "text"), ("The mean of all targets is read as", "text"),
+    )  # fmt: skip
+    title = "Ways to draw pairs: how common sums, numbers and images are"
+    return [ae.Table(title, columns, cells)] if told else []

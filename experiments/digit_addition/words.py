@@ -39,7 +39,8 @@ def say(found: ae.Findings) -> ae.Document:
         Path(__file__).with_name("words.md"),
         found=found,
         models=models,
-        outcomes={name: [short(arm) for arm in arms] for name, arms in ends.items()},
+        slow=[arm for arm, seeds in found.slow.items() if seeds],
+        outcomes={name: nines.grouped(arms) for name, arms in ends.items()},
         reported=as_reported(rows),
         cured=cured(found),
         cured_by_row={row: told for row in ROWS if (told := cured(found, row))},
@@ -48,6 +49,7 @@ def say(found: ae.Findings) -> ae.Document:
         active=ACTIVE,
         adding=[short(arm) for arm in adding],
         line=line_ranges(found, adding),
+        open_at_half=any(open_at_half(found, arm) for arm in adding),
         adder=adder_rise(found),
         readings=READINGS,
         validation=VALIDATION,
@@ -60,7 +62,7 @@ def say(found: ae.Findings) -> ae.Document:
     )
     tables = [
         outcome_table(found, rows, trained), *nines.tables(found), *fraction_tables(found, rows, models),
-        *cause_tables(found), *ways_tables(found), *words.statements,
+        *cause_tables(found), *ways.tables(found), *words.statements,
     ]  # fmt: skip
     drawn = {**pictures.figures(found), **nines.figures(found)} if found.arrays else {}
     sections = explorer_sections(found, first=models[-1] if models else "")
@@ -100,9 +102,10 @@ def short(arm: str) -> str:
 
 
 def by_outcome(found: ae.Findings, arms: Sequence[str]) -> dict[str, list[str]]:
-    """The arms whose living seeds mostly have each outcome; under "" those of which no outcome has most."""
+    """The arms whose living seeds mostly have each outcome; under "" those of which no outcome has most. Without those
+    of which a seed shows one picture because it was trained too little: that is no outcome."""
     sorted_out: dict[str, list[str]] = {name: [] for name in (*OUTCOMES, "")}
-    for arm in arms:
+    for arm in (arm for arm in arms if not found.slow.get(arm)):
         most = [name for name in OUTCOMES if found.values(arm, f"outcome/{name}").mean() > 0.5]
         sorted_out[most[0] if most else ""].append(arm)
     return sorted_out
@@ -211,6 +214,12 @@ def line_ranges(found: ae.Findings, arms: Sequence[str]) -> dict[str, tuple[floa
     return {part: (min(values), max(values)) for part, values in means.items()} if arms else {}
 
 
+def open_at_half(found: ae.Findings, arm: str) -> bool:
+    """Whether a model's seeds leave open which of both digits a number that ends in .5 makes commoner."""
+    lower, following = (found.values(arm, f"line/at .5, the {which} digit, %") for which in ("lower", "next"))
+    return ae.results.side_of_zero(lower - following) == 0
+
+
 # ---- 5.1.1: that balanced pairs alone left it with nines, and that ValueToLatent was the essential change
 
 
@@ -230,7 +239,7 @@ def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
     """Which changes leave most seeds with one digit and which don't, and the pairs that aren't balanced; nothing where
     not all four were trained."""
     changes = changes_at(found, row)
-    if not found.measures.keys() >= changes.keys():
+    if not found.measures.keys() >= changes.keys() or any(found.slow.get(arm) for arm in changes):
         return {}
     one = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in changes}
     return {
@@ -261,24 +270,6 @@ def cause_table(found: ae.Findings, row: str) -> ae.Table:
 
 
 # ---- 4.2: that small sums are commoner, and images evenly distributed
-
-
-def ways_tables(found: ae.Findings) -> list[ae.Table]:
-    """What each way to draw pairs shows, exactly; the report's words hold or don't."""
-    told = found.facts.get("ways", {})
-    cells = [
-        [
-            way, *(f"{of[what][0]:.1%}, {of[what][9]:.1%}" for what in ("a + b", "b")),
-            f"{min(of['a']):.1%} to {max(of['a']):.1%}", f"{of['digit']} ({of['sure']:.0%})",
-        ]
-        for way, of in told.items()
-    ]  # fmt: skip
-    columns = (
-        ("Pairs drawn with", "text"), ("Sums that are 0, and 9", "text"), ("Numbers added that are 0, and 9", "text"),
-        ("Images of a digit, the rarest and the commonest", "text"), ("The mean of all targets is read as", "text"),
-    )  # fmt: skip
-    title = "Ways to draw pairs: how common sums, numbers and images are"
-    return [ae.Table(title, columns, cells)] if told else []
 
 
 # ---- 4.3: that the adder doesn't overfit

@@ -18,6 +18,7 @@ from jaxae.report.explorer import explorer_sections
 ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
 RISEN = 1  # percent by which a loss that turns up lies above its lowest, at least
 LONG = 40  # epochs, from which the course of a curve can be told
+TWINS = ("upsampling", "interpolation")  # decoders that are one network where interpolation is nearest
 BEST, NOT_BEST, UNDECIDED = "best", "not best", "undecided"
 
 
@@ -42,6 +43,7 @@ def say(found: ae.Findings) -> ae.Document:
         ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
         overfitting=overfitting(found),
         images=found.facts.get("images", ()),
+        gaps=by_arm(found, GAP) if found.config.epochs > 1 else {},
     )
     drawn = pictures.figures(found) if found.arrays else {}
     return ae.Document(
@@ -147,22 +149,39 @@ def sides(found: ae.Findings, metric: str) -> dict[str, list[str]]:
     """
     names = {-1: "lower", 1: "higher", 0: "undecided"}
     networks: dict[str, list[str]] = {name: [] for name in names.values()}
+    for network, differences, least in by_network(found, metric):
+        networks[names[ae.results.side_of_zero(differences, least)]].append(network)
+    return networks
+
+
+def by_network(found: ae.Findings, metric: str) -> list[tuple[str, np.ndarray, float]]:
+    """By decoder, and code where there are two sizes: what BCE ends with less what MSE does, by living seed, and what
+    of it is no difference.
+
+    With nearest interpolation two decoders are one network, whose seeds are told together.
+    """
     pairs = loss_pairs(found.measures) if len(found.seeds) > 1 else []
-    several = len({bce.split()[1] for bce, _ in pairs}) > 1
+    several, found_in = len({bce.split()[1] for bce, _ in pairs}) > 1, {}
     for bce, mse in pairs:
         decoder, size, _ = bce.split()
-        networks[names[side(found, bce, mse, metric)]].append(f"{decoder} {size}" if several else decoder)
-    return networks
+        both = {f"{twin} {size} {loss}" for twin in TWINS for loss in LOSSES}
+        one = decoder in TWINS and found.config.interpolation == "nearest" and found.measures.keys() >= both
+        name = "/".join(TWINS) if one else decoder
+        found_in.setdefault(f"{name} {size}" if several else name, []).append((bce, mse))
+    return [
+        (
+            network,
+            np.concatenate([found.difference(bce, mse, metric) for bce, mse in own]),
+            max(rounding(found, mse, metric) for _, mse in own),
+        )
+        for network, own in found_in.items()
+    ]
 
 
 def too_few(found: ae.Findings) -> dict[str, str]:
     """The decoders with which no RMSE can be told to be the lower one though all seeds agree; what is said of them."""
-    metric, few = "validation/rmse/last", {}
-    for bce, mse in loss_pairs(found.measures) if len(found.seeds) > 1 else []:
-        difference = found.difference(bce, mse, metric)
-        if said := numbers.undecided(difference, rounding(found, mse, metric)):
-            few[bce.removesuffix(" bce")] = said
-    return few
+    told = by_network(found, "validation/rmse/last")
+    return {network: said for network, values, least in told if (said := numbers.undecided(values, least))}
 
 
 def twins(found: ae.Findings) -> dict[str, int]:

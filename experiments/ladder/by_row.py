@@ -61,7 +61,7 @@ def told(kind: str, of: Mapping[str, Any]) -> str:
         rank = f"the rank correlation of dimensions with active units is {of['rank']:+.2f}{ends}"
     drawn = "no row draws one digit alone"
     if of["collapsed"]:
-        read = f"read as 9 in {of['nines']} of {plural(of['read'], 'living seed')}"
+        read = f"read as 9 in {of['nines']} of {plural(of['read'], 'training')}"
         read += f", nearest to the mean 9 in {of['near']}" if of["near"] is not None else ""
-        drawn = f"one digit alone is drawn in row{'s' * (len(of['collapsed']) > 1)} {listed(of['collapsed'])}, {read}"
+        drawn = f"one picture alone is drawn in row{'s' * (len(of['collapsed']) > 1)} {listed(of['collapsed'])}, {read}"
     return f"On {kind} pairs {of['codes']}; {rank}; {drawn}."

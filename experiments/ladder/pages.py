@@ -235,6 +235,12 @@ def figure(ladder: Ladder, results: Results, facts: Facts) -> Curves:
         for colour, (kind, which) in enumerate(kinds.items())
         if np.isfinite(shown := np.where(which, values, np.nan))[:, first:].any()
     ]
+    if ladder.choices:  # no way leads from one to the next
+        lines = [
+            dataclasses.replace(line, x=line.x[i : i + 1], values=line.values[:, i : i + 1])
+            for line in lines
+            for i in np.flatnonzero(np.isfinite(line.values).any(0))
+        ]
     return Curves(ladder.title, "rung", ladder.measure, lines, marks, share=False)
 
 

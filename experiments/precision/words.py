@@ -12,6 +12,7 @@ from experiments.precision.measures import difference_name
 from jaxae.report import numbers
 
 UNLIKE = 3.0  # dB, a factor of two in squared error
+UNLIKE_RMSE = 0.05  # of images in [0, 1], about as much where errors are those of a code of 2 numbers
 
 
 def say(found: ae.Findings) -> ae.Document:
@@ -41,8 +42,10 @@ def change(row: ae.results.Row, ending: str) -> dict[str, Any]:
 
 
 def is_unlike(row: ae.results.Row, ending: str) -> bool:
-    """Whether the seeds' differences in PSNR are too far apart for a mean to tell of any."""
-    return row.metric.removesuffix(ending).startswith("test/psnr") and bool(np.ptp(row.values) >= UNLIKE)
+    """Whether the seeds' differences are too far apart for a mean to tell of any: by PSNR, or in a study without one by
+    RMSE, of images in [0, 1]."""
+    metric, apart = row.metric.removesuffix(ending), float(np.ptp(row.values))
+    return (metric.startswith("test/psnr") and apart >= UNLIKE) or (metric == "test/rmse" and apart >= UNLIKE_RMSE)
 
 
 def unlike(row: ae.results.Row, ending: str) -> dict[str, Any]:

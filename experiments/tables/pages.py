@@ -16,7 +16,7 @@ from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report.document import Table
 from jaxae.report.key_pictures import pictures_of
 from jaxae.report.page import images_of, markdown_table, section
-from jaxae.report.tables import EQUAL, claimed, has_verdicts
+from jaxae.report.tables import EQUAL, EXPLANATION, claimed, has_verdicts
 from jaxae.run.cost import cost_of
 from jaxae.run.experiment import find_experiment
 from jaxae.run.saved import load_result
@@ -38,8 +38,11 @@ with the original pixels; "re-encoded as JPEG" is all of it with nearly the same
 at hand, in as many steps as the report's, is judged, though it saw fewer photos, each more often. With `--limit`, other
 epochs or JPEG pixels nothing is judged but what is exact."""
 COUNTED = """A number counts once, whatever the files that hold it: in the reading that decides, and in the run of the
-most seeds that can be judged. The margins, and which reading decides, were named on 28 November 2026, when the older of
-these runs had been seen: "measured" says of each when it began."""
+most seeds that can be judged. The margins, and which reading decides, were named from 25 to 29 November 2026, after
+runs of these seeds had been seen. A run that is done again has the same seeds, and so nearly the same numbers:
+"measured", when it began, doesn't say that they were new."""
+RULE = f"""{EXPLANATION} A number that differs in the reading that decides is explained where another reading reproduces
+it. Not comparable: the run isn't the report's, or has too few seeds."""
 
 
 def pages() -> dict[Path, str]:
@@ -89,19 +92,19 @@ def study_page(study: str, results: Sequence[Said]) -> str:
     """All results of a study, what tells most first."""
     own = sorted((said for said in results if said.saved.experiment.name == study), key=_weight)
     title = own[0].saved.manifest["title"].rstrip(".")  # begins with the study's name
-    parts = [
-        section(
-            said.name,
-            {**said.saved.manifest, "command": command_of(said)},
-            said.document,
-            said.departures,
-            pictures_of(file_of(said)),
-        )
-        for said in own
-    ]
+    parts = [_own_section(said, of_more_seeds(said, results)) for said in own]
     source = own[0].source
     about = [f"Report {source.report}: {source.words}."] if source else []
-    return "\n\n".join([f"# {title}", MADE, *about, *parts]) + "\n"
+    return "\n\n".join([f"# {title}", MADE, *about, own[0].saved.experiment.summary, *parts]) + "\n"
+
+
+def _own_section(said: Said, more: Sequence[Said]) -> str:
+    """A result's part of the page, and where its arms stand again with more seeds, if they do."""
+    made = {**said.saved.manifest, "command": command_of(said)}
+    text = section(said.name, made, said.document, said.departures, pictures_of(file_of(said)))
+    head, _, rest = text.partition("\n")
+    note = f"\n\nAll of it is told again, by more seeds, in {', '.join(map(link, more))}." if more else ""
+    return f"{head}{note}\n{rest}"
 
 
 def command_of(said: Said) -> str:
@@ -131,7 +134,7 @@ def index(results: Sequence[Said]) -> str:
     )
     listed = [said for said in results if claimed(said.document.rows) or said.departures]
     parts = [
-        INTRO, "## Verdicts", COUNTED, markdown_table(counts), words, DATA,
+        INTRO, "## Verdicts", COUNTED, RULE, markdown_table(counts), words, DATA,
         f"[The ladder]({page_of('ladder').name}): the conventions between disputed numbers and ours, one at a time.",
         "## The reports", sources_list(said.source for said in results),
         "## Results", files_table(results),

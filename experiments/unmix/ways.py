@@ -39,7 +39,7 @@ RUNGS: Mapping[str, Way] = {
 class Config(ae.Flags):
     """The report's settings, but for its ImageNet weights, which take a download; and what goes past them."""
 
-    listed = (*ae.Flags.listed, "pretrained")
+    settings = (*ae.Flags.settings, "pretrained")
     reported: ClassVar[Mapping[str, Any]] = {"pretrained": ("imagenet",)}
     counts = (*ae.Flags.counts, "times")
 

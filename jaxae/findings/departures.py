@@ -31,12 +31,14 @@ def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departur
     default = {field.name: field.default for field in dataclasses.fields(config)} | dict(config.reported)
     changed = [name for name in config.settings if getattr(config, name) != default[name]]
     barring = ["synthetic data"] if config.source == "synthetic" else []
-    barring += [f"{name.replace('_', ' ')} {getattr(config, name)} in place of {default[name]}" for name in changed]
+    barring += [
+        f"{name.replace('_', ' ')} {_told(getattr(config, name))} in place of {_told(default[name])}"
+        for name in changed
+    ]
     barring += [_limited(entry) for entry in data if "of" in entry]
     barring += dict.fromkeys(f"{entry['name']} re-encoded as JPEG" for entry in data if entry["source"] == AS_JPEG)
     other = [name for name in config.listed if getattr(config, name) != default[name]]
-    listed = [f"with {name.replace('_', ' ')} {_told(getattr(config, name))} in place of {_told(default[name])}"
-              for name in other]  # fmt: skip
+    listed = [f"with {_changed(name, getattr(config, name), default[name])}" for name in other]
     listed += dict.fromkeys(_missing(entry) for entry in data if "of" not in entry and entry["n"] < _official(entry))
     return (*(Departure(words, True) for words in barring), *(Departure(words, False) for words in listed))
 
@@ -48,8 +50,13 @@ def missing_images(data: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {entry["name"]: 1 / entry["n"] - 1 / max(_official(entry), entry["n"]) for entry in tests}
 
 
+def _changed(name: str, value: Any, default: Any) -> str:
+    return f"{name.replace('_', ' ')} {_told(value)} in place of {_told(default)}"
+
+
 def _told(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    several = isinstance(value, tuple) and all(isinstance(one, str | float) for one in value)
+    return ", ".join(map(str, value)) if several else str(value)
 
 
 def _limited(entry: Mapping[str, Any]) -> str:

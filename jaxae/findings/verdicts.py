@@ -193,6 +193,8 @@ def _held(row: Row, claim: Claim, tried: Tried) -> Row:
         verdict, reason = DIFFERS, "; ".join(filter(None, [f"the report's is {reason}", claim.reason]))
     elif not found.half <= margin:  # or NaN
         verdict, reason = INCONCLUSIVE, f"{reason}, but {_too_wide(found, row.n_seeds, claim, margin, nearest)}"
+    elif over_seeds_alone(claim, tried):
+        verdict, reason = INCONCLUSIVE, f"{reason}: with that error it would be wider"
     elif unknown:
         verdict, reason = INCONCLUSIVE, f"{reason}, but {_not_measured(unknown)}"
     else:

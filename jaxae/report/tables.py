@@ -9,14 +9,14 @@ from jaxae.report.document import Table, plain
 from jaxae.report.numbers import FEW, of_lone, plural, printed, ratio, reproduced, without
 
 CLAIMS = (
-    ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Reproduced", "number"), ("n", "number"),
+    ("Arm", "text"), ("Measure", "code"), ("Reported", "number"), ("Ours", "number"), ("n", "number"),
     ("Verdict", "verdict"), ("Why", "detail"), ("Reading", "detail"), ("Source", "detail"),
 )  # fmt: skip
 READINGS = (*CLAIMS[:6], ("Likelier", "number"), *CLAIMS[6:])
 EQUAL = "equal count"  # in place of "reproduced": a count says nothing of what was trained
 OTHERS = (("Arm", "text"), ("Measure", "code"), ("Mean", "number"), ("n", "number"), ("Reading", "detail"))
 EXPLANATION = (
-    "Reproduced: the mean over n seeds ± the half-width of its 95% Student-t interval; of losses, which are compared "
+    "Ours: the mean over n seeds ± the half-width of its 95% Student-t interval; of losses, which are compared "
     "by their logarithms, the geometric mean and the interval's ends. The verdict holds the reported number, which is "
     "one run, against the range in which 95% of single runs fall. Inside it the number is reproduced if the range is "
     "narrow enough: its half width at most a quarter of the number and half the way to the nearest other reading or "

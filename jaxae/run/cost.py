@@ -17,6 +17,7 @@ from jaxae.run.terminal import duration
 
 MEND = "restore the file"
 TOLD = {"config": dict, "arms": dict, "data": list, "wall_seconds": float}  # of a manifest, from which a cost follows
+BRIEF = 120  # seconds of training, from which what comes beside it is small
 DAY = 20 * 3600  # seconds that are called a day
 FREE = (  # flags that don't bear on the seconds of an image; lists name other studies
     "seeds", "seed", "epochs", "limit", "test_limit", "judge_limit", "source", "lanes", "stop_dead",
@@ -104,7 +105,9 @@ def words_of_cost(cost: Cost | None) -> str:
     if cost is None:
         return ""
     memory = f" and {cost.memory:.1f} GiB of memory" if cost.memory else ""
-    told = f"about {duration(cost.seconds)}{memory} on {cost.where}, by {cost.source}"
+    told = f"about {duration(cost.seconds)}{memory} on {cost.where}, where {cost.source} was measured"
+    if cost.seconds < BRIEF:
+        told += ", and a minute or so of compiling, measuring and drawing"
     if cost.seconds < DAY:
         return told
     return f"{told}: a day or more, so think of --limit, --epochs, --seeds and fewer arms; Ctrl-C saves"

@@ -6,7 +6,6 @@ the one that the command line names.
 
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -221,8 +220,7 @@ def _onward(entry: Entry) -> str:
     """The command that goes on with a run that has not finished."""
     if _state(entry) in ("finished", "running"):
         return ""
-    folder = shlex.quote(str(entry.path))
-    return f"go on with: {commands.here(entry.made['command'])} --resume --out {folder}"
+    return f"go on with: {commands.onward(entry.made['command'], entry.path)}"
 
 
 def _conclusion(entry: Entry) -> str:

@@ -27,7 +27,7 @@ from jaxae.train.entries import misfit_of_arms
 
 FORMAT = 2
 CHANGED = "+changes"  # after a commit whose code had some
-MEND = "take the run from a sound copy, or go on with --resume --out"
+MEND = "take the run from a sound copy, or train it again in another folder"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxae")
 DATA = {"role": str, "name": str, "version": str, "split": str, "source": str, "n": int, "sha256": str}
 SHAPE = {

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,8 +32,7 @@ def loaded(folders: Sequence[Path], given: str) -> list[Part]:
         made = manifest.load_manifest(folder)
         if made["status"] != "complete":
             raise UsageError(
-                f"the run in {folder} is {made['status']}; finish it with: {commands.here(made['command'])} --resume "
-                f"--out {shlex.quote(str(folder))}"
+                f"the run in {folder} is {made['status']}; finish it with: {commands.onward(made['command'], folder)}"
             )
         parts.append(Part(folder, made, flags.restored(find_experiment(made["module"], given).config, made["config"])))
     if len(parts) < 2 and "job" not in parts[0].made:  # of a job alone it is said which are missing
@@ -88,7 +86,10 @@ def whole_of(experiment: Experiment, parts: Sequence[Part]) -> Any:
     }
     seeds = sorted({seed for part in parts for seed in part.made["seeds"]})
     if gap := sorted({*range(seeds[0], seeds[-1])} - {*seeds}):
-        raise UsageError(f"no run has seed {gap[0]}; add one, made with --seed {gap[0]} --seeds 1 and the same flags")
+        others = f" (nor {listed(gap[1:])})" if gap[1:] else ""
+        raise UsageError(
+            f"no run has seed {gap[0]}{others}; add one, made with --seed {gap[0]} --seeds 1 and the same flags"
+        )
     return dataclasses.replace(config, seed=seeds[0], seeds=len(seeds), **lists)
 
 

@@ -84,6 +84,8 @@ class Run:
             self._open()
         except BaseException:
             self._lock.close()
+            if self.fresh and not (self.folder / "manifest.json").exists():
+                folders.clear(self.folder, keep=self._was_there)
             raise
         if self.training:  # measuring again has nothing to save, so a signal may end it at once
             self.stop.__enter__()
@@ -261,12 +263,12 @@ class Run:
 
     def _open(self) -> None:
         """Begin in the folder, or go on from what whoever had it last has left."""
+        self.writer = tensorboard_writer(self.folder) if self.config.tensorboard else None
         if self.fresh:
             self.write_manifest("running")
         else:
             self._read_before()
             self.manifest = resuming.continued(self.before or {}, self.manifest)
-        self.writer = tensorboard_writer(self.folder) if self.config.tensorboard else None
         verb = "into" if self.training else "measuring again in"
         self.say(f"{self.manifest['title']}\n{self.manifest['command']}\n{verb} {self.folder}")
 

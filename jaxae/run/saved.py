@@ -12,7 +12,7 @@ from jaxae.report import Document, key_pictures
 from jaxae.run import manifest
 from jaxae.run.experiment import Experiment, find_experiment
 
-MEND = "give a results file that a run has written"
+MEND = "give a run's folder, or a file that `python -m jaxae report RUN --save FILE` has written"
 
 
 class Saved(NamedTuple):

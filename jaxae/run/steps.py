@@ -1,6 +1,5 @@
 """A run from beginning to end, and the ends of it done again: measured once more, said once more."""
 
-import shlex
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +65,7 @@ def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None,
     Raises UsageError for a folder that holds no complete run.
     """
     made = manifest.load_manifest(folder)
-    onward = f"{commands.here(made['command'])} --resume --out {shlex.quote(str(folder))}"
+    onward = commands.onward(made["command"], folder)
     if made["status"] != "complete":
         raise UsageError(
             f"the run in {folder} has not finished (its status is {made['status']!r}), so there is nothing to report; "

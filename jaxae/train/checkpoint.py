@@ -62,7 +62,8 @@ def variables(
         raise UsageError(f"which={which!r} is not saved; choose one of {', '.join(STATES)}")
     if not (there := steps(folder)):
         arms = sorted(path.name for path in folder.parent.glob("*"))
-        raise UsageError(f"{run} holds no checkpoint of {arm!r}; it has {', '.join(arms) or 'none'}")
+        others = f"it has {', '.join(arms)}" if arms else "it has none: take it from a sound copy, or train it again"
+        raise UsageError(f"{run} holds no checkpoint of {arm!r}; {others}")
     if step is not None and step not in there:
         raise UsageError(f"{folder} holds no step {step}; choose from {', '.join(map(str, sorted(there)))}")
     saved = one_step(folder, [which], step)[which]

@@ -9,7 +9,7 @@ import numpy as np
 import jaxae.train.evaluate as evaluate
 import jaxae.train.loop as loop
 from jaxae.errors import UsageError
-from jaxae.study import Study
+from jaxae.study import Batch, Study
 from jaxae.train.plan import VALIDATING, Plan, Progress
 
 
@@ -41,7 +41,7 @@ def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> Non
             continue
         index = loop.any_index(study, given, study.batch_size)
         try:
-            jax.eval_shape(batch, key, given, index)
+            made = jax.eval_shape(batch, key, given, index)
         except UsageError:
             raise
         except Exception as error:  # of the study's own function, whatever it stumbles over
@@ -50,6 +50,11 @@ def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> Non
                 f"the batch of {study.name!r} can't be made of the {role} data, {type(given).__name__} ({said}); give "
                 "the data that it takes, or mend it"
             ) from error
+        if not isinstance(made, Batch):
+            raise UsageError(
+                f"the batch of {study.name!r} is of type {type(made).__name__}; return an ae.Batch, such as "
+                "ae.Batch(inputs=image, target=image)"
+            )
 
 
 def refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int, per_epoch: int) -> None:

@@ -77,7 +77,7 @@ def vaes(*collapsed, pairs="natural") -> ae.Findings:
 
 def test_what_cured_the_nines_is_told_by_what_most_living_seeds_draw():
     document = digit_addition.EXPERIMENT.document(vaes("vae plain", "vae natural plain"))
-    assert "One digit alone, whatever the sum, is drawn by vae plain and vae natural plain." in document.conclusions
+    assert "One picture alone, whatever the sum, is drawn by vae plain and vae natural plain." in document.conclusions
     assert "with balanced pairs alone and with neither, and don't with balanced pairs and Value" in document.conclusions
     assert (
         "reproduced for 0 of the 3 settings that can be judged; 3 are inconclusive" in document.conclusions

@@ -76,7 +76,7 @@ def decoders(transposed, others):
         (
             (0.14, 0.15),
             (0.16, 0.15),
-            "lowers the RMSE with the transposed decoder and raises it with the upsampling and interpolation decoders",
+            "lowers the RMSE with the transposed decoder and raises it with the upsampling/interpolation decoder",
             "",
             "undecided",
         ),

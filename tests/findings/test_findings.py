@@ -187,7 +187,7 @@ def test_a_run_is_judged_where_it_takes_the_reports_steps():
     words = "with upsampling nearest in place of bilinear", "with learning rates 0.5, 0.1 in place of 1.0"
     assert rates == tuple(Departure(told, False) for told in words)
     (start,) = departures(unmix.Config(), ())  # its default isn't what the report did
-    assert start == Departure("with pretrained none in place of imagenet", False)
+    assert start == Departure("pretrained none in place of imagenet", True)
     assert departures(unmix.Config(pretrained=("imagenet",)), ()) == ()
     assert departures(ae.Flags(limit=5_438), (cut,)) == (Departure("5,438 of 50,000 training images", True),)
     changed = ae.Flags(source="synthetic", epochs=2, precision="bfloat16")
