@@ -13,10 +13,10 @@ from jax.core import Tracer
 
 from jaxae import latent
 from jaxae.errors import UsageError
+from jaxae.metrics import BEYOND
 from jaxae.programs import of_first
 from jaxae.transforms import Scale, from_scale, to_scale
 
-BEYOND = 10.0  # what no image in [0, 1] has in it, however noisy: such values are stored ones as floats
 MEANS = (-0.5, 1.5)  # of images in [0, 1], however noisy, since noise averages out
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxae.errors import UsageError
 from jaxae.losses import check_floating, check_pair, mse
@@ -28,6 +29,7 @@ __all__ = [
 
 GAUSSIAN = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)  # 11 pixels wide, sigma 1.5: Wang et al. 2004
 GAUSSIAN /= GAUSSIAN.sum()
+BEYOND = 10.0  # what no image in [0, 1] has in it, however noisy: such values are stored ones as floats
 UNIFORM = np.full(7, 1 / 7)
 
 
@@ -51,9 +53,11 @@ def rmse(image: jax.Array, target: jax.Array) -> jax.Array:
 def psnr(image: jax.Array, target: jax.Array) -> jax.Array:
     """Peak signal-to-noise ratio in decibels for a data range of 1 (dm-pix): -10 log10(mse).
 
-    It is inf for identical images, and so is the mean over a set with one such pair.
+    It is inf for identical images, and so is the mean over a set with one such pair. Raises UsageError, outside of a
+    program that is traced, for values that no image in [0, 1] has, such as stored ones from 0 to 255.
     """
     _check_images(image, target)
+    _refuse_stored(image, target)
     import dm_pix
 
     return jnp.asarray(dm_pix.psnr(image, target))
@@ -63,9 +67,11 @@ def ssim(image: jax.Array, target: jax.Array) -> jax.Array:
     """Structural similarity, at most 1 (dm-pix): 11x11 Gaussian window of sigma 1.5, mean over windows and channels.
 
     Wang et al. 2004, with population covariance; what scikit-image has with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False`. Raises UsageError for images under 11 pixels, where dm-pix returns nonsense.
+    use_sample_covariance=False`. Raises UsageError for images under 11 pixels, where dm-pix returns nonsense, and for
+    values as `psnr` does.
     """
     _check_images(image, target, smallest=len(GAUSSIAN))
+    _refuse_stored(image, target)
     import dm_pix
 
     # our filter: dm-pix's own, a batch of 1-d convolutions, is about 10 times slower on CPU
@@ -159,6 +165,12 @@ def _check_images(image: jax.Array, target: jax.Array, smallest: int = 1) -> Non
     if min(image.shape[1:3]) < smallest:
         height, width = image.shape[1:3]
         raise UsageError(f"images of {height}x{width} are smaller than the {smallest}x{smallest} window; resize them")
+
+
+def _refuse_stored(*images: jax.Array) -> None:
+    for image in images:
+        if image.size and not isinstance(image, Tracer) and (most := float(jnp.abs(image).max())) > BEYOND:
+            raise UsageError(f"scores are of images in [0, 1]; got values up to {most:g}: divide by 255")
 
 
 def _centre(image: jax.Array) -> tuple[jax.Array, jax.Array]:

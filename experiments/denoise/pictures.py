@@ -41,7 +41,8 @@ def logged(found: ae.Findings, arms: list[str]) -> Curves:
         steps = np.round(epochs * steps_per_epoch(found))
         lines.append(Line(f"training, mean of {plural(every, 'step')}", steps, found.by_seed[name]["logged"], name))
         lines.append(Line("validation", steps, found.by_seed[name]["validation/loss"], name, style="dashed"))
-        printed = {claim.metric: claim.reported for claim in claims(found.config) if claim.arm == name}
+        stated = claims(found.config) if found.judged else []  # of other steps than the report's they have no place
+        printed = {claim.metric: claim.reported for claim in stated if claim.arm == name}
         for place, x in (("first", steps[0]), ("last", steps[-1])):
             for words, metric in (("training", f"train/loss of {LOG} steps"), ("validation", "validation/loss")):
                 if (number := printed.get(f"{metric}/{place}")) is not None:

@@ -106,6 +106,9 @@ def test_what_has_no_score_is_refused():
             score(jnp.zeros((8, 784)), jnp.zeros((8, 784)))
         with pytest.raises(UsageError, match="differ"):
             score(jnp.zeros((2, 28, 28, 1)), jnp.zeros((2, 28, 28, 3)))
+    for score in (metrics.psnr, metrics.ssim):
+        with pytest.raises(UsageError, match=r"in \[0, 1\]; got values up to 255: divide by 255"):
+            score(jnp.zeros((1, 28, 28, 1)), jnp.full((1, 28, 28, 1), 255.0))
 
 
 def test_constant_outputs_are_one_picture_for_every_input():

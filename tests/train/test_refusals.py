@@ -58,6 +58,10 @@ def begun(epochs):
             lambda: train.fit(study(batch=of_a_set), roots(1), DATA),
             r"can't be made of the training data, ndarray \(Attr",
         ),
+        (
+            lambda: train.fit(study(batch=lambda key, data, index: (data[index], data[index])), roots(1), DATA),
+            r"is of type tuple; return an ae\.Batch",
+        ),
         (lambda: fit_loss(lambda outputs, batch, hparams: loss(outputs, batch, hparams)[0]), r"shape \(5,\); give the"),
         (lambda: fit_loss(lambda outputs, *_: (outputs.image.mean(), {})), r"gives loss in shape \(\); give one value"),
         (lambda: fit_loss(lambda outputs, *_: (outputs.image.mean(1), {"all": outputs.image})), r"gives all in shape"),
