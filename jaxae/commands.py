@@ -23,8 +23,9 @@ def here(command: str) -> str:
 
 
 def onward(command: str, folder: object) -> str:
-    """What goes on with the run of a manifest's command in a folder, and what the manifest doesn't hold."""
-    return f"{here(command)} --resume --out {shlex.quote(str(folder))} (with the --data-dir that it was given, if any)"
+    """What goes on with the run of a manifest's command in a folder; where the data were the manifest doesn't hold."""
+    again = f"{here(command)} --resume --out {shlex.quote(str(folder))}"
+    return f"add its --data-dir, if it had one, and go on with: {again}"
 
 
 def tool(*words: object) -> str:

@@ -220,7 +220,7 @@ def _onward(entry: Entry) -> str:
     """The command that goes on with a run that has not finished."""
     if _state(entry) in ("finished", "running"):
         return ""
-    return f"go on with: {commands.onward(entry.made['command'], entry.path)}"
+    return commands.onward(entry.made["command"], entry.path)
 
 
 def _conclusion(entry: Entry) -> str:

@@ -31,9 +31,7 @@ def loaded(folders: Sequence[Path], given: str) -> list[Part]:
     for folder in folders:
         made = manifest.load_manifest(folder)
         if made["status"] != "complete":
-            raise UsageError(
-                f"the run in {folder} is {made['status']}; finish it with: {commands.onward(made['command'], folder)}"
-            )
+            raise UsageError(f"the run in {folder} is {made['status']}; {commands.onward(made['command'], folder)}")
         parts.append(Part(folder, made, flags.restored(find_experiment(made["module"], given).config, made["config"])))
     if len(parts) < 2 and "job" not in parts[0].made:  # of a job alone it is said which are missing
         raise UsageError(alone)

@@ -69,7 +69,7 @@ def report_again(folder: Path, *, given: str = "", data_dir: Path | None = None,
     if made["status"] != "complete":
         raise UsageError(
             f"the run in {folder} has not finished (its status is {made['status']!r}), so there is nothing to report; "
-            f"go on with: {onward}"
+            f"{onward}"
         )
     experiment = find_experiment(made["module"], given)
     if saved:
@@ -89,7 +89,7 @@ def _measured_before(experiment, folder, made, reason, onward) -> Findings:
     except UsageError as damaged:
         raise UsageError(
             f"{folder} can be said neither from its checkpoints ({reason}) nor from what was measured ({damaged}); "
-            f"train what is missing with: {onward}"
+            f"to train what is missing, {onward}"
         ) from damaged
     print(f"not measured again, but said again from what was measured before: {reason}")
     return found

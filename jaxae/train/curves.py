@@ -45,7 +45,7 @@ def epoch_line(name: str, now: Any, per_epoch: int, epochs: int) -> str:
     seen = now.validation["loss"][~np.isnan(now.validation["loss"])] if now.validation else np.zeros(0)
     if not seen.size:
         return line
-    lowest = "lowest validation loss" + ", mean over the seeds," * (trained.sum() > 1)
+    lowest = "lowest validation loss" + (", mean over the seeds," if trained.sum() > 1 else "")
     return f"{line}, {lowest} {float(np.mean(np.asarray(now.best_loss)[trained])):.5f}"
 
 

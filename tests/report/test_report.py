@@ -142,7 +142,7 @@ def test_columns_are_of_known_kinds_and_rows_as_long():
 
 def test_tables_of_rows():
     lines = markdown_table(claims_table(ROWS)).splitlines()
-    assert lines[0] == "| Arm | Measure | Reported | Reproduced | n | Verdict | Why | Reading | Source |"
+    assert lines[0] == "| Arm | Measure | Reported | Ours | n | Verdict | Why | Reading | Source |"
     assert lines[1] == "| --- | --- | ---: | ---: | ---: | --- | --- | --- | --- |"
     assert len(lines) == 2 + sum(row.reported is not None for row in ROWS)
     assert r"in [0, 1]: a \| sum | Results, 1 |" in lines[3]

@@ -63,7 +63,7 @@ def test_what_is_not_training_is_the_median_by_lane_of_the_studys_results(experi
 
 def test_a_day_is_warned_of_and_nothing_known_is_nothing_said(experiment):
     long = cost.words_of_cost(cost.cost_of(experiment, bottleneck.Config(epochs=10_000)))
-    assert long.startswith("about 125.0 h on 2 cores of EPYC, by saved.json: a day or more")
+    assert long.startswith("about 125.0 h on 2 cores of EPYC, where saved.json was measured: a day or more")
     assert cost.cost_of(experiment, bottleneck.Config(dataset="./photos")) is None
     assert cost.cost_of(experiment, bottleneck.Config(source="synthetic")) is None
     assert cost.words_of_cost(cost.cost_of(dataclasses.replace(experiment, measured=None), bottleneck.Config())) == ""
@@ -75,9 +75,12 @@ def test_memory_is_told_where_the_result_noted_it_and_what_was_not_measured_is_s
         assert found is not None
         return cost.words_of_cost(found), cost.unmeasured(found)
 
-    assert told() == ("about 8 min on 2 cores of EPYC, by saved.json", " Not measured: memory, hours on a GPU.")
+    assert told() == (
+        "about 8 min on 2 cores of EPYC, where saved.json was measured",
+        " Not measured: memory, hours on a GPU.",
+    )
     experiment.measured.write_text(json.dumps({"manifest": SAVED | {"peak_memory_gib": 0.61}}))
-    with_memory = "about 8 min and 0.6 GiB of memory on 2 cores of EPYC, by saved.json"
+    with_memory = "about 8 min and 0.6 GiB of memory on 2 cores of EPYC, where saved.json was measured"
     assert told() == (with_memory, " Not measured: hours on a GPU.")
 
 

@@ -88,7 +88,7 @@ def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path
     for config in (configs[2], configs[0]):
         job = planning.job(EXPERIMENT, config)
         steps.perform(EXPERIMENT, job.config, job=job.note)
-    with pytest.raises(UsageError, match="is running; finish it with: "):
+    with pytest.raises(UsageError, match="is running; add its --data-dir, if it had one, and go on with: "):
         merge_runs(folders, tmp_path / "merged")
     with pytest.raises(UsageError, match=r"of 3 jobs, job 2 is missing; .* --job 2/3$"):
         merge_runs([folders[0], folders[2]], tmp_path / "merged")

@@ -96,7 +96,7 @@ def test_merging_scores_what_other_code_has_scored(parts, code, again, tmp_path,
         (("first", "rest"), {"versions": {"jaxae": "9"}}, r"by the versions of jaxae .* and 9; merge runs of the same"),
         (("first", "rest"), {"measured": {"git_commit": "x"}}, "were measured again by different code"),
         (("first", "rest"), {"data": [{"sha256": "0" * 64}]}, "SHA-256 0000"),
-        (("first", "rest"), {"status": "interrupted"}, "is interrupted; finish it with: .*python.* -m"),
+        (("first", "rest"), {"status": "interrupted"}, "is interrupted; add .* go on with: .*python.* -m"),
     ],
 )
 def test_what_is_no_part_of_one_run_is_refused(parts, names, changes, words, tmp_path):
