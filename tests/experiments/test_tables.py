@@ -100,7 +100,7 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
 def test_a_result_whose_arms_all_stand_again_with_more_seeds_names_those():
     results = [said_of(path) for path in results_files() if path.stem.startswith(("denoise", "fc_vs"))]
     more = {said.name: [other.name for other in of_more_seeds(said, results)] for said in results}
-    assert more["denoise"] == ["denoise_10_seeds"]
+    assert "denoise_10_seeds" in more["denoise"]
     assert more["fc_vs_conv"] == [] == more["denoise_10_seeds"]  # of another upsampling; of the most seeds
 
 
