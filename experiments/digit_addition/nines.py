@@ -55,10 +55,9 @@ def grouped(arms: Sequence[str]) -> list[str]:
     >>> grouped(["vae", "generative row 1", "generative row 2", "generative rows 9 and 10", "generative natural row 3"])
     ['vae', 'rows 1, 2 and 9/10 on balanced pairs', 'row 3 on natural pairs']
     """
-    starts = {arm: [kind for kind, start in KINDS.items() if arm.startswith(start)] for arm in arms}
-    rows = {kind: [row_of(arm) for arm in arms if starts[arm] == [kind]] for kind in KINDS}
+    rows = {kind: [row_of(arm) for arm in arms if arm.startswith(start)] for kind, start in KINDS.items()}
     told = [f"row{'s' * (len(of) > 1)} {listed(of)} on {CALLED[kind]} pairs" for kind, of in rows.items() if of]
-    return [*(arm for arm in arms if not starts[arm]), *told]
+    return [*(arm for arm in arms if not arm.startswith(tuple(KINDS.values()))), *told]
 
 
 def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:

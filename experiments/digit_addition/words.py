@@ -269,9 +269,6 @@ def cause_table(found: ae.Findings, row: str) -> ae.Table:
     return ae.Table(f"What cured the nines: shares of a VAE's images{where}", columns, cells)
 
 
-# ---- 4.2: that small sums are commoner, and images evenly distributed
-
-
 # ---- 4.3: that the adder doesn't overfit
 
 

@@ -28,7 +28,7 @@ def say(found: ae.Findings) -> ae.Document:
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
         rivals=rivals(found),
         author=[(arm, loss, REPORTED[arm]) for arm, loss in authors_losses(found).items()],
-        below_fc=[below_fc(found, arm) for arm in ("conv standardised",) if arm in found.measures],
+        below_fc=below_fc(found),
         lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW["validation"])],
         above=[number - found.facts["floors"]["standardised"][1] for number in REPORTED.values() if whole(found)],
         inside={model: told for model in author.LOG if (told := inside(found, model))} if found.judged else {},
@@ -118,11 +118,13 @@ def lower(found: ae.Findings, arm: str) -> dict[str, Any]:
     return {"arm": arm, "always": always, "of": len(above["validation"])}
 
 
-def below_fc(found: ae.Findings, arm: str) -> dict[str, int]:
+def below_fc(found: ae.Findings) -> tuple[int, int] | None:
     """How many of conv's living seeds end below what is printed for fc, of how many: by the test loss after the last
-    epoch."""
-    losses = found.values(arm, "validation/loss/last")
-    return {"below": int((losses < REPORTED["fc"]).sum()), "of": len(losses)}
+    epoch; None where there is nothing to hold against the report."""
+    if not found.judged or "conv standardised" not in found.measures:
+        return None
+    losses = found.values("conv standardised", "validation/loss/last")
+    return int((losses < REPORTED["fc"]).sum()), len(losses)
 
 
 def inside(found: ae.Findings, model: str) -> tuple[int, int] | None:

@@ -36,7 +36,7 @@ INTRO = f"""# Results
 DATA = """Not all of CIFAR-10 was at hand where these were measured. "n = 5,438 of 50,000" is the part of it that was,
 with the original pixels; "re-encoded as JPEG" is all of it with nearly the same pixels. A run on all images that were
 at hand, in as many steps as the report's, is judged, though it saw fewer photos, each more often. With `--limit`, other
-epochs or JPEG pixels nothing is judged but what is exact."""
+epochs, JPEG pixels or other first weights than the report's nothing is judged but what is exact."""
 COUNTED = """A number counts once, whatever the files that hold it: in the reading that decides, and in the run of the
 most seeds that can be judged. The margins, and which reading decides, were named from 25 to 29 November 2026, after
 runs of these seeds had been seen. A run that is done again has the same seeds, and so nearly the same numbers:

@@ -1,9 +1,9 @@
 """How a run departs from what the report did, and whether its numbers can be judged all the same.
 
 The rule: a run is judged where it takes the report's steps with the report's settings. `--limit` shortens the epochs,
-so it bars; so do other epochs, batches or precision, synthetic images and ones re-encoded as JPEG. A set of which not
-all images were at hand doesn't, since the studies go through it as often as the report's steps take; that is listed
-wherever the numbers are judged.
+so it bars; so do other epochs, batches, precision or first weights, synthetic images and ones re-encoded as JPEG. A set
+of which not all images were at hand doesn't, since the studies go through it as often as the report's steps take; that
+is listed wherever the numbers are judged.
 """
 
 import dataclasses
@@ -31,10 +31,7 @@ def departures(config: Any, data: Sequence[Mapping[str, Any]]) -> tuple[Departur
     default = {field.name: field.default for field in dataclasses.fields(config)} | dict(config.reported)
     changed = [name for name in config.settings if getattr(config, name) != default[name]]
     barring = ["synthetic data"] if config.source == "synthetic" else []
-    barring += [
-        f"{name.replace('_', ' ')} {_told(getattr(config, name))} in place of {_told(default[name])}"
-        for name in changed
-    ]
+    barring += [_changed(name, getattr(config, name), default[name]) for name in changed]
     barring += [_limited(entry) for entry in data if "of" in entry]
     barring += dict.fromkeys(f"{entry['name']} re-encoded as JPEG" for entry in data if entry["source"] == AS_JPEG)
     other = [name for name in config.listed if getattr(config, name) != default[name]]
@@ -55,8 +52,7 @@ def _changed(name: str, value: Any, default: Any) -> str:
 
 
 def _told(value: Any) -> str:
-    several = isinstance(value, tuple) and all(isinstance(one, str | float) for one in value)
-    return ", ".join(map(str, value)) if several else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _limited(entry: Mapping[str, Any]) -> str:

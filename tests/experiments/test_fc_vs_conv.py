@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import jaxae as ae
-from experiments import author_weights, fc_vs_conv
+from experiments import author_weights, fc_vs_conv, result
 from experiments.fc_vs_conv import author, measures, method
 from jaxae.models.weights.files import save_safetensors
 from jaxae.run.run import Run
+from jaxae.run.saved import load_result
 
 
 @pytest.mark.real
@@ -87,6 +88,17 @@ def test_an_authors_network_is_a_row_beside_what_he_printed_and_decides_nothing(
     assert (near.verdict, far.verdict) == (ae.results.REPRODUCED, ae.results.DIFFERS)
     assert not near.primary and (near.reason, far.reason) == ("3e-07 apart", "2e-06 apart")
     assert author_weights.row("code 8", "test/mse", 0.0183).reported is None
+
+
+def test_the_authors_losses_stand_on_the_whole_test_set_alone():
+    found = load_result(result("fc_vs_conv_fc_10_seeds")).findings
+    rows = {row.arm for row in fc_vs_conv.EXPERIMENT.document(found).rows}
+    assert "fc, its author's" in rows
+    data = [{**entry, "of": 10_000, "n": 500} if entry["split"] == "test" else entry for entry in found.origin.data]
+    cut = dataclasses.replace(found, origin=found.origin._replace(data=tuple(data)))
+    said = fc_vs_conv.EXPERIMENT.document(cut)
+    assert "fc, its author's" not in {row.arm for row in said.rows}
+    assert "author's own" not in said.conclusions and "Of what is printed" not in said.notes
 
 
 def test_the_log_has_the_printed_numbers_as_its_lowest_test_losses():

@@ -80,6 +80,13 @@ def test_an_empty_folder_is_used_and_left_where_nothing_came_of_it(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_tensorboard_lacks_is_said_before_anything_is_left(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(UsageError, match="needs tensorboardX"), Run(EXPERIMENT, at(tmp_path / "run", tensorboard=True)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["x" * 200] * 30)])
 def test_a_path_that_is_too_long_is_one_sentence_and_makes_nothing(tmp_path, name):
     with pytest.raises(UsageError, match=r"is no folder that can be used \(File name too long\); choose another --out"):
