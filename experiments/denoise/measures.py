@@ -25,13 +25,14 @@ ABOVE = "test/mse, signed, above the ae's"
 AFTER = "train, after training/mse, signed"
 COMPARED_SCORES = ("mse, signed", "psnr, 8-bit", "ssim, 8-bit")
 COMPARED = tuple(f"test/{score}" for score in COMPARED_SCORES)
+HELD_OUT = 5_000  # the report's validation images
 SHOWN = 10  # test images in the report's figures
 
 
 def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
     """All of it; each improvement against its denoiser, the denoisers against the autoencoder, in pairs."""
     photos, test = own_images.load(run)
-    epoch, once, _ = split(photos, as_it_is(run))
+    epoch, once, held_out = split(photos, as_it_is(run))
     used = {recipe.name: recipe for recipe in recipes(run.config)}
     logs = {name: logged(done) for name, done in trained.items()}
     log = logged_steps(run.config, len(epoch)) if own_images.is_own(run.config) else LOG  # the report's name
@@ -44,6 +45,7 @@ def measure(run: ae.Run, trained: Mapping[str, ae.Trained]) -> ae.Findings:
         {name: gap(done, images(used[name], photos.image, once)) for name, done in trained.items()},
         above_autoencoder(trained),
         over_images(trained),
+        {name: over_validation(done, images(used[name], photos.image, held_out)) for name, done in trained.items()},
         differences=pairs(trained, ARMS[run.config.improve]),
         facts={"images": [len(once), len(epoch), len(test)]},
         by_seed={name: {"logged": losses} for name, losses in logs.items()},
@@ -102,6 +104,15 @@ def over_images(trained: Mapping[str, ae.Trained]) -> dict[str, dict[str, np.nda
         name: {f"{metric}{ae.results.OVER_IMAGES}": values.std(1, ddof=1) for metric, values in of.items()}
         for name, of in scores.items()
     }
+
+
+def over_validation(done: ae.Trained, shown) -> dict[str, np.ndarray]:
+    """How far the last validation loss may lie off for want of images: ours are others than the report's, and fewer."""
+    if len(shown.row) < 2:
+        return {}
+    each = np.asarray(done.evaluate(shown, replace(done.study, scores=signed_error))["mse, signed"], np.float64)
+    missing = 1 / each.shape[1] + 1 / HELD_OUT
+    return {f"validation/loss/last{ae.results.OF_IMAGES}": each.std(1, ddof=1) * missing**0.5}
 
 
 def pairs(trained: Mapping[str, ae.Trained], base: str) -> list[tuple[str, str, str]]:

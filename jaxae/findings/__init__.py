@@ -19,7 +19,7 @@ from jaxae.findings.claims import (
 from jaxae.findings.contrasts import Contrast, contrasts
 from jaxae.findings.departures import Departure
 from jaxae.findings.findings import Arrays, Findings, Origin, collect, same_findings
-from jaxae.findings.margins import OVER_IMAGES
+from jaxae.findings.margins import OF_IMAGES, OVER_IMAGES
 from jaxae.findings.measures import as_measure, combined, of_training
 from jaxae.findings.spread import Spread, deciding_seeds, likelihood_ratio, of_few, spread, telling_seeds
 from jaxae.findings.statistics import (
@@ -38,6 +38,7 @@ __all__ = [
     "EXPLAINED",
     "INCONCLUSIVE",
     "NOT_COMPARABLE",
+    "OF_IMAGES",
     "OVER_IMAGES",
     "PAIRED",
     "REPRODUCED",

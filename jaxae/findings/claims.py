@@ -49,7 +49,8 @@ class Claim:
       half the way to the nearest of them, and a quarter of the number
     - `alike`: arms of the same design: their deviation in this metric is pooled with this arm's, where it is alike
     - `test_set`: the set whose test images the metric is a mean over: where not all of them were at hand, the error
-      that this makes is added, as the measure "METRIC, deviation over images" tells it
+      that this makes is added, as the measure "METRIC, deviation over images" tells it; or, of other images than the
+      report's, the measure "METRIC, standard error over images"
     - `explained_by`: the (arm, metric) of other claims: where one is reproduced, it explains why this one isn't
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxae.findings.claims import Row, measured
 from jaxae.findings.findings import Findings
-from jaxae.findings.margins import OVER_IMAGES
+from jaxae.findings.margins import OF_IMAGES, OVER_IMAGES
 from jaxae.findings.statistics import Interval, difference_interval, interval
 
 
@@ -41,13 +41,13 @@ class Contrast(NamedTuple):
 
 
 def contrasts(one: Findings, other: Findings) -> list[Contrast]:
-    """Those of every number that both have, in the order of `one`; deviations over images, which help verdicts, left
-    out."""
+    """Those of every number that both have, in the order of `one`; deviations and errors over images, which help
+    verdicts, left out."""
     return [
         _contrast(one, other, arm, metric)
         for arm, of in one.measures.items()
         for metric in of
-        if other.has(arm, metric) and not metric.endswith(OVER_IMAGES)
+        if other.has(arm, metric) and not metric.endswith((OF_IMAGES, OVER_IMAGES))
     ]
 
 

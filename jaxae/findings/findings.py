@@ -15,7 +15,7 @@ import jaxae.findings.verdicts as verdicts
 from jaxae.errors import UsageError
 from jaxae.findings.claims import SHARED, Claim, Difference, Measures, Row, measured, named_seeds
 from jaxae.findings.departures import Departure, departures, missing_images
-from jaxae.findings.margins import OVER_IMAGES
+from jaxae.findings.margins import OF_IMAGES, OVER_IMAGES
 from jaxae.findings.measures import combined, of_training
 from jaxae.train.trained import Trained
 
@@ -27,6 +27,7 @@ UNLISTED = (
     " over epochs",
     "parameters",
     OVER_IMAGES,
+    OF_IMAGES,
 )  # measures that are rows only where a claim names them
 
 

@@ -9,6 +9,7 @@ from jaxae.findings.claims import Claim, Measures, Rival
 from jaxae.findings.scales import off_scale, on_scale, own_margin
 
 OVER_IMAGES = ", deviation over images"  # what follows a metric's name in the measure that tells it
+OF_IMAGES = ", standard error over images"  # likewise, of what is no mean over a part of a known test set
 
 
 class Tried(NamedTuple):
@@ -55,19 +56,25 @@ def _place(rival: Rival, claim: Claim, tried: Tried) -> float:
 
 
 def error_of_images(claim: Claim, tried: Tried, mean: float) -> float:
-    """The standard error, on the claim's scale, that comes of testing on a part of a set; 0 where it isn't known."""
-    name = f"{claim.metric}{OVER_IMAGES}"
-    if not tried.missing.get(claim.test_set) or name not in tried.measures[claim.arm]:
-        return 0.0
-    error = float(tried.living(claim.arm, name).mean()) * tried.missing[claim.test_set] ** 0.5
+    """The standard error, on the claim's scale, that comes of testing on other images; 0 where it isn't known."""
+    error = 0.0
+    if _has(claim, tried, OF_IMAGES):
+        error = float(tried.living(claim.arm, f"{claim.metric}{OF_IMAGES}").mean())
+    elif (missing := tried.missing.get(claim.test_set, 0.0)) and _has(claim, tried, OVER_IMAGES):
+        error = float(tried.living(claim.arm, f"{claim.metric}{OVER_IMAGES}").mean()) * missing**0.5
     return error / mean if claim.scale == "log" else error
 
 
 def over_seeds_alone(claim: Claim, tried: Tried) -> str:
     """What is to be said of a range that lacks the error of few test images; nothing of one that has it or needn't."""
-    if not tried.missing.get(claim.test_set) or f"{claim.metric}{OVER_IMAGES}" in tried.measures[claim.arm]:
+    if not tried.missing.get(claim.test_set) or _has(claim, tried, OF_IMAGES) or _has(claim, tried, OVER_IMAGES):
         return ""
     return " (over seeds only: the error of few images wasn't measured)"
+
+
+def _has(claim: Claim, tried: Tried, suffix: str) -> bool:
+    """Whether the claim's arm has the measure that is called as the claim's, and this suffix."""
+    return f"{claim.metric}{suffix}" in tried.measures[claim.arm]
 
 
 def brief(value: float, other: float) -> str:

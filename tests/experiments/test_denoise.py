@@ -1,6 +1,7 @@
 """What the study `denoise` computes itself: logged means, fixed copies of noise, its penalty and its verdict."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from experiments.denoise import measures, words
 from experiments.denoise import method as denoise
 from jaxae.run.saved import load_result
 
+SCORED = {"mse, signed": np.array([[1.0, 3.0], [2.0, 2.0]], np.float32)}  # by seed and image
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 
 
@@ -23,6 +25,14 @@ def inputs(key: int, copies: int | None) -> np.ndarray:
 def test_logged_losses_are_means_that_begin_anew_in_every_epoch():
     losses = np.array([[1, 3, 5, 7, 100, 2, 4, 6, 8, 100]])  # two epochs of five steps; the fifth is never logged
     np.testing.assert_array_equal(measures.running(losses, per_epoch=5, log=2), [[2, 6, 3, 7]])
+
+
+def test_the_error_of_the_validation_images_is_that_of_two_samples_of_them():
+    done = SimpleNamespace(study=denoise.study(denoise.REPORTED["ae"], denoise.Config()), evaluate=lambda *_: SCORED)
+    found = measures.over_validation(done, denoise.images(denoise.REPORTED["ae"], IMAGE))
+    deviation = np.array([np.sqrt(2), 0])
+    expected = deviation * np.sqrt(1 / 2 + 1 / 5_000)
+    np.testing.assert_allclose(found[f"validation/loss/last{ae.results.OF_IMAGES}"], expected)
 
 
 def test_an_image_has_as_many_noisy_copies_as_asked_and_no_more():

@@ -131,6 +131,15 @@ def test_the_error_of_few_test_images_is_added():
         assert judge(claim, **options).pi95 == pytest.approx((100 - HALF, 100 + HALF), abs=1e-5)
 
 
+def test_the_error_of_other_images_than_the_reports_is_added_as_it_was_measured():
+    claim, more = replace(CLAIM, test_set="photos"), {f"m{results.OF_IMAGES}": [0.2, 0.3, 0.4]}
+    half = 4.302653 * np.sqrt(4 / 3 + 0.09)
+    for missing in ({}, {"photos": 0.0009}):  # whatever is missing of the set
+        row = judge(claim, more=more, missing=missing)
+        assert row.pi95 == pytest.approx((100 - half, 100 + half), abs=1e-5)
+        assert "over seeds only" not in row.reason
+
+
 def test_without_the_error_of_few_test_images_the_range_is_said_to_be_over_seeds_only():
     claim, more = replace(CLAIM, test_set="photos"), {f"m{results.OVER_IMAGES}": [3.0, 3.0, 3.0]}
     for options, said in (
