@@ -9,11 +9,25 @@ import experiments.bottleneck.author as author
 import experiments.bottleneck.pictures as pictures
 import jaxae as ae
 from experiments import author_weights, digit_classifier, own_images
-from experiments.bottleneck.measures import INPUTS, LIVING, METRICS, REDUCTIONS, ROUGH, score_name, share_name, size_of
+from experiments.bottleneck.measures import (
+    FALL,
+    INPUTS,
+    LIVING,
+    METRICS,
+    REDUCTIONS,
+    ROUGH,
+    score_name,
+    share_name,
+    size_of,
+)
 from experiments.bottleneck.method import LIVELY, claims
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, JUMP, SAME
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
+from jaxae.report.statements import mostly
+
+MINIMAL = 5  # percent by which a loss that has flattened out falls in its last epochs, at most
+SEAMLESS = 2  # times the mean step that the largest one of a seamless path is, at most
 
 
 def say(found: ae.Findings) -> ae.Document:
@@ -48,6 +62,8 @@ def say(found: ae.Findings) -> ae.Document:
         author=beside_author(found),
         jumps=jumps(found, shown),
         **rough(found, shown),
+        **sides(found, sizes, shown),
+        minimal=MINIMAL,
         first_loss=author.LOSSES[0],
         doubt=digit_classifier.doubt(found),
     )
@@ -126,6 +142,22 @@ def rough(found: ae.Findings, shown: str) -> dict[str, Any]:
         return {"rough": None, "rough_side": 0}
     values = found.values(shown, ROUGH)
     return {"rough": values, "rough_side": ae.results.side_of_zero(values - 100)}
+
+
+def sides(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, Any]:
+    """On which side of the report's statements the seeds are: that curves flatten, that paths are seamless and seldom
+    lead through a third digit, that larger codes are better."""
+    metric = f"line between {DIFFERENT}/{DETOURS}"
+    falls = found.values(shown, FALL) if found.has(shown, FALL) else np.empty(0)
+    third = ae.results.share_over_seeds(found.values(shown, metric) / 100, usable(found, shown, metric))
+    steps = jumps(found, shown)
+    larger = [name for size, name in sizes.items() if size > size_of(shown)]
+    return {
+        "flat": mostly(int((falls < MINIMAL).sum()), len(falls)) if len(falls) else 0,
+        "seamless": 0 if steps is None else ae.results.side_of_zero(SEAMLESS - steps),
+        "uncommon": 0 if third is None else int(third[1] < 0.5) - int(third[0] > 0.5),
+        "larger": [ae.results.side_of_zero(found.difference(shown, name, "test/mse")) for name in larger],
+    }
 
 
 def usable(found: ae.Findings, arm: str, metric: str) -> int:

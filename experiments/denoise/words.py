@@ -36,11 +36,13 @@ def say(found: ae.Findings) -> ae.Document:
     if own_images.is_own(found.config):
         return own_images.document(found, found.facts["images"][1], (), drawn, measured=own_scores(found))
     changes = [change(found, name, base) for name in changed(found.measures, base)]
+    denoisers = [denoiser(found, ARMS[name]) for name in ("deviation", "variance") if ARMS[name] in found.measures]
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
         noise=favoured(noise),
-        denoisers=[denoiser(found, ARMS[name]) for name in ("deviation", "variance") if ARMS[name] in found.measures],
+        denoisers=denoisers,
+        gained=[denoisers[0]["side"], denoisers[0]["ssim_side"]] if denoisers else [],
         base=base,
         changes=changes,
         named=[one for one in changes if one["name"] not in UNNAMED],
@@ -158,7 +160,8 @@ def change(found: ae.Findings, name: str, base: str) -> dict[str, Any]:
     gain = found.difference(name, base, PSNR)
     gained = found.values(name, f"{PSNR} gained")
     return {
-        "name": name.removeprefix(f"{base}, "), "gain": gain, "side": ae.results.side_of_zero(gain),
+        "name": name.removeprefix(f"{base}, "), "gain": gain, "side": (side := ae.results.side_of_zero(gain)),
+        "against": -side,
         "beats": f"{(gained > 0).sum()} of {len(gained)}",
         "few": numbers.undecided(gain),
     }  # fmt: skip

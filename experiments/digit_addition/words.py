@@ -35,6 +35,7 @@ def say(found: ae.Findings) -> ae.Document:
     models = [arm for arm in FRACTIONS if arm in trained]
     ends = by_outcome(found, trained)
     adding = [arm for arm in models if arm in ends[CORRECT]]  # the others say nothing of fractions
+    by_row = {row: told for row in ROWS if (told := cured(found, row))}
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -42,8 +43,9 @@ def say(found: ae.Findings) -> ae.Document:
         slow=[arm for arm, seeds in found.slow.items() if seeds],
         outcomes={name: nines.grouped(arms) for name, arms in ends.items()},
         reported=as_reported(rows),
-        cured=cured(found),
-        cured_by_row={row: told for row in ROWS if (told := cured(found, row))},
+        cured=(plainly := cured(found)),
+        cured_by_row=by_row,
+        cures=[side for told in (plainly, *by_row.values()) for side in cures(told)],
         nines=nines.verdicts(found),
         one=surviving.ONE,
         active=ACTIVE,
@@ -247,6 +249,17 @@ def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
         "not": [f"with {change}" for arm, change in changes.items() if not one[arm]],
         "pairs": nines.CALLED[unbalanced(found, row)],
     }
+
+
+def cures(told: Mapping[str, Any]) -> list[int]:
+    """For and against the report's words on what cured the nines: that balanced pairs alone leave them, and that
+    ValueToLatent beside them doesn't; 0 where there is nothing to cure, and none without the four VAEs."""
+    if not told:
+        return []
+    if "with neither" not in told["collapsed"]:
+        return [0]
+    left, still = (f"with {CHANGES[arm]}" in told["collapsed"] for arm in ("vae plain", "vae"))
+    return [1 if left else -1, -1 if still else 1]
 
 
 def cause_tables(found: ae.Findings) -> list[ae.Table]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import experiments.digit_codes.pictures as pictures
+import experiments.digit_codes.stated as stated
 import jaxae as ae
 from experiments import own_images
 from experiments.digit_codes.measures import GAP, LOWEST, PATIENCE, PLATEAU, RISE, SCATTER, loss_pairs
@@ -33,7 +34,6 @@ def say(found: ae.Findings) -> ae.Document:
         Path(__file__).with_name("words.md"),
         found=found,
         judged=found.judged,
-        large=any(" 7 " in arm for arm in found.measures),
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
         few=too_few(found),
         twins=twins(found),
@@ -41,7 +41,9 @@ def say(found: ae.Findings) -> ae.Document:
         scatter=by_arm(found, SCATTER) if found.config.epochs >= LONG else {},
         plateau=by_arm(found, PLATEAU) if found.config.epochs >= LONG else {},
         ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
-        overfitting=overfitting(found),
+        overfitting=(curves := overfitting(found)),
+        stated=stated.sides(found, curves),
+        by_size=stated.by_size(found),
         images=found.facts.get("images", ()),
         gaps=by_arm(found, GAP) if found.config.epochs > 1 else {},
     )

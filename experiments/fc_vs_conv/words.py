@@ -14,14 +14,21 @@ from experiments.fc_vs_conv.measures import NOT_BELOW, epoch_name
 from experiments.fc_vs_conv.method import REPORTED, claims
 from jaxae.report.curves import PLACES
 from jaxae.report.figures import Curves, Images, by_epoch
+from jaxae.report.statements import mostly
 
 FEW = 3  # seeds, from which a range of single runs tells something
+ENDS = {"first": 0, "last": -1}  # epochs, by the names that measures have for them
 TEMPLATE = Path(__file__).with_name("words.md")
 
 
 def say(found: ae.Findings) -> ae.Document:
     """Conclusions on the two printed numbers and on the two networks."""
     rows = found.rows(measured(found))
+    slow = {
+        model: found.values(f"{model} standardised rate 0.1", "validation/loss/last")
+        for model in REPORTED
+        if f"{model} standardised rate 0.1" in found.measures
+    }
     words = ae.report.words(
         TEMPLATE,
         found=found,
@@ -32,11 +39,8 @@ def say(found: ae.Findings) -> ae.Document:
         lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW["validation"])],
         above=[number - found.facts["floors"]["standardised"][1] for number in REPORTED.values() if whole(found)],
         inside={model: told for model in author.LOG if (told := inside(found, model))} if found.judged else {},
-        slow={
-            model: found.values(f"{model} standardised rate 0.1", "validation/loss/last")
-            for model in REPORTED
-            if f"{model} standardised rate 0.1" in found.measures
-        },
+        slow=slow,
+        too_slow=[ae.results.side_of_zero(loss - REPORTED[model]) for model, loss in slow.items()],
         printed_by=REPORTED,
         side_of_zero=ae.results.side_of_zero,
         lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
@@ -115,16 +119,26 @@ def lower(found: ae.Findings, arm: str) -> dict[str, Any]:
     """In how many living seeds conv's loss lies below fc's in every epoch, by split; older results have the test's."""
     above = {split: found.values(arm, name) for split, name in NOT_BELOW.items() if found.has(arm, name)}
     always = {split: int((values == 0).sum()) for split, values in above.items()}
-    return {"arm": arm, "always": always, "of": len(above["validation"])}
+    count = len(above["validation"])
+    return {"arm": arm, "always": always, "of": count, "side": mostly(min(always.values()), count)}
 
 
-def below_fc(found: ae.Findings) -> tuple[int, int] | None:
-    """How many of conv's living seeds end below what is printed for fc, of how many: by the test loss after the last
-    epoch; None where there is nothing to hold against the report."""
-    if not found.judged or "conv standardised" not in found.measures:
-        return None
-    losses = found.values("conv standardised", "validation/loss/last")
-    return int((losses < REPORTED["fc"]).sum()), len(losses)
+def below_fc(found: ae.Findings) -> dict[str, Any]:
+    """How many of conv's living seeds lie below what the author's log has of fc, on training and test images, of how
+    many, and in which epochs: older results tell of the first and the last; and how many end below it on test images.
+    Empty where nothing is held against it."""
+    arm, log = "conv standardised", author.LOG["fc"]
+    if not found.judged or arm not in found.measures:
+        return {}
+    every = {epoch_name(split, epoch): loss for split, of in log.items() for epoch, loss in enumerate(of, 1)}
+    ends = {f"{split}/loss/{name}": of[place] for split, of in log.items() for name, place in ENDS.items()}
+    for told, epochs in ((every, "every"), (ends, "the first and the last")):
+        if found.has(arm, *told):
+            lower = np.all([found.values(arm, name) < loss for name, loss in told.items()], axis=0)
+            ended = found.values(arm, "validation/loss/last") < log["validation"][-1]
+            counts = {"below": int(lower.sum()), "ended": int(ended.sum()), "of": len(lower)}
+            return {**counts, "epochs": epochs}
+    return {}
 
 
 def inside(found: ae.Findings, model: str) -> tuple[int, int] | None:

@@ -10,10 +10,14 @@ import numpy as np
 from experiments.tables.sources import Source, source_of
 from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Departure, Row
 from jaxae.findings.scales import on_scale, own_margin
+from jaxae.report import statements
 from jaxae.report.document import Document
 from jaxae.report.tables import EQUAL, claimed, judged, shown_verdict
 from jaxae.run.saved import Saved
 
+UNTRIED = "in no run"
+STATED = (*statements.DECIDED, statements.OPEN, NOT_COMPARABLE, UNTRIED, statements.BY_EYE)
+ELSEWHERE = "a number or a picture"  # what the other statements are, which stand among these
 APART = 2.0  # the factor within which a number is thought of as drawn by chance
 
 
@@ -102,6 +106,42 @@ def verdicts_table(results: Sequence[Said]) -> list[list[str]]:
 
 def _cells(counts: Counter[str]) -> list[str]:
     return [str(counts[name]) for name in ("numbers", "readings", EQUAL, *VERDICTS)]
+
+
+def statements_table(results: Sequence[Said]) -> list[list[str]]:
+    """By report, and of all: what it states in words, and how many of these hold; each counts once, as `statements_of`
+    has it."""
+    lines, total = [], Counter[str]()
+    for report, words in statements_of(results).items():
+        counts = Counter({"statements": len(words)})
+        counts.update(word if word in STATED else ELSEWHERE if word != statements.ABSENT else UNTRIED for word in words)
+        total += counts
+        lines.append([report, *(str(counts[name]) for name in ("statements", *STATED, ELSEWHERE))])
+    return [*lines, ["all", *(str(total[name]) for name in ("statements", *STATED, ELSEWHERE))]]
+
+
+def statements_of(results: Sequence[Said]) -> dict[str, list[str]]:
+    """What is said of each of the reports' statements, {report: verdicts}.
+
+    Where several files tell of one, what is decided counts, then what was tried at all; of equals that of the most
+    seeds.
+    """
+    best: dict[tuple[str, str], tuple[tuple[int, int], str, str]] = {}
+    for said in results:
+        for says, _, word, _ in statements.of_document(said.document):
+            key = said.saved.experiment.name, says
+            weight = _told(word), len(said.saved.findings.seeds)
+            if key not in best or weight > best[key][0]:
+                best[key] = weight, said.report, word
+    found: dict[str, list[str]] = {}
+    for _, report, word in best.values():
+        found.setdefault(report, []).append(word)
+    return dict(sorted(found.items()))
+
+
+def _told(word: str) -> int:
+    """How much is told of a statement."""
+    return 2 if word in statements.DECIDED else 0 if word == statements.ABSENT else 1
 
 
 def chance(results: Sequence[Said]) -> dict[str, float]:

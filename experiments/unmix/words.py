@@ -128,9 +128,13 @@ def learned(found: ae.Findings, arm: str) -> dict[str, Any]:
     seen = {metric: found.values(arm, metric) for metric in found.measures[arm]}
     guesses = found.measures.get(GUESSES, {})
     last, tenth = seen["train/both/last step"], seen["train/both/last tenth"]
+    gain = {i: seen[f"test/{i} psnr"] - guesses[f"test/{i} psnr"] for i in IMAGES if f"test/{i} psnr" in guesses}
+    ahead = [seen[f"test/digit {metric}"] - seen[f"test/photo {metric}"] for metric in ("psnr", "ssim 7x7")]
+    ahead += [gain["digit"] - gain["photo"]] if gain else []
     return {
         "arm": arm,
-        "gain": {i: seen[f"test/{i} psnr"] - guesses[f"test/{i} psnr"] for i in IMAGES if f"test/{i} psnr" in guesses},
+        "gain": gain,
+        "ahead": [ae.results.side_of_zero(each) for each in ahead],
         "ssim": {image: seen[f"{SAMPLE} test pairs/{image} ssim 7x7"] for image in IMAGES},
         "off": 100 * np.abs(last / tenth - 1),
         "unrest": errors.unrest(found, arm),

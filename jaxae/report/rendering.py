@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxae.report.document import Table, plain
 from jaxae.report.numbers import NONE
+from jaxae.report.statements import FAILS, HOLDS, OPEN, PARTLY
 from jaxae.report.tables import EQUAL
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -18,6 +19,10 @@ MARKS = {
     "inconclusive": "?",
     "not comparable": "○",
     EQUAL: "=",
+    HOLDS: "✓",
+    PARTLY: "≈",
+    FAILS: "≠",
+    OPEN: "?",
 }
 LONG = 8  # rows of a table, above which a page folds it
 MANY = 60  # measures, above which a page folds them where they are all there is, and the terminal leaves them out

@@ -3,8 +3,9 @@
 A template (Jinja2, beside the study that it words) has up to four parts, divided by lines of three hyphens: the
 conclusions, bullets of one sentence each; the notes on how it was measured; three bullets for a table of all reports:
 what this one says, what is found, and why, and if there is a fourth what is most worth knowing, in one line; and a
-bullet for each statement that the report makes in words: the statement, where it stands and what is found, divided by
-" | ". Numbers are given to it; it says how they are shown, by the filters of `numbers`: `{{ gain | rounded }} dB`.
+bullet for each statement that the report makes in words: the statement, where it stands, whether it holds and what is
+found, divided by " | " (see `statements`). Numbers are given to it; it says how they are shown, by the filters of
+`numbers`: `{{ gain | rounded }} dB`.
 """
 
 import functools
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 from jaxae.report.document import Table
 from jaxae.report.numbers import FILTERS
+from jaxae.report.statements import mostly, statements, verdict
 
 DIVIDER = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
@@ -37,7 +39,10 @@ class TemplateError(Exception):
 
 
 def words(template: Path, **facts: Any) -> Words:
-    """A template's words for these facts; `<` and `&` of the facts are text. Raises TemplateError."""
+    """A template's words for these facts; `<` and `&` of the facts are text. Raises TemplateError.
+
+    Of the fact `found`, Findings, a template's statements are decided where they are judged.
+    """
     import jinja2
 
     try:
@@ -47,17 +52,15 @@ def words(template: Path, **facts: Any) -> Words:
     except jinja2.UndefinedError as error:
         raise TemplateError(f"{template}, line {_line(template, error)}: {error.message}") from error
     first, notes, line, said, *_ = [*map(tidy, DIVIDER.split(text, maxsplit=3)), "", "", ""]
-    return Words(first, notes, tuple(_bullets(line)), _statements(_bullets(said)))
+    try:
+        stated = statements(_bullets(said), getattr(facts.get("found"), "judged", True))
+    except ValueError as error:
+        raise TemplateError(f"{template}: {error}") from error
+    return Words(first, notes, tuple(_bullets(line)), stated)
 
 
 def _bullets(text: str) -> list[str]:
     return [line.removeprefix("- ") for line in text.splitlines() if line]
-
-
-def _statements(bullets: list[str]) -> tuple[Table, ...]:
-    columns = (("It says", "text"), ("Where", "text"), ("We find", "text"))
-    rows = [tuple(bullet.split(" | ", maxsplit=2)) for bullet in bullets]
-    return (Table("The report, statement by statement", columns, rows),) if rows else ()
 
 
 def tidy(text: str) -> str:
@@ -91,7 +94,8 @@ def _environment(folder: Path) -> Any:
         loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False, finalize=_as_text,
     )  # fmt: skip
-    made.filters |= {name: _defined(function) for name, function in FILTERS.items()}
+    made.filters |= {name: _defined(function) for name, function in FILTERS.items()} | {"verdict": verdict}
+    made.globals["mostly"] = mostly
     return made
 
 

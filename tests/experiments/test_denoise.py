@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,8 @@ def test_logged_losses_are_means_that_begin_anew_in_every_epoch():
 
 
 def test_the_error_of_the_validation_images_is_that_of_two_samples_of_them():
-    done = SimpleNamespace(study=denoise.study(denoise.REPORTED["ae"], denoise.Config()), evaluate=lambda *_: SCORED)
+    study = denoise.study(denoise.REPORTED["ae"], denoise.Config())
+    done: Any = SimpleNamespace(study=study, evaluate=lambda *_: SCORED)
     found = measures.over_validation(done, denoise.images(denoise.REPORTED["ae"], IMAGE))
     deviation = np.array([np.sqrt(2), 0])
     expected = deviation * np.sqrt(1 / 2 + 1 / 5_000)

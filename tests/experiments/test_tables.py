@@ -10,10 +10,12 @@ import pytest
 
 import jaxae as ae
 from experiments.tables import pages
-from experiments.tables.counts import Said, chance, numbers_of, verdicts_table
-from experiments.tables.pages import RESULTS, of_more_seeds, reports_table, results_files, said_of
+from experiments.tables.counts import Said, chance, numbers_of, statements_of, verdicts_table
+from experiments.tables.pages import reports_table, results_files, said_of
+from experiments.tables.places import RESULTS, of_more_seeds
 from experiments.tables.sources import sources_list
 from jaxae.findings import measured
+from jaxae.report import statements
 
 HALF = 4.302653 * math.sqrt(4 / 3)  # of the range of single runs of 1, 2 and 3
 NARROW = [1 + 0.1 * step / HALF for step in (-1, 0, 1)]  # whose range is 0.9 to 1.1
@@ -45,6 +47,23 @@ def test_a_number_that_no_file_has_tried_in_the_deciding_reading_is_not_comparab
     tried, other = row(NARROW, "reproduced"), dataclasses.replace(row(NARROW, "reproduced", 2.0), primary=False)
     found = numbers_of([said("x", tried, other), said("y", other)])["009"]
     assert [(row.reported, row.verdict) for row in found] == [(1.0, "reproduced"), (2.0, "not comparable")]
+
+
+def stating(name, seeds, **words):
+    rows = [(says, "1", word, "") for says, word in words.items()]
+    document = ae.Document("", tables=(ae.Table(statements.TITLE, statements.COLUMNS, rows),))
+    found = SimpleNamespace(seeds=range(seeds))
+    saved = SimpleNamespace(**vars(said(name).saved), findings=found)
+    return Said(name, cast(Any, saved), document)
+
+
+def test_a_statement_counts_once_as_the_run_tells_it_that_decides():
+    three, ten = (
+        stating("x", 3, a="holds", b="undecided", c="shown"),
+        stating("y", 10, a="undecided", b="not in this run"),
+    )
+    assert statements_of([three, ten]) == {"009": ["holds", "undecided", "shown"]}
+    assert statements_of([three, stating("z", 10, a="in part")])["009"][0] == "in part"
 
 
 def test_a_report_is_named_once_by_its_title_and_course_with_its_code():
