@@ -1,4 +1,4 @@
-"""Measure what follows from MNIST's images alone, for the ladder: `python -m experiments.ladder --data-dir DIR`."""
+"""Measure what follows from the images alone, for the ladder: `python -m experiments.ladder --data-dir DIR`."""
 
 import argparse
 import sys

@@ -54,16 +54,22 @@ def legend_columns(labels: list[str], width: float) -> int:
 
 
 def spread_entry(values: list[Any], bounds: Any, look: Any, floored: bool = False) -> dict[str, Any]:
-    """The legend's word for the intervals of float[seeds, n], where there are any; `floored` by a log axis."""
+    """The legend's word for the intervals of float[seeds, n], where any has a width; `floored` by a log axis."""
     arrays = [np.asarray(array, float) for array in values if np.ndim(array) == 2 and len(array) > 1]
     few, values = ([array for array in arrays if one_by_one(array) == alone] for alone in (True, False))
     apart = {f"{seeds_of(few)}, one by one": Line2D([], [], color=INK, marker=".", linestyle="")} if few else {}
-    if not values:
+    if not any(_varies(array) for array in values):
         return apart
     least, most = bounds or (-np.inf, np.inf)
     cut = any((low < least).any() or (high > most).any() for _, low, high in map(interval_by_point, values))
     words = f", cut at {least:g} and {most:g}" * cut + ", cut at the lower end of the axis" * floored
     return {f"95% interval of the mean, {seeds_of(values)}{words}": look} | apart
+
+
+def _varies(array: np.ndarray) -> bool:
+    """Whether seeds differ anywhere."""
+    known = array[:, np.isfinite(array).any(0)]
+    return bool((np.nanmax(known, 0) > np.nanmin(known, 0)).any()) if known.size else False
 
 
 def seeds_of(values: Any) -> str:

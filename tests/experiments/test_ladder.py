@@ -135,7 +135,7 @@ def test_rows_of_the_table_count_as_often_as_the_report_has_them():
 
 def test_the_stored_variances_are_of_the_images_that_a_result_was_trained_on():
     stored, config = facts.stored(), method.Config()
-    train, test = stored["data"]
+    train, test, *_ = stored["data"]
     other = {**train, "sha256": test["sha256"]}
     for data, has in (((train, test), True), ((other, test), False), (({**train, "role": "judge"}, test), False)):
         result = ae.Findings(ae.results.Origin(config, (0,), data), {})
@@ -145,6 +145,18 @@ def test_the_stored_variances_are_of_the_images_that_a_result_was_trained_on():
 def test_the_entropy_of_pixels_is_the_least_cross_entropy():
     image = np.array([0, 255, 51, 51], np.uint8).reshape(1, 2, 2, 1)
     assert facts.entropy(image) == pytest.approx(-(0.2 * np.log(0.2) + 0.8 * np.log(0.8)) / 2)
+
+
+def test_floats_are_held_against_doubles_by_the_photo_that_is_furthest_off():
+    train, test = (
+        np.zeros((2, 1, 1, 3), np.uint8),
+        np.array([255, 3], np.uint8)[:, None, None, None] * np.ones(3, np.uint8),
+    )
+    # a white photo has 20 log10(255) dB in both; of 3 of 255 levels it is 20 log10(255 ** 2 / 3)
+    float32 = 20 * np.log10(np.float32(255)) - 10 * np.log10(np.square(np.float32(3) / np.float32(255)))
+    found = facts.off_by(train, test.reshape(2, 1, 1, 3))
+    assert found >= abs(float(float32) - 20 * np.log10(255**2 / 3)) - 1e-12
+    assert found < 2e-5
 
 
 def test_the_committed_pictures_are_there_and_small():
