@@ -1,8 +1,10 @@
 """The pages: one for every study, one that counts verdicts, and the README's table of the reports."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments import ladder
 from experiments.benchmark import table as benchmark_table
@@ -13,6 +15,8 @@ from experiments.tables.picture import picture
 from experiments.tables.places import MADE, README, RESULTS, file_of, link, of_more_seeds, page_of, plain_table
 from experiments.tables.sources import sources_list
 from jaxae.findings.claims import NOT_COMPARABLE
+from jaxae.report import statements
+from jaxae.report.document import Document
 from jaxae.report.key_pictures import pictures_of
 from jaxae.report.page import section
 from jaxae.report.tables import claimed
@@ -26,6 +30,7 @@ RESULTS_BLOCK, FINDINGS_BLOCK, REPORTS_BLOCK = "results", "findings", "reports" 
 STUDY = re.compile(
     r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE
 )  # of the README's table, and its last cell
+ABOVE = "What stands above in the same words is left out."
 
 
 def pages() -> dict[Path, str]:
@@ -65,16 +70,39 @@ def study_page(study: str, results: Sequence[Said]) -> str:
     """All results of a study, what tells most first."""
     own = sorted((said for said in results if said.saved.experiment.name == study), key=_weight)
     title = own[0].saved.manifest["title"].rstrip(".")  # begins with the study's name
-    parts = [_own_section(said, of_more_seeds(said, results)) for said in own]
+    parts = [
+        _own_section(said, document, of_more_seeds(said, results))
+        for said, document in zip(own, without_repeats([said.document for said in own]), strict=True)
+    ]
     source = own[0].source
     about = [f"Report {source.report}: {source.words}."] if source else []
     return "\n\n".join([f"# {title}", MADE, *about, own[0].saved.experiment.summary, *parts]) + "\n"
 
 
-def _own_section(said: Said, more: Sequence[Said]) -> str:
+def without_repeats(documents: Sequence[Document]) -> list[Document]:
+    """The same without the conclusions, and the answers to the report's statements, that one above has word by word."""
+    told: set[Any] = set()
+    return [_of_its_own(document, told) for document in documents]
+
+
+def _of_its_own(document: Document, told: set[Any]) -> Document:
+    """What isn't in `told`, to which it is added."""
+    bullets, rows = document.conclusions.splitlines(), statements.of_document(document)
+    fresh, answers = [line for line in bullets if line not in told], [row for row in rows if tuple(row) not in told]
+    told.update(bullets, map(tuple, rows))
+    tables = [
+        dataclasses.replace(table, rows=answers, note=ABOVE * (len(answers) < len(rows)))
+        if table.title == statements.TITLE else table
+        for table in document.tables
+        if table.title != statements.TITLE or answers
+    ]  # fmt: skip
+    return dataclasses.replace(document, conclusions="\n".join(fresh or [f"- {ABOVE}"]), tables=tuple(tables))
+
+
+def _own_section(said: Said, document: Document, more: Sequence[Said]) -> str:
     """A result's part of the page, and where its arms stand again with more seeds, if they do."""
     made = {**said.saved.manifest, "command": command_of(said)}
-    text = section(said.name, made, said.document, said.departures, pictures_of(file_of(said)))
+    text = section(said.name, made, document, said.departures, pictures_of(file_of(said)))
     head, _, rest = text.partition("\n")
     note = f"\n\nAll of it is told again, by more seeds, in {', '.join(map(link, more))}." if more else ""
     return f"{head}{note}\n{rest}"

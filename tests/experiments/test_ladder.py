@@ -105,7 +105,7 @@ def test_choices_are_set_against_the_first_and_the_nearest_ends_them():
 
 
 def test_a_ladder_without_any_result_has_neither_picture_nor_end():
-    assert "Not measured: rungs 1, 2, 3, 4, 5, 6 and 7." in pages.page({})
+    assert "Not measured: rungs 1, 2, 3, 4, 5 and 6." in pages.page({})
     assert pages.pictures({}) == {}
 
 

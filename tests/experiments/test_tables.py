@@ -11,7 +11,7 @@ import pytest
 import jaxae as ae
 from experiments.tables import pages
 from experiments.tables.counts import Said, chance, numbers_of, statements_of, verdicts_table
-from experiments.tables.pages import reports_table, results_files, said_of
+from experiments.tables.pages import ABOVE, reports_table, results_files, said_of, without_repeats
 from experiments.tables.places import RESULTS, of_more_seeds
 from experiments.tables.sources import sources_list
 from jaxae.findings import measured
@@ -64,6 +64,19 @@ def test_a_statement_counts_once_as_the_run_tells_it_that_decides():
     )
     assert statements_of([three, ten]) == {"009": ["holds", "undecided", "shown"]}
     assert statements_of([three, stating("z", 10, a="in part")])["009"][0] == "in part"
+
+
+def test_what_a_section_above_says_word_by_word_is_left_out():
+    def told(conclusions, *rows):
+        tables = (ae.Table(statements.TITLE, statements.COLUMNS, rows), ae.Table("T", (("a", "text"),), [("1",)]))
+        return ae.Document(conclusions, tables=tables)
+
+    same, other = ("s", "1", "holds", "x"), ("s", "1", "holds", "y")
+    first, second, third = without_repeats([told("- A.\n- B.", same), told("- B.\n- C.", other), told("- A.", same)])
+    assert (first.conclusions, second.conclusions) == ("- A.\n- B.", "- C.")
+    assert second.tables[0].rows == [other]
+    assert third.conclusions == f"- {ABOVE}"
+    assert [table.title for table in third.tables] == ["T"]
 
 
 def test_a_report_is_named_once_by_its_title_and_course_with_its_code():
