@@ -62,7 +62,7 @@ def say(found: ae.Findings) -> ae.Document:
         author=beside_author(found),
         jumps=jumps(found, shown),
         **rough(found, shown),
-        **sides(found, sizes, shown),
+        **answers(found, sizes, shown),
         minimal=MINIMAL,
         first_loss=author.LOSSES[0],
         doubt=digit_classifier.doubt(found),
@@ -144,9 +144,9 @@ def rough(found: ae.Findings, shown: str) -> dict[str, Any]:
     return {"rough": values, "rough_side": ae.results.side_of_zero(values - 100)}
 
 
-def sides(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, Any]:
-    """On which side of the report's statements the seeds are: that curves flatten, that paths are seamless and seldom
-    lead through a third digit, that larger codes are better."""
+def answers(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, Any]:
+    """Whether the seeds are for (1) or against (-1) the report's statements: that curves flatten, that paths are
+    seamless and seldom lead through a third digit, that larger codes are better."""
     metric = f"line between {DIFFERENT}/{DETOURS}"
     falls = found.values(shown, FALL) if found.has(shown, FALL) else np.empty(0)
     third = ae.results.share_over_seeds(found.values(shown, metric) / 100, usable(found, shown, metric))

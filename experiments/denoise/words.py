@@ -9,7 +9,7 @@ import numpy as np
 import experiments.denoise.pictures as pictures
 import jaxae as ae
 from experiments import own_images
-from experiments.denoise.measures import GAP, changed
+from experiments.denoise.measures import AFTER, GAP, changed
 from experiments.denoise.method import ARMS, LOG, READINGS, claims
 from jaxae.findings import measured
 from jaxae.report import numbers
@@ -24,7 +24,8 @@ LABELS = {  # the report's numbers that are held under both readings of its nois
     PSNR: "PSNR",
     SSIM: "SSIM",
 }
-UNNAMED = ("Adam 1e-3", "SGD 1e-3", "32 channels", "1 noisy copy")  # by the report, which also suggests "tuning"
+NAMED = ("Adam 1e-3", "8 layers", "3 x epochs", "4 noisy copies")  # what the report suggests, the rate as "tuning"
+ALIKE = 5  # percent by which the test loss may lie off the training loss to be called roughly the same
 TELLS = 10  # times likelier under one reading, from which a number is said to tell
 
 
@@ -36,21 +37,32 @@ def say(found: ae.Findings) -> ae.Document:
     if own_images.is_own(found.config):
         return own_images.document(found, found.facts["images"][1], (), drawn, measured=own_scores(found))
     changes = [change(found, name, base) for name in changed(found.measures, base)]
+    reported = ARMS["ae"], base
     denoisers = [denoiser(found, ARMS[name]) for name in ("deviation", "variance") if ARMS[name] in found.measures]
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
         noise=favoured(noise),
         denoisers=denoisers,
-        gained=[denoisers[0]["side"], denoisers[0]["ssim_side"]] if denoisers else [],
         base=base,
         changes=changes,
-        named=[one for one in changes if one["name"] not in UNNAMED],
+        named=[one for one in changes if one["name"] in NAMED],
+        alike={"within": ALIKE, "sides": [about_alike(found, arm) for arm in reported if arm in found.measures]},
         gaps={arm: found.values(arm, f"{GAP}, in standard errors").mean() for arm in trained(found)},
         images=found.facts.get("images", ()),
     )
     tables = (*noise_table(noise, found), *suggestions(changes, base), protocols(found), *words.statements)
     return ae.Document(words.conclusions, rows, tables, drawn, words.notes, words.line)
+
+
+def about_alike(found: ae.Findings, arm: str) -> int:
+    """Whether an arm's test loss is within ALIKE percent of its training loss: 1 or -1 where the interval over seeds
+    says so."""
+    away = ae.results.interval(100 * found.values(arm, GAP) / found.values(arm, AFTER))
+    if away is None:
+        return 0
+    low, high = away
+    return int(max(abs(low), abs(high)) < ALIKE) - int(low > ALIKE or high < -ALIKE)
 
 
 def trained(found: ae.Findings) -> list[str]:

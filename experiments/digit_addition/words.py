@@ -1,26 +1,23 @@
 """What is said: which models add, what cured the nines, what becomes of fractions, whether the adder overfits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import experiments.digit_addition.cures as cures
 import experiments.digit_addition.nines as nines
 import experiments.digit_addition.pictures as pictures
 import experiments.digit_addition.surviving as surviving
 import experiments.digit_addition.ways as ways
 import jaxae as ae
 from experiments import digit_classifier
-from experiments.digit_addition.measures import ACTIVE, RISE, SHARE, UNITS
+from experiments.digit_addition.measures import ACTIVE, RISE, UNITS
 from experiments.digit_addition.method import VALIDATION, all_settings, claims
 from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES
 from experiments.digit_addition.recipes import FRACTIONS, ROWS
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
-CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nines, on pairs of either kind
-    "vae": "balanced pairs and ValueToLatent", "vae {}": "ValueToLatent alone",
-    "vae plain": "balanced pairs alone", "vae {} plain": "neither",
-}  # fmt: skip
 SHOWN = (  # on a page of results, the first
     "sums_mean", "table_course", "table_natural", "table", "pairs", "fractions", "digits_read",
 )  # fmt: skip
@@ -35,7 +32,7 @@ def say(found: ae.Findings) -> ae.Document:
     models = [arm for arm in FRACTIONS if arm in trained]
     ends = by_outcome(found, trained)
     adding = [arm for arm in models if arm in ends[CORRECT]]  # the others say nothing of fractions
-    by_row = {row: told for row in ROWS if (told := cured(found, row))}
+    plainly, by_row = cures.cured(found), {row: told for row in ROWS if (told := cures.cured(found, row))}
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -43,9 +40,9 @@ def say(found: ae.Findings) -> ae.Document:
         slow=[arm for arm, seeds in found.slow.items() if seeds],
         outcomes={name: nines.grouped(arms) for name, arms in ends.items()},
         reported=as_reported(rows),
-        cured=(plainly := cured(found)),
+        cured=plainly,
         cured_by_row=by_row,
-        cures=[side for told in (plainly, *by_row.values()) for side in cures(told)],
+        cures=[answer for row in ("", *by_row) for answer in cures.answers(found, row)],
         nines=nines.verdicts(found),
         one=surviving.ONE,
         active=ACTIVE,
@@ -64,7 +61,7 @@ def say(found: ae.Findings) -> ae.Document:
     )
     tables = [
         outcome_table(found, rows, trained), *nines.tables(found), *fraction_tables(found, rows, models),
-        *cause_tables(found), *ways.tables(found), *words.statements,
+        *cures.tables(found), *ways.tables(found), *words.statements,
     ]  # fmt: skip
     drawn = {**pictures.figures(found), **nines.figures(found)} if found.arrays else {}
     sections = explorer_sections(found, first=models[-1] if models else "")
@@ -80,11 +77,6 @@ def say(found: ae.Findings) -> ae.Document:
         sections=sections,
         shown=shown,
     )
-
-
-def tested(found: ae.Findings) -> int:
-    """How many test images, and pairs, there are."""
-    return next((entry["n"] for entry in found.origin.data if entry["split"].startswith("test")), 1)
 
 
 def shares(found: ae.Findings) -> dict[str, int]:
@@ -222,66 +214,6 @@ def open_at_half(found: ae.Findings, arm: str) -> bool:
     return ae.results.side_of_zero(lower - following) == 0
 
 
-# ---- 5.1.1: that balanced pairs alone left it with nines, and that ValueToLatent was the essential change
-
-
-def changes_at(found: ae.Findings, row: str) -> dict[str, str]:
-    """The four VAEs with the weights of a row of the table, or with those that they have without, and their changes."""
-    kind = unbalanced(found, row)
-    return {f"{arm.format(kind)} {row}".strip(): change for arm, change in CHANGES.items()}
-
-
-def unbalanced(found: ae.Findings, row: str) -> str:
-    """The kind of pairs that aren't balanced of which both VAEs were trained, the course's first."""
-    both = [f"vae course {row}".strip(), f"vae course plain {row}".strip()]
-    return "course" if found.measures.keys() >= {*both} else "natural"
-
-
-def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
-    """Which changes leave most seeds with one digit and which don't, and the pairs that aren't balanced; nothing where
-    not all four were trained."""
-    changes = changes_at(found, row)
-    if not found.measures.keys() >= changes.keys() or any(found.slow.get(arm) for arm in changes):
-        return {}
-    one = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in changes}
-    return {
-        "collapsed": [f"with {change}" for arm, change in changes.items() if one[arm]],
-        "not": [f"with {change}" for arm, change in changes.items() if not one[arm]],
-        "pairs": nines.CALLED[unbalanced(found, row)],
-    }
-
-
-def cures(told: Mapping[str, Any]) -> list[int]:
-    """For and against the report's words on what cured the nines: that balanced pairs alone leave them, and that
-    ValueToLatent beside them doesn't; 0 where there is nothing to cure, and none without the four VAEs."""
-    if not told:
-        return []
-    if "with neither" not in told["collapsed"]:
-        return [0]
-    left, still = (f"with {CHANGES[arm]}" in told["collapsed"] for arm in ("vae plain", "vae"))
-    return [1 if left else -1, -1 if still else 1]
-
-
-def cause_tables(found: ae.Findings) -> list[ae.Table]:
-    """How many of a VAE's images are read as a + b, and as the commonest digit, with each change."""
-    return [cause_table(found, row) for row in ("", *ROWS) if cured(found, row)]
-
-
-def cause_table(found: ae.Findings, row: str) -> ae.Table:
-    """The same at the weights of one row."""
-    cells = []
-    for arm, change in changes_at(found, row).items():
-        digit = pictures.shares(found, arm)[found.living(arm)].mean(0).argmax()
-        shares = (numbers.portion(100 * found.values(arm, name), tested(found)) for name in ("test/accuracy", SHARE))
-        cells.append([change, *shares, str(digit)])
-    columns = (
-        ("Changed in the VAE", "text"), ("Read as a + b", "number"), ("Read as the commonest digit", "number"),
-        ("Which is", "number"),
-    )  # fmt: skip
-    where = f", with the weights of {row}" if row else ""
-    return ae.Table(f"What cured the nines: shares of a VAE's images{where}", columns, cells)
-
-
 # ---- 4.3: that the adder doesn't overfit
 
 
@@ -293,5 +225,7 @@ def adder_rise(found: ae.Findings) -> dict[str, Any]:
         return {}
     rise = found.values(trained[0], RISE)
     interval = ae.results.interval(rise)
-    risen = interval is not None and interval[0] > RISEN
-    return {"arm": trained[0], "rise": rise, "known": interval is not None, "risen": risen}
+    if interval is None:
+        return {"arm": trained[0], "rise": rise, "known": False, "risen": False, "side": 0}
+    risen, stays = interval[0] > RISEN, interval[1] < RISEN
+    return {"arm": trained[0], "rise": rise, "known": True, "risen": risen, "side": int(stays) - int(risen)}

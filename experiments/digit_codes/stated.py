@@ -1,4 +1,4 @@
-"""On which side of what the report states in words the seeds are: 1 for it, -1 against it, 0 where they don't tell."""
+"""Whether what the report states in words is what the seeds do: 1 for it, -1 against it, 0 where they don't tell."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,57 +6,82 @@ from typing import Any
 import numpy as np
 
 import jaxae as ae
-from experiments.digit_codes.measures import GAP, LOWEST, PLATEAU, SCATTER, loss_pairs, size_pairs
+from experiments.digit_codes.measures import GAP, LOWEST, PLATEAU, RISE, SCATTER, loss_pairs, size_pairs
+from experiments.digit_codes.method import DECODERS, REPORTED, SPLITS
 from jaxae.report.statements import mostly
 
+ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
+RISEN = 1  # percent by which a loss that turns up lies above its lowest, at least
 PLATEAUS = 20 / 1.5, 20 * 1.5  # epochs that are called "roughly 20 steps"
 ERROR = "validation/rmse/last"
 
 
-def sides(found: ae.Findings, overfitting: Mapping[str, Any]) -> dict[str, list[int]]:
+def answers(found: ae.Findings) -> dict[str, list[int]]:
     """Of every statement that this run can tell of; empty lists where it can't."""
-    risen, judged = len(overfitting["risen"]), overfitting["judged"]
-    losses = loss_pairs(found.measures)
+    losses, sizes = loss_pairs(found.measures), size_pairs(found.measures)
+    of_mse = [arm for arm in found.measures if arm.endswith(" mse") and found.has(arm, PLATEAU)]
     return {
-        "fits": [*[-1] * risen, *[1] * (judged - risen)],
-        "ends": ends_last(found),
-        "smoother": below(found, losses, SCATTER),
-        "plateaus": [within(found.values(arm, PLATEAU)) for arm in found.measures if found.has(arm, PLATEAU)],
-        "generalises": below(found, losses, GAP),
-        "larger": [*below(found, size_pairs(found.measures), ERROR), *above(found, size_pairs(found.measures), GAP)],
+        "fits": [fits(found, arm) for arm in found.measures if found.has(arm, RISE)],
+        "ends last": ends_last(found),
+        "smoother": [-each for each in pair_sides(found, losses, SCATTER)],
+        "plateaus": [plateaus(found.values(arm, PLATEAU)) for arm in of_mse],
+        "generalises": [-each for each in pair_sides(found, losses, GAP)],
+        "larger": [*(-each for each in pair_sides(found, sizes, ERROR)), *pair_sides(found, sizes, GAP)],
     }
 
 
-def below(found: ae.Findings, pairs: Sequence[tuple[str, str]], metric: str) -> list[int]:
-    """Whether the first of every pair of arms has less of a measure than the second, paired by living seed."""
-    return [-side for side in above(found, pairs, metric)]
+def side(found: ae.Findings, first: str, second: str, metric: str) -> int:
+    """-1 or 1 where the interval of `first` less `second`, paired by living seed, lies below or above 0; else 0."""
+    return ae.results.side_of_zero(found.difference(first, second, metric), rounding(found, second, metric))
 
 
-def above(found: ae.Findings, pairs: Sequence[tuple[str, str]], metric: str) -> list[int]:
-    """Whether it has more."""
-    told = [pair for pair in pairs if all(found.has(arm, metric) for arm in pair)]
-    return [ae.results.side_of_zero(found.difference(*pair, metric)) for pair in told]
+def rounding(found: ae.Findings, arm: str, metric: str) -> float:
+    """What is no difference from a measure of the arm."""
+    return ROUNDING * float(np.abs(found.values(arm, metric)).max())
 
 
-def within(epochs: np.ndarray) -> int:
-    """Whether an arm's plateaus begin at roughly 20 epochs."""
+def pair_sides(found: ae.Findings, pairs: Sequence[tuple[str, str]], metric: str) -> list[int]:
+    """The sides of all pairs of arms that have a measure."""
+    return [side(found, *pair, metric) for pair in having(found, pairs, metric)]
+
+
+def having(found: ae.Findings, pairs: Sequence[tuple[str, str]], metric: str) -> list[tuple[str, str]]:
+    """The pairs of arms that both have a measure."""
+    return [pair for pair in pairs if all(found.has(arm, metric) for arm in pair)]
+
+
+def fits(found: ae.Findings, arm: str) -> int:
+    """Whether an arm's validation loss ends no more than RISEN percent above its lowest."""
+    rise = ae.results.interval(found.values(arm, RISE))
+    return 0 if rise is None else int(rise[1] < RISEN) - int(rise[0] > RISEN)
+
+
+def plateaus(epochs: np.ndarray) -> int:
+    """Whether an arm's seeds, two at least, plateau at roughly 20 epochs."""
     there = (epochs >= PLATEAUS[0]) & (epochs <= PLATEAUS[1])
-    return 1 if there.all() else 0 if there.any() else -1
+    return 0 if len(epochs) < 2 or (there.any() and not there.all()) else 1 if there.all() else -1
 
 
 def ends_last(found: ae.Findings) -> list[int]:
-    """Whether the lowest validation loss of most trainings is that of their last epoch."""
-    last = [found.values(arm, LOWEST) == found.config.epochs for arm in found.measures if found.has(arm, LOWEST)]
-    every = np.concatenate(last) if last else np.empty(0)
-    return [mostly(int(every.sum()), len(every))] if len(every) else []
+    """Whether in most seeds all arms have their lowest validation loss after the last epoch."""
+    last = [found.measures[arm][LOWEST] == found.config.epochs for arm in found.measures if found.has(arm, LOWEST)]
+    return [mostly(int(np.all(last, axis=0).sum()), len(found.seeds))] if last else []
 
 
 def by_size(found: ae.Findings) -> dict[str, Any]:
-    """What codes of 7 change against codes of 2: the least and the most of the arms' means; nothing without pairs."""
-    pairs = size_pairs(found.measures)
-    words: dict[str, Any] = {"pairs": len(pairs)}
+    """What codes of 7 change against codes of 2: of how many pairs of arms, none where no pair has both measures, and
+    the least and the most of their means."""
+    pairs, words = size_pairs(found.measures), {}
     for name, metric in (("error", ERROR), ("gap", GAP)):
-        told = [pair for pair in pairs if all(found.has(arm, metric) for arm in pair)]
-        means = [float(found.difference(*pair, metric).mean()) for pair in told]
+        means = [float(found.difference(*pair, metric).mean()) for pair in having(found, pairs, metric)]
         words |= {name: (min(means), max(means))} if means else {}
-    return words
+    return {"pairs": len(pairs) if len(words) == 2 else 0, **words}
+
+
+def by_its_own() -> Mapping[str, Any]:
+    """Whether the report's own numbers, of training on MSE, have the transposed decoder lowest, by split: and these
+    numbers, the transposed decoder's and the others'."""
+    numbers = {split: REPORTED["mse", split] for split in SPLITS}
+    assert DECODERS[0] == "transposed"
+    sides = [1 if of[0] == min(of) else -1 for of in numbers.values()]
+    return {"sides": sides, "numbers": {split: (of[0], of[1:]) for split, of in numbers.items()}}

@@ -13,11 +13,10 @@ import jaxae as ae
 from experiments import own_images
 from experiments.digit_codes.measures import GAP, LOWEST, PATIENCE, PLATEAU, RISE, SCATTER, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
+from experiments.digit_codes.stated import RISEN, rounding, side
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
-ROUNDING = 1e-5  # of a value: sums over all pixels of all images in float32 agree to no more
-RISEN = 1  # percent by which a loss that turns up lies above its lowest, at least
 LONG = 40  # epochs, from which the course of a curve can be told
 TWINS = ("upsampling", "interpolation")  # decoders that are one network where interpolation is nearest
 BEST, NOT_BEST, UNDECIDED = "best", "not best", "undecided"
@@ -41,9 +40,10 @@ def say(found: ae.Findings) -> ae.Document:
         scatter=by_arm(found, SCATTER) if found.config.epochs >= LONG else {},
         plateau=by_arm(found, PLATEAU) if found.config.epochs >= LONG else {},
         ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
-        overfitting=(curves := overfitting(found)),
-        stated=stated.sides(found, curves),
+        overfitting=overfitting(found),
+        stated=stated.answers(found),
         by_size=stated.by_size(found),
+        own=stated.by_its_own(),
         images=found.facts.get("images", ()),
         gaps=by_arm(found, GAP) if found.config.epochs > 1 else {},
     )
@@ -129,16 +129,6 @@ def own_tables(found: ae.Findings) -> tuple[ae.Table, ...]:
 
 
 # ---- in pairs
-
-
-def side(found: ae.Findings, first: str, second: str, metric: str) -> int:
-    """-1 or 1 where the interval of `first` less `second`, paired by living seed, lies below or above 0; else 0."""
-    return ae.results.side_of_zero(found.difference(first, second, metric), rounding(found, second, metric))
-
-
-def rounding(found: ae.Findings, arm: str, metric: str) -> float:
-    """What is no difference from a measure of the arm."""
-    return ROUNDING * float(np.abs(found.values(arm, metric)).max())
 
 
 # ---- (a) that BCE converges to lower values than L2

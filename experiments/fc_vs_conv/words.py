@@ -11,7 +11,7 @@ import experiments.fc_vs_conv.author as author
 import jaxae as ae
 from experiments import author_weights
 from experiments.fc_vs_conv.measures import NOT_BELOW, epoch_name
-from experiments.fc_vs_conv.method import REPORTED, claims
+from experiments.fc_vs_conv.method import REPORTED, SIZES, claims
 from jaxae.report.curves import PLACES
 from jaxae.report.figures import Curves, Images, by_epoch
 from jaxae.report.statements import mostly
@@ -41,6 +41,9 @@ def say(found: ae.Findings) -> ae.Document:
         inside={model: told for model in author.LOG if (told := inside(found, model))} if found.judged else {},
         slow=slow,
         too_slow=[ae.results.side_of_zero(loss - REPORTED[model]) for model, loss in slow.items()],
+        consistently=consistently(found),
+        less_accurate=less_accurate(found),
+        counts={model: sizes["parameters"] for model, sizes in SIZES.items()},
         printed_by=REPORTED,
         side_of_zero=ae.results.side_of_zero,
         lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
@@ -117,10 +120,11 @@ def rival(found: ae.Findings, first: str, second: str, metric: str) -> dict[str,
 
 def lower(found: ae.Findings, arm: str) -> dict[str, Any]:
     """In how many living seeds conv's loss lies below fc's in every epoch, by split; older results have the test's."""
-    above = {split: found.values(arm, name) for split, name in NOT_BELOW.items() if found.has(arm, name)}
-    always = {split: int((values == 0).sum()) for split, values in above.items()}
-    count = len(above["validation"])
-    return {"arm": arm, "always": always, "of": count, "side": mostly(min(always.values()), count)}
+    below = {split: found.values(arm, name) == 0 for split, name in NOT_BELOW.items() if found.has(arm, name)}
+    both, of = np.all([*below.values()], axis=0), len(below["validation"])
+    known = len(below) == len(NOT_BELOW) and len(found.dead.get(arm, ())) < len(found.seeds)
+    always = {split: int(values.sum()) for split, values in below.items()}
+    return {"arm": arm, "always": always, "of": of, "side": mostly(int(both.sum()), of) if known else 0}
 
 
 def below_fc(found: ae.Findings) -> dict[str, Any]:
@@ -128,7 +132,8 @@ def below_fc(found: ae.Findings) -> dict[str, Any]:
     many, and in which epochs: older results tell of the first and the last; and how many end below it on test images.
     Empty where nothing is held against it."""
     arm, log = "conv standardised", author.LOG["fc"]
-    if not found.judged or arm not in found.measures:
+    died = len(found.dead.get(arm, ()))
+    if not found.judged or arm not in found.measures or died == len(found.seeds):
         return {}
     every = {epoch_name(split, epoch): loss for split, of in log.items() for epoch, loss in enumerate(of, 1)}
     ends = {f"{split}/loss/{name}": of[place] for split, of in log.items() for name, place in ENDS.items()}
@@ -136,9 +141,27 @@ def below_fc(found: ae.Findings) -> dict[str, Any]:
         if found.has(arm, *told):
             lower = np.all([found.values(arm, name) < loss for name, loss in told.items()], axis=0)
             ended = found.values(arm, "validation/loss/last") < log["validation"][-1]
-            counts = {"below": int(lower.sum()), "ended": int(ended.sum()), "of": len(lower)}
-            return {**counts, "epochs": epochs}
+            counts = {"below": int(lower.sum()), "ended": int(ended.sum()), "of": len(lower), "died": died}
+            return {**counts, "epochs": epochs, "known": told is every}
     return {}
+
+
+def consistently(found: ae.Findings) -> list[int]:
+    """Whether conv's loss lies below fc's in every epoch, in the report's setting: below our own fc's, or else below
+    the author's log."""
+    own = [lower(found, arm)["side"] for arm in ("conv standardised",) if found.has(arm, NOT_BELOW["validation"])]
+    told = below_fc(found)
+    return own or ([mostly(told["below"], told["of"]) if told["known"] else 0] if told else [])
+
+
+def less_accurate(found: ae.Findings) -> list[int]:
+    """Whether fc is: of the seeds that live in both, or of conv's against what is printed for fc; and of all
+    trainings, where most of conv's died."""
+    own = [rival["side"] for rival in rivals(found) if rival["first"] == "conv standardised"]
+    if own or not (told := below_fc(found)):
+        return own
+    died = [-1] if mostly(told["died"], len(found.seeds)) == 1 else []
+    return [mostly(told["ended"], told["of"]), *died]
 
 
 def inside(found: ae.Findings, model: str) -> tuple[int, int] | None:

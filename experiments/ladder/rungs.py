@@ -1,5 +1,6 @@
 """The disputed numbers, and the conventions on the way to each, as data."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -140,8 +141,9 @@ def noisy_image(results: Results, facts: Facts) -> float:
 def in_doubles(facts: Facts) -> str:
     """That computing in doubles is no rung."""
     return (
-        f"The report's digits are those of doubles; in floats no test photo's PSNR is off by more than "
-        f"{facts['doubles']:.0e} dB, with the mean training photo in place of a network: that is no rung."
+        f"The report's many decimals are those of doubles; in floats the PSNR of no test photo at hand is off by more "
+        f"than {1e-6 * math.ceil(1e6 * facts['doubles']):.0e} dB, with the mean training photo in place of a network: "
+        "that is no rung."
     )
 
 

@@ -16,7 +16,7 @@ from jaxae.report.tables import EQUAL, claimed, judged, shown_verdict
 from jaxae.run.saved import Saved
 
 UNTRIED = "in no run"
-STATED = (*statements.DECIDED, statements.OPEN, NOT_COMPARABLE, UNTRIED, statements.BY_EYE)
+STATED = (*statements.TOLD, NOT_COMPARABLE, UNTRIED, statements.JUDGEMENT)
 ELSEWHERE = "a number or a picture"  # what the other statements are, which stand among these
 APART = 2.0  # the factor within which a number is thought of as drawn by chance
 
@@ -114,7 +114,7 @@ def statements_table(results: Sequence[Said]) -> list[list[str]]:
     lines, total = [], Counter[str]()
     for report, words in statements_of(results).items():
         counts = Counter({"statements": len(words)})
-        counts.update(word if word in STATED else ELSEWHERE if word != statements.ABSENT else UNTRIED for word in words)
+        counts.update(_column(word) for word in words)
         total += counts
         lines.append([report, *(str(counts[name]) for name in ("statements", *STATED, ELSEWHERE))])
     return [*lines, ["all", *(str(total[name]) for name in ("statements", *STATED, ELSEWHERE))]]
@@ -123,14 +123,14 @@ def statements_table(results: Sequence[Said]) -> list[list[str]]:
 def statements_of(results: Sequence[Said]) -> dict[str, list[str]]:
     """What is said of each of the reports' statements, {report: verdicts}.
 
-    Where several files tell of one, what is decided counts, then what was tried at all; of equals that of the most
-    seeds.
+    Where several files tell of one, that counts which can be judged, of these the one of the most living seeds.
     """
-    best: dict[tuple[str, str], tuple[tuple[int, int], str, str]] = {}
+    best: dict[tuple[str, str], tuple[Any, str, str]] = {}
     for said in results:
+        run = said.saved.findings
+        living = len(run.seeds) - max(map(len, run.dead.values()), default=0)
         for says, _, word, _ in statements.of_document(said.document):
-            key = said.saved.experiment.name, says
-            weight = _told(word), len(said.saved.findings.seeds)
+            key, weight = (said.saved.experiment.name, says), (word != statements.ABSENT, run.judged, living)
             if key not in best or weight > best[key][0]:
                 best[key] = weight, said.report, word
     found: dict[str, list[str]] = {}
@@ -139,9 +139,11 @@ def statements_of(results: Sequence[Said]) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def _told(word: str) -> int:
-    """How much is told of a statement."""
-    return 2 if word in statements.DECIDED else 0 if word == statements.ABSENT else 1
+def _column(word: str) -> str:
+    """Under which head a verdict on a statement is counted."""
+    if word == statements.ABSENT:
+        return UNTRIED
+    return word if word in STATED else ELSEWHERE
 
 
 def chance(results: Sequence[Said]) -> dict[str, float]:

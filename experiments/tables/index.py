@@ -23,8 +23,9 @@ COUNTED = """A number counts once, whatever the files that hold it: in the readi
 most seeds that can be judged. The margins, and which reading decides, were named from 25 to 30 November 2026, after
 runs of these seeds had been seen. A run that is done again has the same seeds, and so nearly the same numbers:
 "measured", when it began, doesn't say that they were new."""
-STATED_WHERE = """What the reports state in words, each statement once, told by the run that decides it. Where a report
-gives no number, what counts as holding was named after these runs had been seen."""
+STATED_WHERE = """What the reports state in words, each statement once: told by a run that can be judged, where there is
+one, of these by that of the most living seeds. Where a report gives no number, what counts as holding was named after
+these runs had been seen."""
 RULE = f"""{EXPLANATION} A number that differs in the reading that decides is explained where another reading reproduces
 it. Not comparable: the run isn't the report's, or has too few seeds."""
 

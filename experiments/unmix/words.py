@@ -17,6 +17,8 @@ from experiments.unmix.method import EPOCH_MEAN, FIRST, FORMULA, GUESSES, IMAGES
 from experiments.unmix.ways import ways
 from jaxae.report import numbers
 
+MOST = 50  # percent of the mean photo's error in the overall colour, above which it is called kept
+
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
@@ -41,6 +43,7 @@ def say(found: ae.Findings) -> ae.Document:
         starts=starts(found.config),
         learned=[learned(found, arm) for arm in held],
         shares=shares_of_error,
+        most=MOST,
         nearest=nearest(found, held) if found.config.rungs else None,
         known=found.measures.get(photo_classifier.NAME, {}).get("test/accuracy"),
     )
@@ -127,18 +130,24 @@ def learned(found: ae.Findings, arm: str) -> dict[str, Any]:
     of the last tenth."""
     seen = {metric: found.values(arm, metric) for metric in found.measures[arm]}
     guesses = found.measures.get(GUESSES, {})
+    unrest, kept = errors.unrest(found, arm), errors.colours(found, arm)
     last, tenth = seen["train/both/last step"], seen["train/both/last tenth"]
     gain = {i: seen[f"test/{i} psnr"] - guesses[f"test/{i} psnr"] for i in IMAGES if f"test/{i} psnr" in guesses}
     ahead = [seen[f"test/digit {metric}"] - seen[f"test/photo {metric}"] for metric in ("psnr", "ssim 7x7")]
+    higher = dict(zip(("psnr", "ssim"), ahead, strict=True))
     ahead += [gain["digit"] - gain["photo"]] if gain else []
     return {
+        "higher": higher,
+        "digit": seen["test/digit psnr"],
         "arm": arm,
         "gain": gain,
         "ahead": [ae.results.side_of_zero(each) for each in ahead],
         "ssim": {image: seen[f"{SAMPLE} test pairs/{image} ssim 7x7"] for image in IMAGES},
         "off": 100 * np.abs(last / tenth - 1),
-        "unrest": errors.unrest(found, arm),
-        "kept": errors.colours(found, arm),
+        "unrest": unrest,
+        "unstable": [ae.results.side_of_zero(unrest["scatter"] - unrest["fall"])] if unrest else [],
+        "kept": kept,
+        "colours": [] if kept is None else [ae.results.side_of_zero(kept - MOST)],
     }
 
 

@@ -9,7 +9,7 @@ from jaxae.findings.claims import Claim, Measures, Rival
 from jaxae.findings.scales import off_scale, on_scale, own_margin
 
 OVER_IMAGES = ", deviation over images"  # what follows a metric's name in the measure that tells it
-OF_IMAGES = ", standard error over images"  # likewise, of what is no mean over a part of a known test set
+OF_IMAGES = ", standard error over images"  # likewise, where ours are other images than the report's: of validation
 
 
 class Tried(NamedTuple):

@@ -6,9 +6,9 @@ from jaxae.findings import NOT_COMPARABLE, share_interval
 from jaxae.report.document import Document, Table
 
 HOLDS, PARTLY, FAILS, OPEN, ABSENT = "holds", "in part", "doesn't hold", "undecided", "not in this run"
-ROWS, SHOWN, BY_EYE = "see the rows", "shown", "by eye"  # a number, a picture, nothing that can be measured
-DECIDED = HOLDS, PARTLY, FAILS
-SAID = (*DECIDED, OPEN, ABSENT, ROWS, SHOWN, BY_EYE, NOT_COMPARABLE)  # what can be said of a statement
+ROWS, SHOWN, JUDGEMENT = "see the rows", "shown", "a judgement"  # a number, a picture, what nothing measures
+TOLD = HOLDS, PARTLY, FAILS, OPEN  # by what was trained
+SAID = (*TOLD, ABSENT, ROWS, SHOWN, JUDGEMENT, NOT_COMPARABLE)  # what can be said of a statement
 WHATEVER = "!"  # after it: whatever was trained, so that no other setting bars it
 TITLE = "The report, statement by statement"
 COLUMNS = (("It says", "text"), ("Where", "text"), ("Verdict", "verdict"), ("We find", "text"))
@@ -20,7 +20,7 @@ def verdict(sides: int | Iterable[int]) -> str:
     >>> verdict(1), verdict([1, -1]), verdict([-1, 0]), verdict([])
     ('holds', 'in part', 'undecided', 'not in this run')
     """
-    found = {sides} if isinstance(sides, int) else {int(side) for side in sides}
+    found = {*sides} if isinstance(sides, Iterable) else {sides}
     if not found:
         return ABSENT
     if {1, -1} <= found:
@@ -30,26 +30,31 @@ def verdict(sides: int | Iterable[int]) -> str:
 
 def mostly(count: int, of: int) -> int:
     """Whether most of all seeds do what `count` of `of` do: 1 or -1 where the exact interval leaves out one half."""
-    low, high = share_interval(count, of)
+    low, high = share_interval(count, of) if of else (0, 1)
     return 1 if low > 0.5 else -1 if high < 0.5 else 0
 
 
 def statements(bullets: Sequence[str], judged: bool) -> tuple[Table, ...]:
     """A table of bullets "statement | where it stands | verdict | what is found", or none.
 
-    In a run that isn't `judged` nothing is decided but what holds or doesn't whatever was trained. Raises ValueError
-    for a bullet of another form, and a verdict that isn't in SAID.
+    In a run that isn't `judged` nothing is told but what holds or doesn't whatever was trained. Raises ValueError for a
+    bullet of another form, and a verdict that isn't in SAID.
     """
     return (Table(TITLE, COLUMNS, [_row(bullet, judged) for bullet in bullets]),) if bullets else ()
 
 
 def _row(bullet: str, judged: bool) -> tuple[str, ...]:
-    says, where, said, *found = bullet.split(" | ", maxsplit=3)
+    cells = bullet.split(" | ", maxsplit=3)
+    if len(cells) < 4:
+        raise ValueError(
+            f"{bullet!r} isn't a statement, where it stands, a verdict and what is found, divided by ' | '"
+        )
+    says, where, said, found = cells
     word = said.strip().removesuffix(WHATEVER)
-    if word not in SAID or not found:
+    if word not in SAID:
         raise ValueError(f"the statement {says!r} has the verdict {word!r}; write one of {', '.join(SAID)}")
-    barred = word in DECIDED and not judged and not said.strip().endswith(WHATEVER)
-    return says, where, NOT_COMPARABLE if barred else word, found[0]
+    barred = word in TOLD and not judged and not said.strip().endswith(WHATEVER)
+    return says, where, NOT_COMPARABLE if barred else word, found
 
 
 def of_document(document: Document) -> Sequence[Sequence[str]]:

@@ -41,7 +41,7 @@ class TemplateError(Exception):
 def words(template: Path, **facts: Any) -> Words:
     """A template's words for these facts; `<` and `&` of the facts are text. Raises TemplateError.
 
-    Of the fact `found`, Findings, a template's statements are decided where they are judged.
+    A report's statements are told only where the fact `found`, of Findings, is judged: see `statements`.
     """
     import jinja2
 
@@ -53,7 +53,7 @@ def words(template: Path, **facts: Any) -> Words:
         raise TemplateError(f"{template}, line {_line(template, error)}: {error.message}") from error
     first, notes, line, said, *_ = [*map(tidy, DIVIDER.split(text, maxsplit=3)), "", "", ""]
     try:
-        stated = statements(_bullets(said), getattr(facts.get("found"), "judged", True))
+        stated = statements(_bullets(said), getattr(facts.get("found"), "judged", False))
     except ValueError as error:
         raise TemplateError(f"{template}: {error}") from error
     return Words(first, notes, tuple(_bullets(line)), stated)

@@ -10,7 +10,7 @@ import pytest
 
 import jaxae as ae
 from experiments import digit_addition, digit_classifier
-from experiments.digit_addition import measures, method, outcomes, pictures, reading, words
+from experiments.digit_addition import cures, measures, method, outcomes, pictures, reading, words
 from jaxae.models.addition import Sum
 from jaxae.study import Batch
 
@@ -63,7 +63,7 @@ def test_the_line_is_judged_by_tenths():
 def vaes(*collapsed, pairs="natural") -> ae.Findings:
     """What is read of the report's four VAEs on these pairs; some collapsed onto nines in all but a dead seed."""
     read_of: dict[str, Any] = {digit_classifier.NAME: {"test/accuracy": np.asarray(0.995)}}
-    names = [arm.format(pairs) for arm in words.CHANGES]
+    names = [arm.format(pairs) for arm in cures.CHANGES]
     for arm in names:
         nines = arm in collapsed
         read = np.stack([shares()] + 3 * [shares(d9=0.95) if nines else shares()])

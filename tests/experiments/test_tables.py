@@ -49,21 +49,20 @@ def test_a_number_that_no_file_has_tried_in_the_deciding_reading_is_not_comparab
     assert [(row.reported, row.verdict) for row in found] == [(1.0, "reproduced"), (2.0, "not comparable")]
 
 
-def stating(name, seeds, **words):
+def stating(name, seeds, judged=True, dead=0, **words):
     rows = [(says, "1", word, "") for says, word in words.items()]
     document = ae.Document("", tables=(ae.Table(statements.TITLE, statements.COLUMNS, rows),))
-    found = SimpleNamespace(seeds=range(seeds))
+    found = SimpleNamespace(seeds=range(seeds), judged=judged, dead={"a": range(dead)})
     saved = SimpleNamespace(**vars(said(name).saved), findings=found)
     return Said(name, cast(Any, saved), document)
 
 
-def test_a_statement_counts_once_as_the_run_tells_it_that_decides():
-    three, ten = (
-        stating("x", 3, a="holds", b="undecided", c="shown"),
-        stating("y", 10, a="undecided", b="not in this run"),
-    )
-    assert statements_of([three, ten]) == {"009": ["holds", "undecided", "shown"]}
-    assert statements_of([three, stating("z", 10, a="in part")])["009"][0] == "in part"
+def test_a_statement_counts_once_as_the_run_of_most_living_seeds_tells_it():
+    three = stating("x", 3, a="holds", b="undecided", c="shown")
+    ten = stating("y", 10, a="undecided", b="not in this run")
+    assert statements_of([three, ten]) == {"009": ["undecided", "undecided", "shown"]}
+    for other in (stating("z", 10, dead=8, a="in part"), stating("z", 10, judged=False, a="not comparable")):
+        assert statements_of([three, other])["009"][0] == "holds"
 
 
 def test_what_a_section_above_says_word_by_word_is_left_out():

@@ -18,7 +18,7 @@ def test_a_template_has_conclusions_and_notes_in_whole_paragraphs(tmp_path):
     template.write_text(
         "- One.\n---\n---\n- It\n  says.\n- We find.\n- Why.\n---\n- All is well | 3 | holds | it isn't {{ x }}.\n"
     )
-    said = words(template, x="a | b")
+    said = words(template, x="a | b", found=SimpleNamespace(judged=True))
     assert said.line == ("It says.", "We find.", "Why.")
     assert said.statements[0].rows == [("All is well", "3", "holds", "it isn't a | b.")]
 
@@ -30,13 +30,13 @@ def test_a_statement_is_decided_where_the_run_is_judged_or_whatever_was_trained(
     )
     for judged, said in ((True, "in part"), (False, "not comparable")):
         rows = words(template, found=SimpleNamespace(judged=judged)).statements[0].rows
-        assert [row[2] for row in rows] == [said, "doesn't hold", "undecided"]
+        assert [row[2] for row in rows] == [said, "doesn't hold", "undecided" if judged else "not comparable"]
     template.write_text("---\n---\n---\n- A | 1 | maybe | a.\n")
     with pytest.raises(TemplateError, match="'A' has the verdict 'maybe'; write one of holds, "):
         words(template)
 
 
-@pytest.mark.parametrize(("count", "of", "side"), [(6, 6, 1), (5, 5, 0), (0, 6, -1), (5, 10, 0), (9, 10, 1)])
+@pytest.mark.parametrize(("count", "of", "side"), [(6, 6, 1), (5, 5, 0), (0, 0, 0), (0, 6, -1), (5, 10, 0), (9, 10, 1)])
 def test_most_seeds_do_it_where_the_exact_interval_leaves_out_one_half(count, of, side):
     assert mostly(count, of) == side  # 0.025 ** (1 / 5) = 0.478, and ** (1 / 6) = 0.541
 

@@ -1,0 +1,83 @@
+"""What cured the nines: that balanced pairs alone left them, and ValueToLatent was the essential change (5.1.1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import experiments.digit_addition.nines as nines
+import experiments.digit_addition.pictures as pictures
+import jaxae as ae
+from experiments.digit_addition.measures import SHARE
+from experiments.digit_addition.outcomes import NINES
+from experiments.digit_addition.recipes import ROWS
+from jaxae.report import numbers
+from jaxae.report.statements import mostly
+
+CHANGES = {  # what an arm of the report's 5.1.1 changes in the VAE that saw nines, on pairs of either kind
+    "vae": "balanced pairs and ValueToLatent", "vae {}": "ValueToLatent alone",
+    "vae plain": "balanced pairs alone", "vae {} plain": "neither",
+}  # fmt: skip
+
+
+def changes_at(found: ae.Findings, row: str) -> dict[str, str]:
+    """The four VAEs with the weights of a row of the table, or with those that they have without, and their changes."""
+    kind = unbalanced(found, row)
+    return {f"{arm.format(kind)} {row}".strip(): change for arm, change in CHANGES.items()}
+
+
+def unbalanced(found: ae.Findings, row: str) -> str:
+    """The kind of pairs that aren't balanced of which both VAEs were trained, the course's first."""
+    both = [f"vae course {row}".strip(), f"vae course plain {row}".strip()]
+    return "course" if found.measures.keys() >= {*both} else "natural"
+
+
+def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
+    """Which changes leave most seeds with one digit and which don't, and the pairs that aren't balanced; nothing where
+    not all four were trained."""
+    changes = changes_at(found, row)
+    if not found.measures.keys() >= changes.keys() or any(found.slow.get(arm) for arm in changes):
+        return {}
+    one = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in changes}
+    return {
+        "collapsed": [f"with {change}" for arm, change in changes.items() if one[arm]],
+        "not": [f"with {change}" for arm, change in changes.items() if not one[arm]],
+        "pairs": nines.CALLED[unbalanced(found, row)],
+    }
+
+
+def answers(found: ae.Findings, row: str = "") -> list[int]:
+    """For and against the report's words on what cured the nines: that balanced pairs alone leave them, and that
+    ValueToLatent beside them doesn't; 0 where there is nothing to cure, and none without the four VAEs."""
+    if not cured(found, row):
+        return []
+    one = {}
+    for arm, change in changes_at(found, row).items():
+        hits = found.values(arm, f"outcome/{NINES}")
+        one[change] = mostly(int(hits.sum()), len(hits))
+    if one[CHANGES["vae {} plain"]] < 1:
+        return [0]
+    return [one[CHANGES["vae plain"]], -one[CHANGES["vae"]]]
+
+
+def tables(found: ae.Findings) -> list[ae.Table]:
+    """How many of a VAE's images are read as a + b, and as the commonest digit, with each change."""
+    return [table(found, row) for row in ("", *ROWS) if cured(found, row)]
+
+
+def table(found: ae.Findings, row: str) -> ae.Table:
+    """The same at the weights of one row."""
+    cells = []
+    for arm, change in changes_at(found, row).items():
+        digit = pictures.shares(found, arm)[found.living(arm)].mean(0).argmax()
+        shares = (numbers.portion(100 * found.values(arm, name), tested(found)) for name in ("test/accuracy", SHARE))
+        cells.append([change, *shares, str(digit)])
+    columns = (
+        ("Changed in the VAE", "text"), ("Read as a + b", "number"), ("Read as the commonest digit", "number"),
+        ("Which is", "number"),
+    )  # fmt: skip
+    where = f", with the weights of {row}" if row else ""
+    return ae.Table(f"What cured the nines: shares of a VAE's images{where}", columns, cells)
+
+
+def tested(found: ae.Findings) -> int:
+    """How many test images, and pairs, there are."""
+    return next((entry["n"] for entry in found.origin.data if entry["split"].startswith("test")), 1)
