@@ -132,9 +132,10 @@ def set_up(devices: int | None = None) -> None:
     variables is set. Call it before the first array is made: where JAX runs already, the CPU's devices stay as they
     are, and on a GPU that has begun without deterministic kernels UsageError is raised.
 
-    Twice as many are declared. XLA starts programs on as many threads as there are devices or cores, and a start that
-    waits for one of 32 programs to end keeps its thread: those of one more program for all devices, which wait for each
-    other, could then all be taken but one, and everything stands still for ever.
+    On a CPU a program starts when the one before has ended (no asynchronous dispatch). XLA has as many threads as there
+    are devices or cores, and a start that waits for one of 32 programs to end keeps its thread: those of one more
+    program for all devices, which wait for each other, could then all be taken but one, and everything stands still for
+    ever. More threads would help against that, but share the cores: training gets a tenth slower, evaluation a fifth.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
@@ -147,9 +148,11 @@ def set_up(devices: int | None = None) -> None:
     if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
         used = min(devices, MOST_OF_A_CPU) if devices else min(cores(), 16)
         try:
-            jax.config.update("jax_num_cpu_devices", 2 * used)
+            jax.config.update("jax_num_cpu_devices", used)
         except RuntimeError:  # the backend runs already: its devices are those there are
             _refuse_late(missing)
+    if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
     free_after_compiling()
 
