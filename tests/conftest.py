@@ -20,8 +20,8 @@ atexit.register(shutil.rmtree, os.environ["JAXAE_CACHE"], ignore_errors=True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of the programs started by tests
 jax.config.update("jax_disable_most_optimizations", True)
 
-# as experiments have it, but with four devices, so that work over devices is tested
-set_up(devices=4)
+# as experiments have it, but with eight devices, so that work over devices is tested
+set_up(devices=8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
