@@ -9,8 +9,8 @@ so that what lies between them is chance alone.
 
 Source    "Learning to Sum and to Generate Images of Numbers" (University of Burgundy, assignment I),
           003_a7ffb30fa963b16e.txt: part II; one run of each arm, no seed given; MNIST, Adam 1e-3, 100 epochs
-Expected  experiments/results/digit_codes.json and, with codes of 7, digit_codes_7.json (fewer epochs and images than
-          the report's: two-core runs)
+Expected  experiments/results/digit_codes.json and, with batches of 32, digit_codes_batch_32.json and, of codes of 7,
+          digit_codes_7_batch_32.json (fewer epochs and images than the report's: two-core runs)
 Run       python -m experiments.digit_codes --seeds 3
 Also      --arms transposed-2-mse interpolation-2-mse; --interpolation bilinear; --patience 10; --source synthetic
 """

@@ -18,16 +18,23 @@ ERROR = "validation/rmse/last"
 
 def answers(found: ae.Findings) -> dict[str, list[int]]:
     """Of every statement that this run can tell of; empty lists where it can't."""
-    losses, sizes = loss_pairs(found.measures), size_pairs(found.measures)
-    of_mse = [arm for arm in found.measures if arm.endswith(" mse") and found.has(arm, PLATEAU)]
+    arms = quick(found)
+    losses, sizes = loss_pairs(arms), size_pairs(arms)
+    of_mse = [arm for arm in arms if arm.endswith(" mse") and found.has(arm, PLATEAU)]
     return {
-        "fits": [fits(found, arm) for arm in found.measures if found.has(arm, RISE)],
+        "fits": [fits(found, arm) for arm in arms if found.has(arm, RISE)],
         "ends last": ends_last(found),
         "smoother": [-each for each in pair_sides(found, losses, SCATTER)],
         "plateaus": [plateaus(found.values(arm, PLATEAU)) for arm in of_mse],
         "generalises": [-each for each in pair_sides(found, losses, GAP)],
         "larger": [*(-each for each in pair_sides(found, sizes, ERROR)), *pair_sides(found, sizes, GAP)],
     }
+
+
+def quick(found: ae.Findings) -> list[str]:
+    """The arms that are compared: those of which no seed shows one picture after a training too short to call it dead,
+    which would be in every mean."""
+    return [arm for arm in found.measures if not found.slow.get(arm)]
 
 
 def side(found: ae.Findings, first: str, second: str, metric: str) -> int:
@@ -64,14 +71,14 @@ def plateaus(epochs: np.ndarray) -> int:
 
 def ends_last(found: ae.Findings) -> list[int]:
     """Whether in most seeds all arms have their lowest validation loss after the last epoch."""
-    last = [found.measures[arm][LOWEST] == found.config.epochs for arm in found.measures if found.has(arm, LOWEST)]
+    last = [found.measures[arm][LOWEST] == found.config.epochs for arm in quick(found) if found.has(arm, LOWEST)]
     return [mostly(int(np.all(last, axis=0).sum()), len(found.seeds))] if last else []
 
 
 def by_size(found: ae.Findings) -> dict[str, Any]:
     """What codes of 7 change against codes of 2: of how many pairs of arms, none where no pair has both measures, and
     the least and the most of their means."""
-    pairs, words = size_pairs(found.measures), {}
+    pairs, words = size_pairs(quick(found)), {}
     for name, metric in (("error", ERROR), ("gap", GAP)):
         means = [float(found.difference(*pair, metric).mean()) for pair in having(found, pairs, metric)]
         words |= {name: (min(means), max(means))} if means else {}

@@ -152,7 +152,7 @@ def by_network(found: ae.Findings, metric: str) -> list[tuple[str, np.ndarray, f
 
     With nearest interpolation two decoders are one network, whose seeds are told together.
     """
-    pairs = loss_pairs(found.measures) if len(found.seeds) > 1 else []
+    pairs = loss_pairs(stated.quick(found)) if len(found.seeds) > 1 else []
     several, found_in = len({bce.split()[1] for bce, _ in pairs}) > 1, {}
     for bce, mse in pairs:
         decoder, size, _ = bce.split()
@@ -181,7 +181,7 @@ def twins(found: ae.Findings) -> dict[str, int]:
     images."""
     groups = itertools.product(SIZES, LOSSES) if len(found.seeds) > 1 else ()
     names = [(f"upsampling {size} {loss}", f"interpolation {size} {loss}") for size, loss in groups]
-    there = [pair for pair in names if found.measures.keys() >= {*pair}]
+    there = [pair for pair in names if {*stated.quick(found)} >= {*pair}]
     return {
         first.removeprefix("upsampling "): side(found, first, second, "validation/rmse/last") for first, second in there
     }
@@ -205,7 +205,7 @@ def ranking(found: ae.Findings) -> list[Rank]:
     ranks = []
     for size, loss, split in itertools.product(SIZES, LOSSES, SPLITS):
         first, *others = group = [f"{decoder} {size} {loss}" for decoder in DECODERS]
-        if found.measures.keys() >= {*group} and len(found.seeds) > 1:
+        if {*stated.quick(found)} >= {*group} and len(found.seeds) > 1:
             metric = f"{split}/rmse/last"
             signs = [side(found, first, other, metric) for other in others]
             word = BEST if max(signs) < 0 else NOT_BEST if max(signs) > 0 else UNDECIDED

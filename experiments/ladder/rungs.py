@@ -222,6 +222,10 @@ LADDERS = (
             Rung("trained on the cross-entropy: RMSE", "digit_codes", Measure("transposed 2 bce", "train/rmse/last")),
             Rung("the cross-entropy itself", "digit_codes", Measure("transposed 2 bce", "train/bce/last")),
             Rung(
+                "batches of 32 in place of 128, as many epochs", "digit_codes_batch_32",
+                Measure("transposed 2 bce", "train/bce/last"),
+            ),
+            Rung(
                 "100 epochs of all images", "digit_codes_100", Measure("transposed 2 bce", "train/bce/last"),
                 otherwise=True,
             ),

@@ -95,8 +95,11 @@ class Findings:
         return alive if alive.any() else ~alive
 
     def shown(self, arm: str) -> int:
-        """The place of the seed whose pictures are shown: the first that lives; the first of all where none does."""
-        return int(np.argmax(self.living(arm)))
+        """The place of the seed whose pictures are shown: the first that lives and doesn't show one picture so far;
+        else the first that lives, or of all."""
+        living = self.living(arm)
+        quick = living & np.array([seed not in self.slow.get(arm, ()) for seed in self.seeds])
+        return int(np.argmax(quick if quick.any() else living))
 
     def one_picture(self, arm: str) -> bool:
         """Whether every seed of the arm shows one picture, dead or so far, so that it has nothing to explore."""

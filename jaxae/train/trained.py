@@ -63,8 +63,9 @@ class Trained:
 
     @property
     def shown(self) -> int:
-        """The lane for pictures: the first whose model lives; the first of all where none does."""
-        return int(np.argmax(self.alive))
+        """The lane for pictures: the first whose model lives and isn't slow; else the first that lives, or of all."""
+        quick = self.alive & ~self.slow
+        return int(np.argmax(quick if quick.any() else self.alive))
 
     def sample(self, data: Any, index: Any, *, lane: int = 0, study: Study | None = None) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one lane, in this study or another.
