@@ -110,7 +110,10 @@ def test_dead_seeds_are_left_out_of_what_is_said_of_the_living():
     assert found.difference("a", "b", "m").tolist() == [-4.5, -5.5]
     assert (found.shown("a"), found.shown("b")) == (1, 0)
     slow = dataclasses.replace(found, slow={"a": (5,)})
-    assert (slow.shown("a"), slow.living("a").tolist()) == (2, [False, True, True])  # pictures of one that draws several
+    assert (slow.shown("a"), slow.living("a").tolist()) == (
+        2,
+        [False, True, True],
+    )  # pictures of one that draws several
     assert made(4, 5, dead=(4, 5)).living("a").all()  # where that would leave none
 
 
