@@ -158,6 +158,7 @@ def claim_of(claims: Sequence[ae.Claim], arm: str, metric: str) -> ae.Claim:
 
 
 CONV, FORTY = "conv standardised", "fc_vs_conv_conv_40_seeds"
+BATCHES_OF_32 = "digit_codes_batch_32"
 WIDE, ALL_PAIRS = "128 test pairs/photo psnr, range 255", "test/photo psnr, range 255"
 LOSS = claim_of(fc_vs_conv.claims(fc_vs_conv.Config()), CONV, fc_vs_conv.LOWEST)
 PSNR = claim_of(unmix.claims(unmix.Config()), "plain", WIDE)
@@ -218,11 +219,11 @@ LADDERS = (
         "cross_entropy", f"{ENTROPY.reported:.3f}: the training loss of report 003's networks trained on BCE",
         ENTROPY, 5e-4, "loss",
         (
-            Rung("trained on the squared error: RMSE", "digit_codes", Measure("transposed 2 mse", "train/rmse/last")),
-            Rung("trained on the cross-entropy: RMSE", "digit_codes", Measure("transposed 2 bce", "train/rmse/last")),
-            Rung("the cross-entropy itself", "digit_codes", Measure("transposed 2 bce", "train/bce/last")),
+            Rung("trained on the squared error: RMSE", BATCHES_OF_32, Measure("transposed 2 mse", "train/rmse/last")),
+            Rung("trained on the cross-entropy: RMSE", BATCHES_OF_32, Measure("transposed 2 bce", "train/rmse/last")),
+            Rung("the cross-entropy itself", BATCHES_OF_32, Measure("transposed 2 bce", "train/bce/last")),
             Rung(
-                "batches of 32 in place of 128, as many epochs", "digit_codes_batch_32",
+                "batches of 128 in place of 32, as many epochs", "digit_codes",
                 Measure("transposed 2 bce", "train/bce/last"),
             ),
             Rung(
