@@ -108,8 +108,11 @@ def test_jobs_are_cut_by_the_saved_result_whatever_the_images(experiment):
     assert cost.weights_of(unknown, plain) == {"code 2": 5, "code 8": 5}
 
 
-def test_runs_within_one_cost_what_they_cost_together():
+def test_runs_within_one_cost_what_they_cost_together_on_one_machine(monkeypatch):
     config = precision.Config()
+    monkeypatch.setattr(cost, "where", lambda made: made["started"])  # each was measured elsewhere
+    assert cost.cost_of(precision.EXPERIMENT, config) is None
+    monkeypatch.setattr(cost, "where", lambda _: "2 cores of one")
     found = cost.cost_of(precision.EXPERIMENT, config)
     assert found is not None
     each = [cost.cost_of(*own) for own in precision.EXPERIMENT.inside(config).values()]
