@@ -172,8 +172,7 @@ def change(found: ae.Findings, name: str, base: str) -> dict[str, Any]:
     gain = found.difference(name, base, PSNR)
     gained = found.values(name, f"{PSNR} gained")
     return {
-        "name": name.removeprefix(f"{base}, "), "gain": gain, "side": (side := ae.results.side_of_zero(gain)),
-        "against": -side,
+        "name": name.removeprefix(f"{base}, "), "gain": gain, "side": ae.results.side_of_zero(gain),
         "beats": f"{(gained > 0).sum()} of {len(gained)}",
         "few": numbers.undecided(gain),
     }  # fmt: skip

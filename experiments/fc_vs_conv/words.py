@@ -149,9 +149,11 @@ def below_fc(found: ae.Findings) -> dict[str, Any]:
 def consistently(found: ae.Findings) -> list[int]:
     """Whether conv's loss lies below fc's in every epoch, in the report's setting: below our own fc's, or else below
     the author's log."""
-    own = [lower(found, arm)["side"] for arm in ("conv standardised",) if found.has(arm, NOT_BELOW["validation"])]
-    told = below_fc(found)
-    return own or ([mostly(told["below"], told["of"]) if told["known"] else 0] if told else [])
+    if found.has("conv standardised", NOT_BELOW["validation"]):
+        return [lower(found, "conv standardised")["side"]]
+    if not (told := below_fc(found)):
+        return []
+    return [mostly(told["below"], told["of"]) if told["known"] else 0]
 
 
 def less_accurate(found: ae.Findings) -> list[int]:

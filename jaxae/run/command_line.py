@@ -135,7 +135,7 @@ def set_up(devices: int | None = None) -> None:
     On a CPU a program starts when the one before has ended (no asynchronous dispatch). XLA has as many threads as there
     are devices or cores, and a start that waits for one of 32 programs to end keeps its thread: those of one more
     program for all devices, which wait for each other, could then all be taken but one, and everything stands still for
-    ever. More threads would help against that, but share the cores: training gets a tenth slower, evaluation a fifth.
+    ever. More threads would help against that, but share the cores, and training and evaluation get slower.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
