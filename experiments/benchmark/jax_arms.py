@@ -134,13 +134,14 @@ ARMS: dict[str, tuple[Callable[[Question], Arm], int]] = {
 def chunk(asked: Question, arm: Arm) -> int:
     """Steps in one compiled call: a divisor of an epoch's steps, so that every call is the same program.
 
-    On a GPU as many as in a run; on a CPU so few that a call lasts about a second; the fewest where no more than the
-    first steps are asked for. A multiple of the study's `unroll` where there is one; at least 2, for XLA takes a loop
-    of one step apart.
+    On a GPU as many as in a run; on a CPU so few that a call lasts about a second. A multiple of the study's `unroll`
+    where there is one; at least 2, for XLA takes a loop of one step apart. Where no more than the first steps are asked
+    for, so few, whatever they divide.
     """
     per_epoch, unroll = arm.study.steps_per_epoch(arm.data), arm.study.unroll
+    if asked.first:
+        return min(max(unroll, 2), per_epoch)
     images = ARMS[asked.arm][1] // asked.lanes if asked.device == "cpu" else chunk_length(per_epoch) * asked.batch
-    images = 0 if asked.first else images
     divisors = [steps for steps in range(2, per_epoch + 1) if per_epoch % steps == 0] or [1]
     whole = [steps for steps in divisors if steps % unroll == 0] or divisors
     return max([steps for steps in whole if steps * asked.batch <= images] or whole[:1])

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 import experiments.digit_addition.nines as nines
 import experiments.digit_addition.pictures as pictures
 import jaxae as ae
 from experiments.digit_addition.measures import SHARE
-from experiments.digit_addition.outcomes import NINES
+from experiments.digit_addition.outcomes import NINES, NUMBER
 from experiments.digit_addition.recipes import ROWS
 from jaxae.report import numbers
 from jaxae.report.statements import mostly
@@ -30,18 +32,32 @@ def unbalanced(found: ae.Findings, row: str) -> str:
     return "course" if found.measures.keys() >= {*both} else "natural"
 
 
+def by_row(found: ae.Findings) -> dict[str, Mapping[str, Any]]:
+    """`cured` of the table's rows of which all four were trained; those of which it says the same have one name."""
+    told = {row: seen for row in ROWS if (seen := cured(found, row))}
+    alike: dict[str, list[str]] = {}
+    for row, seen in told.items():
+        alike.setdefault(str(seen), []).append(row)
+    return {numbers.listed(rows): told[rows[0]] for rows in alike.values()}
+
+
 def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
-    """Which changes leave most seeds with one digit and which don't, and the pairs that aren't balanced; nothing where
-    not all four were trained."""
+    """Which changes leave most seeds with one digit or two and which don't, and the pairs that aren't balanced; nothing
+    where not all four were trained."""
     changes = changes_at(found, row)
     if not found.measures.keys() >= changes.keys() or any(found.slow.get(arm) for arm in changes):
         return {}
-    one = {arm: found.values(arm, f"outcome/{NINES}").mean() > 0.5 for arm in changes}
+    one = {arm: few(found, arm).mean() > 0.5 for arm in changes}
     return {
         "collapsed": [f"with {change}" for arm, change in changes.items() if one[arm]],
         "not": [f"with {change}" for arm, change in changes.items() if not one[arm]],
         "pairs": nines.CALLED[unbalanced(found, row)],
     }
+
+
+def few(found: ae.Findings, arm: str) -> np.ndarray:
+    """1 of each seed that draws one digit or one of two, whatever the sum, else 0: the report's two grades of nines."""
+    return found.values(arm, f"outcome/{NINES}") + found.values(arm, f"outcome/{NUMBER}")
 
 
 def answers(found: ae.Findings, row: str = "") -> list[int]:
@@ -51,7 +67,7 @@ def answers(found: ae.Findings, row: str = "") -> list[int]:
         return []
     one = {}
     for arm, change in changes_at(found, row).items():
-        hits = found.values(arm, f"outcome/{NINES}")
+        hits = few(found, arm)
         one[change] = mostly(int(hits.sum()), len(hits))
     if one[CHANGES["vae {} plain"]] < 1:
         return [0]

@@ -32,7 +32,7 @@ def say(found: ae.Findings) -> ae.Document:
     models = [arm for arm in FRACTIONS if arm in trained]
     ends = by_outcome(found, trained)
     adding = [arm for arm in models if arm in ends[CORRECT]]  # the others say nothing of fractions
-    plainly, by_row = cures.cured(found), {row: told for row in ROWS if (told := cures.cured(found, row))}
+    plainly = cures.cured(found)
     words = ae.report.words(
         Path(__file__).with_name("words.md"),
         found=found,
@@ -41,8 +41,8 @@ def say(found: ae.Findings) -> ae.Document:
         outcomes={name: nines.grouped(arms) for name, arms in ends.items()},
         reported=as_reported(rows),
         cured=plainly,
-        cured_by_row=by_row,
-        cures=[answer for row in ("", *by_row) for answer in cures.answers(found, row)],
+        cured_by_row=cures.by_row(found),
+        cures=[answer for row in ("", *ROWS) for answer in cures.answers(found, row)],
         nines=nines.verdicts(found),
         one=surviving.ONE,
         active=ACTIVE,

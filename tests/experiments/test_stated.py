@@ -10,7 +10,7 @@ from experiments.bottleneck.method import Config as BottleneckConfig
 from experiments.bottleneck.paths import DETOURS, DIFFERENT, ENDS, JUMP
 from experiments.digit_addition import cures
 from experiments.digit_addition.method import Config as AdditionConfig
-from experiments.digit_addition.outcomes import NINES
+from experiments.digit_addition.outcomes import NINES, NUMBER
 from experiments.digit_codes import stated
 from experiments.digit_codes.measures import GAP, LOWEST, PLATEAU, RISE
 from experiments.digit_codes.method import Config as CodesConfig
@@ -59,8 +59,14 @@ def test_by_its_own_numbers_report_003_has_the_transposed_decoder_lowest_in_trai
         ({"vae": 1, "vae plain": 1}, []),
     ],
 )
-def test_what_cured_the_nines_is_for_the_report_where_balanced_pairs_left_them_and_both_changes_did_not(one, answer):
-    measures = {arm: {f"outcome/{NINES}": np.full(6, each)} for arm, each in one.items()}
+@pytest.mark.parametrize("kind", [NINES, NUMBER])
+def test_what_cured_the_nines_is_for_the_report_where_balanced_pairs_left_them_and_both_changes_did_not(
+    one, answer, kind
+):
+    measures = {
+        arm: {f"outcome/{name}": np.full(6, each * (name == kind)) for name in (NINES, NUMBER)}
+        for arm, each in one.items()
+    }
     assert cures.answers(found(AdditionConfig(), measures)) == answer
 
 
