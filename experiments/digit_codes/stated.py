@@ -71,8 +71,9 @@ def plateaus(epochs: np.ndarray) -> int:
 
 def ends_last(found: ae.Findings) -> list[int]:
     """Whether in most seeds all arms have their lowest validation loss after the last epoch."""
-    last = [found.measures[arm][LOWEST] == found.config.epochs for arm in quick(found) if found.has(arm, LOWEST)]
-    return [mostly(int(np.all(last, axis=0).sum()), len(found.seeds))] if last else []
+    arms = [arm for arm in quick(found) if found.has(arm, LOWEST)]
+    last = [(found.measures[arm][LOWEST] == found.config.epochs)[found.living(*arms)] for arm in arms]
+    return [mostly(int(np.all(last, axis=0).sum()), len(last[0]))] if last else []
 
 
 def by_size(found: ae.Findings) -> dict[str, Any]:

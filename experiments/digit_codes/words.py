@@ -128,9 +128,6 @@ def own_tables(found: ae.Findings) -> tuple[ae.Table, ...]:
     return (ae.Table("RMSE of every arm", columns, cells, note),) if len(cells) > 1 else ()
 
 
-# ---- in pairs
-
-
 # ---- (a) that BCE converges to lower values than L2
 
 
@@ -249,9 +246,9 @@ def overfitting(found: ae.Findings) -> Mapping[str, Any]:
     """
     if found.config.epochs < 2:
         return {"judged": 0, "risen": [], "gaps": None}
-    rises = {arm: ae.results.interval(found.values(arm, RISE)) for arm in found.measures}
+    rises = {arm: ae.results.interval(found.values(arm, RISE)) for arm in stated.quick(found)}
     judged = {arm: interval for arm, interval in rises.items() if interval is not None}
-    gaps = [round(float(found.values(arm, GAP).mean()), 1) + 0.0 for arm in found.measures]
+    gaps = [round(float(found.values(arm, GAP).mean()), 1) + 0.0 for arm in stated.quick(found)]
     reported = [
         100 * (held_out / train - 1)
         for train, held_out in zip(REPORTED["mse", "train"], REPORTED["mse", "validation"], strict=True)

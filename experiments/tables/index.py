@@ -61,7 +61,7 @@ def files_table(results: Sequence[Said]) -> str:
         pictures = str(len(pictures_of(file_of(said))) or "none until it is trained again")
         data, seeds = images_of(said.saved.manifest), str(len(said.saved.findings.seeds))
         seeds += f"; more in {', '.join(map(link, more))}" if (more := of_more_seeds(said, results)) else ""
-        rows.append([link(said), said.report or "", data, seeds, said.saved.manifest["started"][:10], pictures])
+        rows.append([link(said), said.report, data, seeds, said.saved.manifest["started"][:10], pictures])
     return plain_table(("result", "report", "data", "seeds", "measured", "pictures"), rows)
 
 
@@ -95,12 +95,8 @@ def compute_table(results: Sequence[Said]) -> str:
         rows.append([link(said), kind, str(cores_of(device)), f"{seconds:,.0f}", hours, told, f"`{commit}`"])
     total = sum(float(row[4]) for row in rows)
     heads = ["result", "device", "cores", "seconds of training", "core hours", "memory, GiB", "commit"]
-    noted = any(row[5] for row in rows)
-    if not noted:
-        heads, *rows = ([*cells[:5], *cells[6:]] for cells in [heads, *rows])
     timed = {said.saved.manifest["device"]["platform"] for said in results} - {"cpu"}
     words = f"In all {total:.1f} core hours, {' and '.join(sorted(timed)) or 'no accelerator'} among them."
-    words += "" if noted else " None of these runs noted its peak memory, as newer ones do."
     return f"{plain_table(heads, rows)}\n\n{words}"
 
 

@@ -1,6 +1,5 @@
 """Claims of a report, and rows of results."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -162,11 +161,3 @@ def dead_seeds(seeds: Sequence[int]) -> str:
 def row_to_json(row: Row) -> dict[str, Any]:
     """A row as results.json holds it: an infinite value by its name, null for NaN."""
     return {**asdict(row), "values": tuple(map(number_in_json, row.values))}
-
-
-def row_from_json(row: Mapping[str, Any]) -> Row:
-    """A row of results.json."""
-    tuples = {name: tuple(row[name]) if row[name] is not None else None for name in ("ci95", "pi95")}
-    values = tuple(math.nan if value is None else float(value) for value in row["values"])
-    seeds = {name: tuple(row.get(name, ())) for name in ("excluded", "dead")}
-    return Row(**{**row, **tuples, **seeds, "values": values})

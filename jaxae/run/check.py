@@ -133,9 +133,9 @@ def _strangers(found: np.ndarray, values: np.ndarray) -> list[str]:
 def other_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """What stands in the way of equal bits, (name, old, new): of what trained the result, and of what measured it."""
     measured = {**before, **before.get("measured", {})}
-    cores = "cores", before["device"].get("cores"), now["device"].get("cores")
+    counts = [(name, before["device"].get(name), now["device"].get(name)) for name in ("cores", "threads")]
     found = [fact for made in (before, measured) for fact in resuming.differing_platform(made, now)]
-    return list(dict.fromkeys([*found, *([cores] if cores[1] != cores[2] else [])]))
+    return list(dict.fromkeys([*found, *(fact for fact in counts if fact[1] != fact[2])]))
 
 
 def _told(facts: Sequence[tuple[str, Any, Any]]) -> str:

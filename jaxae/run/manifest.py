@@ -112,7 +112,9 @@ def device() -> dict[str, Any]:
         ) from None
     kind = _processor() if first.platform == "cpu" else first.device_kind
     several = {"processes": jax.process_count()} if jax.process_count() > 1 else {}
-    return {"platform": first.platform, "kind": kind, "count": lanes.there(), "cores": devices.cores(), **several}
+    threads = {"threads": max(devices.cores(), len(devices.own()))} if first.platform == "cpu" else {}
+    here = {"platform": first.platform, "kind": kind, "count": lanes.there(), "cores": devices.cores()}
+    return here | threads | several
 
 
 def describe_data(role: str, data: Dataset) -> dict[str, Any]:
