@@ -139,7 +139,7 @@ def other_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tu
 
 
 def _told(facts: Sequence[tuple[str, Any, Any]]) -> str:
-    return "; ".join(f"{name} {new}, not {old}" for name, old, new in facts)
+    return "; ".join(f"{name} {new}, not {'noted' if old is None else old}" for name, old, new in facts)
 
 
 def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
