@@ -7,6 +7,7 @@ consumer, cutting a run into other chunks or resuming it changes no other draw.
 import hashlib
 
 import jax
+import numpy as np
 
 from jaxae.errors import UsageError
 
@@ -21,9 +22,9 @@ def root(seed: int) -> jax.Array:
     >>> jax.random.key_data(ae.keys.root(7)).tolist()
     [0, 7]
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
         raise UsageError(f"the seed {seed!r} is not an integer from 0 to 2**32 - 1; choose one, for instance 0")
-    return jax.random.key(seed, impl=IMPLEMENTATION)
+    return jax.random.key(int(seed), impl=IMPLEMENTATION)
 
 
 def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:

@@ -1,6 +1,6 @@
 """What cured the nines: that balanced pairs alone left them, and ValueToLatent was the essential change (5.1.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import experiments.digit_addition.nines as nines
 import experiments.digit_addition.pictures as pictures
 import jaxae as ae
 from experiments.digit_addition.measures import SHARE
-from experiments.digit_addition.outcomes import NINES, NUMBER
+from experiments.digit_addition.outcomes import NEAR, NINES, NUMBER
 from experiments.digit_addition.recipes import ROWS
 from jaxae.report import numbers
 from jaxae.report.statements import mostly
@@ -51,8 +51,15 @@ def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
     return {
         "collapsed": [f"with {change}" for arm, change in changes.items() if one[arm]],
         "not": [f"with {change}" for arm, change in changes.items() if not one[arm]],
+        "near": near(found, [arm for arm in changes if one[arm]]),
         "pairs": nines.CALLED[unbalanced(found, row)],
     }
+
+
+def near(found: ae.Findings, arms: Sequence[str]) -> str:
+    """In words, what share of what these arms draw is nearest to the mean nine; empty where it isn't measured."""
+    shares = [round(100 * float(found.values(arm, NEAR).mean())) for arm in arms if found.has(arm, NEAR)]
+    return f"{' to '.join(map(str, sorted({min(shares), max(shares)})))}%" if shares else ""
 
 
 def few(found: ae.Findings, arm: str) -> np.ndarray:
@@ -84,11 +91,13 @@ def table(found: ae.Findings, row: str) -> ae.Table:
     cells = []
     for arm, change in changes_at(found, row).items():
         digit = pictures.shares(found, arm)[found.living(arm)].mean(0).argmax()
-        shares = (numbers.portion(100 * found.values(arm, name), tested(found)) for name in ("test/accuracy", SHARE))
-        cells.append([change, *shares, str(digit)])
+        names = ("test/accuracy", NEAR, SHARE)
+        values = (100 * found.values(arm, name) for name in names if found.has(arm, name))
+        cells.append([change, *(numbers.portion(share, tested(found)) for share in values), str(digit)])
     columns = (
-        ("Changed in the VAE", "text"), ("Read as a + b", "number"), ("Read as the commonest digit", "number"),
-        ("Which is", "number"),
+        ("Changed in the VAE", "text"), ("Read as a + b", "number"),
+        *([("Nearest to the mean nine", "number")] if len(cells[0]) > 4 else []),
+        ("Read as the commonest digit", "number"), ("Which is", "number"),
     )  # fmt: skip
     where = f", with the weights of {row}" if row else ""
     return ae.Table(f"What cured the nines: shares of a VAE's images{where}", columns, cells)

@@ -145,13 +145,12 @@ def set_up(devices: int | None = None) -> None:
         jax.config.update("jax_default_matmul_precision", "float32")
     given = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
-    used = min(devices, MOST_OF_A_CPU) if devices else min(cores(), 16)
-    if "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in given:
-        used = jax.config.values["jax_num_cpu_devices"]
-    try:
-        jax.config.update("jax_num_cpu_devices", used)
-    except RuntimeError:  # the backend runs already: its devices are those there are
-        _refuse_late(missing)
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
+        used = min(devices, MOST_OF_A_CPU) if devices else min(cores(), 16)
+        try:
+            jax.config.update("jax_num_cpu_devices", used)
+        except RuntimeError:  # the backend runs already: its devices are those there are
+            _refuse_late(missing)
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])

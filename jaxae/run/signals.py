@@ -43,4 +43,6 @@ class Stop:
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.number = number
-        self.say("stopping after this chunk, once compiled ... (Ctrl-C again: at once, back to the last checkpoint)")
+        self.say(
+            "stopping after this chunk, once compiled, or once all is measured ... (Ctrl-C again: at once, back to the last checkpoint)"
+        )

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxae import keys
@@ -18,6 +19,7 @@ def test_pinned_values():
     assert str(jax.random.key_impl(root)) == keys.IMPLEMENTATION == "threefry2x32"
     assert data(root) == [0, 0]
     assert data(keys.root(2**32 - 1)) == [0, 4294967295]
+    assert data(keys.root(np.uint32(7))) == [0, 7]
     assert data(keys.stream(root, "noise")) == [3684177633, 1287765441]
     assert data(keys.stream(root, "noise", 3)) == [3539817890, 2731218736]
     assert data(keys.stream(root, "noise", 3, 4)) == [783654247, 4033813974]
