@@ -43,6 +43,5 @@ class Stop:
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.number = number
-        self.say(
-            "stopping after this chunk, once compiled, or once all is measured ... (Ctrl-C again: at once, back to the last checkpoint)"
-        )
+        again = "Ctrl-C again: at once, back to the last checkpoint"
+        self.say(f"stopping after this chunk, once compiled, or once all is measured ... ({again})")
