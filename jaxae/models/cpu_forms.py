@@ -7,9 +7,6 @@
 s is the stride. Images are NHWC, kernels HWIO; `low` is the padding above and to the left, `size` that of the result.
 """
 
-import functools
-
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -19,7 +16,6 @@ _FEW_CHANNELS = 8  # up to here correlate computes neighbouring columns at once
 _MANY_CHANNELS = 64  # from here on kernel_gradient is faster as a product over the other side's patches
 _WIDE = 256  # from here on a stride is one matrix product of blocks, in correlate and in kernel_gradient
 _CACHED = 2**18  # bytes of `small`, about, that kernel_gradient sums over at once; up to twice that needs no loop
-_ROWS = 2**17  # the same where it is a product of rows, which are as many times longer as a window has pixels
 
 
 def correlate(x, kernel, stride, low, size):
@@ -136,11 +132,10 @@ def kernel_gradient(large, small, stride, low, window):
     if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
         low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
         return kernel_gradient(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
-    taps, at_once, fewest = functools.partial(_taps_of_images, stride=stride, low=low, window=window), _CACHED, 3
-    if stride == 1 and max(large.shape[3], small.shape[3]) <= _FEW_CHANNELS:
-        taps, at_once, fewest = functools.partial(_taps_of_rows, low=low, window=window), _ROWS, 2
-    parts = min(-(-small.size * small.dtype.itemsize // at_once), len(small))
-    return _taps_in_parts(large, small, parts, taps) if parts >= fewest else taps(large, small)
+    parts = min(-(-small.size * small.dtype.itemsize // _CACHED), len(small))
+    if parts > 2:
+        return _taps_in_parts(large, small, parts, stride, low, window)
+    return _taps_of_images(large, small, stride, low, window)
 
 
 def _taps_of_blocks(large, small, stride, low, window):
@@ -159,24 +154,15 @@ def _taps_of_images(large, small, stride, low, window):
     return _xla(large, small, low, window, dilation=stride).transpose(1, 2, 0, 3)
 
 
-def _taps_of_rows(large, small, low, window):
-    """One matrix product too, with a row of pixels for every tap and channel. Convolutions of few channels are as fast,
-    but Eigen cuts their sums, long as they are, by its number of threads, and so gives them other last digits."""
-    (h, w), (kh, kw), c = small.shape[1:3], window, large.shape[3]
-    planes = lax.optimization_barrier(cut_out(large, low, (h + kh - 1, w + kw - 1)).transpose(3, 0, 1, 2))
-    rows = jnp.stack([planes[..., i : i + h, j : j + w] for i in range(kh) for j in range(kw)])
-    taps = rows.reshape(kh * kw * c, -1) @ small.reshape(-1, small.shape[3])
-    return taps.reshape(kh, kw, c, small.shape[3])
-
-
-def _taps_in_parts(large, small, parts, taps):
-    """The sum of `taps(large, small)` over parts of the batch, the total kept in at least float32."""
+def _taps_in_parts(large, small, parts, stride, low, window):
+    """The sum of `_taps_of_images` over parts of the batch, the total kept in at least float32."""
     exact = jnp.float32 if small.dtype.itemsize < 4 else small.dtype
-    shape = jax.eval_shape(taps, large, small).shape
+    shape = (*window, large.shape[3], small.shape[3])
     nothing = lax.full_like(small, 0, dtype=exact, shape=shape)  # varies over a mesh as `small` does
 
     def add(total, part):
-        return total + taps(*part).astype(exact), None
+        large, small = part
+        return total + _taps_of_images(large, small, stride, low, window).astype(exact), None
 
     return lax.scan(add, nothing, (_in_parts(large, parts), _in_parts(small, parts)))[0].astype(small.dtype)
 

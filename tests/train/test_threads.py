@@ -31,7 +31,6 @@ def trained(folder: Path, devices: int, *words: str) -> dict[str, bytes]:
     [
         ("experiments.fc_vs_conv",),
         ("experiments.bottleneck",),
-        ("experiments.denoise", "--arms", "deviation"),
         ("experiments.digit_codes", "--arms", "transposed-2-mse", "upsampling-2-bce"),
         ("experiments.digit_addition", "--arms", "adder", "generative"),
     ],
