@@ -14,7 +14,7 @@ from jaxae.errors import UsageError
 IMPLEMENTATION = "threefry2x32"  # the same values on CPU, GPU and TPU and under vmap; recorded in every manifest
 
 
-def root(seed: int) -> jax.Array:
+def root(seed: int | np.integer) -> jax.Array:
     """The key from which everything random in a run of this seed is drawn.
 
     Raises UsageError unless `seed` is an integer in [0, 2**32).

@@ -37,7 +37,7 @@ def differing_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     facts = (
         *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),
         *((name, before["device"].get(name), now["device"].get(name)) for name in ("platform", "kind")),
-        ("XLA's threads", *(_threads(made["device"]) for made in (before, now))),
+        ("XLA's threads", _threads(before["device"]), _threads(now["device"])),
         *((name.replace("_", " "), before[name], now[name]) for name in SAME),
         *_settings(before.get("jax_settings", {}), now.get("jax_settings", {})),
     )

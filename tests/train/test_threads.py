@@ -30,7 +30,6 @@ def trained(folder: Path, devices: int, *words: str) -> dict[str, bytes]:
     "words",
     [
         ("experiments.fc_vs_conv",),
-        ("experiments.bottleneck",),
         ("experiments.digit_codes", "--arms", "transposed-2-mse", "upsampling-2-bce"),
         ("experiments.digit_addition", "--arms", "adder", "generative"),
     ],
