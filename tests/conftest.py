@@ -21,7 +21,8 @@ os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of the programs started by
 jax.config.update("jax_disable_most_optimizations", True)
 
 # as experiments have it, but with eight devices, so that work over devices is tested
-set_up(devices=8)
+set_up()
+jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

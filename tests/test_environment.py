@@ -50,9 +50,9 @@ def test_the_users_own_number_of_devices_stays(name, value):
 def test_setting_up_after_the_gpu_has_begun_otherwise_is_refused_each_time(monkeypatch):
     jax.devices()
     monkeypatch.setenv("XLA_FLAGS", "")
-    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    for _ in range(2):
+    for own in ("", "3"):
+        monkeypatch.setenv("JAX_NUM_CPU_DEVICES", own) if own else monkeypatch.delenv("JAX_NUM_CPU_DEVICES", False)
         with pytest.raises(
             ae.UsageError, match=r"without --xla_gpu_deterministic_ops=true.* call ae.set_up\(\) before"
         ):

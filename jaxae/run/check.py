@@ -133,13 +133,11 @@ def _strangers(found: np.ndarray, values: np.ndarray) -> list[str]:
 def other_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """What stands in the way of equal bits, (name, old, new): of what trained the result, and of what measured it."""
     measured = {**before, **before.get("measured", {})}
-    counts = [(name, before["device"].get(name), now["device"].get(name)) for name in ("cores", "threads")]
-    found = [fact for made in (before, measured) for fact in resuming.differing_platform(made, now)]
-    return list(dict.fromkeys([*found, *(fact for fact in counts if fact[1] != fact[2])]))
+    return list(dict.fromkeys(fact for made in (before, measured) for fact in resuming.differing_platform(made, now)))
 
 
 def _told(facts: Sequence[tuple[str, Any, Any]]) -> str:
-    return "; ".join(f"{name} {new}, not {'noted' if old is None else old}" for name, old, new in facts)
+    return "; ".join(f"{name} {new}, not {old}" for name, old, new in facts)
 
 
 def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

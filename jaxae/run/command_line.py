@@ -27,7 +27,6 @@ from jaxae.run.experiment import Experiment
 from jaxae.run.flags import Flags
 from jaxae.run.signals import Interrupted
 from jaxae.run.steps import perform
-from jaxae.run.training import MOST_OF_A_CPU
 
 CARD = re.compile(r"(\w+) {2,}(.*)", re.DOTALL)  # an entry of a run card
 WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # addresses, to be clicked
@@ -128,14 +127,15 @@ def set_up(devices: int | None = None) -> None:
     compiled programs kept in the cache folder, so that a second run starts in seconds, and little memory that is
     held and not used.
 
-    `devices` is how many the CPU shall have; None: as many as cores, up to 16. Only what is not set by the user's own
-    variables is set. Call it before the first array is made: where JAX runs already, the CPU's devices stay as they
-    are, and on a GPU that has begun without deterministic kernels UsageError is raised.
+    `devices` is how many the CPU shall have, at most as many as cores; None: as many as cores, up to 16. Only what is
+    not set by the user's own variables is set. Call it before the first array is made: where JAX runs already, the
+    CPU's devices stay as they are, and on a GPU that has begun without deterministic kernels UsageError is raised.
 
     On a CPU a program starts when the one before has ended (no asynchronous dispatch). XLA has as many threads as there
     are devices or cores, and a start that waits for one of 32 programs to end keeps its thread: those of one more
     program for all devices, which wait for each other, could then all be taken but one, and everything stands still for
-    ever. More threads would help against that, but share the cores, and training and evaluation get slower.
+    ever. More threads would help against that, but share the cores, and training and evaluation get slower; and last
+    digits can hang on how many there are, so that more devices than cores would have other bits.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
@@ -145,16 +145,26 @@ def set_up(devices: int | None = None) -> None:
         jax.config.update("jax_default_matmul_precision", "float32")
     given = os.environ.get("XLA_FLAGS", "")
     missing = [f"--{name}={value}" for name, value in XLA_FLAGS.items() if name not in given]
-    if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
-        used = min(devices, MOST_OF_A_CPU) if devices else min(cores(), 16)
-        try:
-            jax.config.update("jax_num_cpu_devices", used)
-        except RuntimeError:  # the backend runs already: its devices are those there are
-            _refuse_late(missing)
+    if _begun():  # its devices are those there are
+        _refuse_late(missing)
+    elif "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
+        jax.config.update("jax_num_cpu_devices", min(devices or 16, cores()))
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
     free_after_compiling()
+
+
+def _begun() -> bool:
+    """Whether JAX runs already: it then refuses another number of devices, whoever has set the one there is."""
+    name = "jax_num_cpu_devices"
+    before = jax.config.values[name]
+    try:
+        jax.config.update(name, max(before, 0) + 1)
+    except RuntimeError:
+        return True
+    jax.config.update(name, before)
+    return False
 
 
 def _refuse_late(missing: list[str]) -> None:

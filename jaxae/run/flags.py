@@ -14,8 +14,7 @@ import tyro
 from jaxae.errors import UsageError
 from jaxae.train.lanes import Mode
 
-# Where a run is computed and kept, not what is computed: no number hangs on them (with more CPU devices than cores last
-# digits can), and no report names them.
+# Where a run is computed and kept, not what is computed: no number hangs on them, and no report names them.
 LOCAL = (
     "data_dir", "devices", "out", "resume", "force", "tensorboard", "quiet", "plan", "jobs", "job",
     "stream", "distributed", "coordinator", "processes", "process",
@@ -75,8 +74,8 @@ class Flags:
     """map: seeds one after another, bitwise equal to solo runs. vmap: side by side. Without it map on a CPU, vmap on
     accelerators."""
     devices: Annotated[int | None, UNSET] = None
-    """Devices to spread seeds over, or to share batches; without it as many as help. On CPUs, by map, no bit
-    depends on it, up to as many as cores."""
+    """Devices to spread seeds over, or to share batches; without it as many as help. A CPU has as many as cores, and by
+    map no bit depends on how many are used."""
     stream: bool = False
     """Read images from their file while training goes on (needs the extra `stream`); without it where they take more
     than half of an accelerator's memory. By map, no bit depends on it. Studies that can't be given them so say it."""

@@ -37,16 +37,11 @@ def differing_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     facts = (
         *((name, before["versions"].get(name), now["versions"].get(name)) for name in DECISIVE),
         *((name, before["device"].get(name), now["device"].get(name)) for name in ("platform", "kind")),
-        ("XLA's threads", _threads(before["device"]), _threads(now["device"])),
+        ("XLA threads", *(run["device"].get("threads", "not noted") for run in (before, now))),
         *((name.replace("_", " "), before[name], now[name]) for name in SAME),
         *_settings(before.get("jax_settings", {}), now.get("jax_settings", {})),
     )
     return [fact for fact in facts if fact[1] != fact[2]]
-
-
-def _threads(device: Mapping[str, Any]) -> str:
-    """How many XLA has on a CPU, as far as bits depend on it: a single one sums up in another order than several do."""
-    return "one" if device["platform"] == "cpu" and device.get("threads", device.get("cores")) == 1 else "several"
 
 
 def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -24,7 +24,7 @@ from jaxae.run.signals import Interrupted, Stop
 from jaxae.run.sources import Sets, Use, load_noted
 from jaxae.run.tensorboard import tensorboard_writer
 from jaxae.run.terminal import Output, Working
-from jaxae.run.training import choose_lanes, non_finite, side_by_side, train_or_restore
+from jaxae.run.training import choose_lanes, non_finite, refuse_devices, side_by_side, train_or_restore
 from jaxae.study import Arm, Study
 from jaxae.train import lanes
 from jaxae.train.plan import Plan
@@ -55,6 +55,7 @@ class Run:
         self.experiment, self.training, self.scored = experiment, training, scored or training
         self.config: Any = config  # of the experiment's own type
         self.manifest = manifest.new_manifest(experiment, config)
+        refuse_devices(config.devices)
         self.seeds: tuple[int, ...] = tuple(self.manifest["seeds"])
         self.folder = config.out or Path("runs")  # until one is made there
         self.console = Console(file=Output())  # pyright: ignore[reportArgumentType]  as a file

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from jaxae.run.run import Run
 
 SAVE_EVERY = 30.0  # seconds between checkpoints within an arm; every first epoch and every end are saved too
-MOST_OF_A_CPU = 64  # devices of a process: more than it has cores never help
 FITS = 0.5  # of the memory of a device that tells it: images that take more are read from their file
 
 
@@ -88,13 +87,18 @@ def scores_file(folder: Path, study: Study) -> Path:
     return folder / "scores" / f"{checkpoint.file_name(study.name)}.npz"
 
 
+def refuse_devices(asked: int | None) -> None:
+    """Raise UsageError for more devices than there are, before anything is trained."""
+    if asked is not None and asked > (there := len(devices.found())):
+        raise UsageError(f"--devices is {asked} and there can be {there} here; ask for fewer, or leave it out")
+
+
 def choose_lanes(run: "Run", study: Study, count: int, *sets: Any) -> Lanes:
     """As asked for; else side by side on accelerators, and on a CPU as is soonest done, with the same bits.
 
     Images are read from their file where that is asked for, and where those of `sets` (the training's, then those that
     are evaluated) don't fit, if they can be.
     """
-    _refuse_devices(run.config.devices)
     how = lanes.arranged(study, count, run.config.lanes, run.config.devices)
     return dataclasses.replace(how, stream=run.config.stream or _streams_unasked(run, study, sets))
 
@@ -122,15 +126,6 @@ def side_by_side(run: "Run", arm: Arm, roots: jax.Array, how: Lanes, sets: Mappi
         turns = f"{len(roots)} lanes take turns, {found.beside} at a time on each device"
         run.say(f"{arm.study.name}: {turns}: more have no room side by side")
     return found
-
-
-def _refuse_devices(asked: int | None) -> None:
-    """Raise UsageError for more devices than there are."""
-    there = len(devices.found())
-    if devices.platform() == "cpu":
-        there = min(there, MOST_OF_A_CPU * jax.process_count())
-    if asked is not None and asked > there:
-        raise UsageError(f"--devices is {asked} and there can be {there} here; ask for fewer, or leave it out")
 
 
 def _fit(sets: Any) -> bool:

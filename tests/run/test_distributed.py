@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from quick import EXPERIMENT, ROOT, at
@@ -15,7 +13,7 @@ from quick import EXPERIMENT, ROOT, at
 from jaxae.errors import UsageError
 from jaxae.run.flags import Flags
 from jaxae.run.run import Run
-from jaxae.run.training import choose_lanes
+from jaxae.run.steps import perform
 
 SAME = ("history.json", "results.json", "findings.json", "scores.npz")
 MOST = 240  # seconds within which every process must have ended
@@ -124,6 +122,6 @@ def test_processes_that_wait_for_others_say_so_and_end_in_time(tmp_path):
 
 
 def test_more_devices_than_there_can_be_are_refused(tmp_path):
-    run: Any = SimpleNamespace(config=at(tmp_path / "run", devices=4096))
     with pytest.raises(UsageError, match=r"--devices is 4096 and there can be \d+ here; ask for fewer"):
-        choose_lanes(run, EXPERIMENT.arms(run.config)[0].study, 2)
+        perform(EXPERIMENT, at(tmp_path / "run", devices=4096))
+    assert not (tmp_path / "run").exists()

@@ -107,6 +107,10 @@ def test_resuming_on_other_data_or_versions_is_refused(done, tmp_path):
     (folder / "manifest.json").write_text(json.dumps({**manifest, "versions": versions}))
     with pytest.raises(UsageError, match=r"jax 0\.9\.9 and this is .*--force"):
         perform(at(folder, resume=True))
+    device = {**manifest["device"], "threads": 64}  # of a machine with other cores
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "device": device}))
+    with pytest.raises(UsageError, match=r"with XLA threads 64 and this is \d+, so it can't go on bitwise.*--force"):
+        perform(at(folder, resume=True))
 
 
 def test_resuming_what_is_complete_changes_nothing(done, tmp_path):
