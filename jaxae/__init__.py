@@ -10,6 +10,8 @@ Importing this does nothing: each part is imported when it is first used.
 """
 
 import importlib
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,6 +68,11 @@ _PARTS = {  # where each public name is, "module" or "module:name"
     "train": "train",
     "transforms": "transforms",
 }
+
+# where `python -m` starts a program of jaxae's, Ctrl-C while its parts are imported ends it, without a traceback; then
+# `with_errors` has it as usual again
+if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 __all__ = [*_PARTS]  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -82,7 +82,8 @@ def about(made: Mapping[str, Any]) -> str:
         f"PyTorch {made['torch']['version']}; {made['precision']}; each run a process of its own; training steps are "
         f"medians of {made['repeats']} alternating runs of {made['seconds']:g} s or more, ratios with their range. A "
         f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and "
-        f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger.{for_cuda(made)}{crowd(made)}"
+        f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger, by the operations of the network as "
+        f"it is written: a form that takes fewer can have more than 100%.{for_cuda(made)}{crowd(made)}"
     )
 
 

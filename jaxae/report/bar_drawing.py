@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 from jaxae.report.bands import one_by_one, within
 from jaxae.report.canvas import legend, single, spread_entry
 from jaxae.report.figures import Bars, Histogram, Scatter
-from jaxae.report.look import CLASSES, HATCHES, INK, PALETTE, STYLES, colour_of
+from jaxae.report.look import CLASSES, HATCHES, INK, MUTED, PALETTE, STYLES, colour_of, variant_of
 
 
 def draw_histogram(data: Histogram, titled: bool) -> Figure:
@@ -39,13 +39,16 @@ def draw_bars(data: Bars, titled: bool) -> Figure:
         error = None if len(values) == 1 or one_by_one(values) else np.nan_to_num([mean - low, high - mean])
         colour = colour_of(data.colours[i] if data.colours else i)
         look = {"color": colour, "ecolor": INK, "capsize": 2, "error_kw": {"linewidth": 0.9}}
-        look |= {"hatch": HATCHES[i % len(HATCHES)], "edgecolor": "white", "linewidth": 0}
+        look |= {"hatch": HATCHES[variant_of(i)], "edgecolor": "white", "linewidth": 0}
         place = at + (i - (len(data.groups) - 1) / 2) * width
         entries[label] = ax.bar(place, mean, width * 0.92, yerr=error, **look)
         if one_by_one(values):
             ax.plot(place, values.T, ".", color=INK, markersize=5)
     ax.set_xticks(at, data.categories)
     ax.grid(False, axis="x")
+    for place in at[~np.isfinite(np.vstack([array for _, array in data.groups])).any(0)]:
+        ax.text(place, 0.02, "no values", transform=ax.get_xaxis_transform(), ha="center", color=MUTED)
+        ax.set_xlim(-0.5, len(at) - 0.5)  # its bars would have taken the room
     bar = Line2D([], [], color=INK, marker="|", linestyle="")
     spread = spread_entry([array for _, array in data.groups], data.within, bar)
     legend(figure, (entries if len(entries) > 1 else {}) | spread)

@@ -13,7 +13,7 @@ from jaxae.findings.statistics import interval_by_point
 from jaxae.report.bands import one_by_one, within
 from jaxae.report.canvas import canvas, legend, spread_entry
 from jaxae.report.figures import Curves, Line, Mark
-from jaxae.report.look import DASHES, INK, LOG_TICKS, MARKERS, MUTED, POINTS, colour_of, marker_of
+from jaxae.report.look import DASHES, INK, LOG_TICKS, MARKERS, MUTED, POINTS, colour_of, variant_of
 
 
 def draw_curves(data: Curves, titled: bool) -> Figure:
@@ -127,7 +127,7 @@ def marks_of(line: Line, index: int) -> dict[str, Any]:
     place = line.colour if isinstance(line.colour, int) else index
     known = int(np.isfinite(np.asarray(line.values, float)).any(0).sum())
     every = 1 if known <= 12 else -(-len(line.x) // 7)
-    marker = MARKERS[marker_of(place)]
+    marker = MARKERS[variant_of(place)]
     return {"marker": marker, "markersize": 4, "markevery": (index * every // 7 % every, every)}
 
 

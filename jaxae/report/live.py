@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxae.report.bands import within
 from jaxae.report.figures import Curves, Line, Mark
-from jaxae.report.look import DASHES, colour_of, marker_of
+from jaxae.report.look import DASHES, colour_of, variant_of
 from jaxae.report.numbers import FEW
 
 MOST = 60_000  # numbers of a figure, some 0.5 MB, above which the seeds aren't given one by one
@@ -40,7 +40,7 @@ def _line(line: Line, index: int, bounds: Any, seeds: bool) -> dict[str, Any]:
     place = index if line.colour is None else line.colour
     shape = line.colour if isinstance(line.colour, int) else index
     told: dict[str, Any] = {
-        "label": line.label, "panel": line.panel, "colour": colour_of(place), "marker": marker_of(shape),
+        "label": line.label, "panel": line.panel, "colour": colour_of(place), "marker": variant_of(shape),
         "style": line.style, "x": _numbers(line.x), "mean": _numbers(mean), "few": 1 < len(values) < FEW,
     }  # fmt: skip
     if np.isfinite(low).any():

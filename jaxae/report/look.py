@@ -51,9 +51,9 @@ def shades(count: int) -> list[str]:
     return ["#" + "".join(f"{round(value):02x}" for value in colour) for colour in rgb]
 
 
-def marker_of(place: int) -> int:
-    """Which of MARKERS a line has; when the colours begin anew, lines of one colour get others."""
-    return (place + place // len(PALETTE)) % len(MARKERS)
+def variant_of(place: int) -> int:
+    """Which of MARKERS a line has, or of HATCHES bars; when the colours begin anew, those of one colour get others."""
+    return (place + place // len(PALETTE)) % len(PALETTE)
 
 
 def colour_of(colour: int | str) -> str:

@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import shutil
+import signal
 import sys
 import textwrap
 import traceback
@@ -194,6 +195,8 @@ def replace_damaged(compiled: Path) -> None:
 
 def with_errors(action: Callable[[], Any]) -> None:
     """Run `action` as a program: one sentence on the error stream and an exit status in place of a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as importing jaxae has left it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with notices_said():
             action()

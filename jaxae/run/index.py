@@ -41,6 +41,8 @@ def index_runs(paths: Sequence[Path], out: Path, *, given: str = "") -> Gallery:
     where `out` is something else than such a page.
     """
     _refuse_other_page(out)
+    if given:
+        find_experiment(given, given)  # what is named by hand is there, or nothing is written
     entries, problems, speeds = [], [], []
     for path in runs_in(paths):
         try:

@@ -15,7 +15,7 @@ from PIL import Image
 from jaxae import results
 from jaxae.errors import UsageError
 from jaxae.report import plots
-from jaxae.report.look import colour_of, marker_of
+from jaxae.report.look import colour_of, variant_of
 
 EPOCHS = np.arange(1, 6)
 LOSSES = np.stack([1 / EPOCHS, 1.1 / EPOCHS, 1.3 / EPOCHS]).astype(np.float32)
@@ -173,7 +173,7 @@ def test_lines_and_bars_differ_without_their_colours():
     lines = [plots.Line(name, EPOCHS, LOSSES) for name in "abc"]
     drawn = plots.draw(plots.Curves("", "", "", lines)).legends[0].legend_handles[:3]
     assert len({line.get_marker() for line in drawn}) == 3  # pyright: ignore
-    assert len({(colour_of(place), marker_of(place)) for place in range(49)}) == 49  # though there are seven colours
+    assert len({(colour_of(place), variant_of(place)) for place in range(49)}) == 49  # though there are seven colours
     groups = [(name, np.ones(2)) for name in "abc"]
     bars = plots.draw(plots.Bars("", "", "", ("x", "y"), groups)).axes[0].patches
     assert len({bar.get_hatch() for bar in bars}) == 3
