@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jaxae import draws
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.losses import check_floating, check_pair
@@ -120,7 +121,7 @@ def add_gaussian_noise(
     check_floating(image)
     if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) >= 0):
         raise UsageError(f"a deviation of {deviation} is none; give one from 0 up")
-    noise = jax.random.normal(key, image.shape, image.dtype)
+    noise = draws.normal(key, image.shape, image.dtype)
     return jnp.clip(image + deviation * noise, low, high)
 
 

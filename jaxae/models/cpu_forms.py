@@ -12,7 +12,7 @@ from jax import lax
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here spread computes all the taps in one matrix product and adds them up
-_FEW_CHANNELS = 8  # up to here correlate computes neighbouring columns at once
+_FEW_CHANNELS = 8  # up to here neighbouring columns are computed at once
 _MANY_CHANNELS = 64  # from here on kernel_gradient is faster as a product over the other side's patches
 _WIDE = 256  # from here on a stride is one matrix product of blocks, in correlate and in kernel_gradient
 _CACHED = 2**18  # bytes of `small`, about, that kernel_gradient sums over at once; up to twice that needs no loop
@@ -43,15 +43,20 @@ def _meeting(kernel, image, stride, low, size):
 def _correlate_folded(x, kernel, low, size):
     """View neighbouring columns as channels of one: with few channels the larger product is faster."""
     (kh, kw, i, o), (h, w) = kernel.shape, size
-    fold = 4 if i <= _FEW_CHANNELS // 2 else 2
-    before, rest = divmod(low[1], fold)
+    fold = 4 if min(i, o) <= _FEW_CHANNELS // 2 else 2
     blocks, overlap = -(-w // fold), -(-(kw - 1) // fold)
     # a copy of the kernel for each of the columns that are computed at once, each one further to the right
     shifts = [((0, 0), (j, (1 + overlap) * fold - kw - j), (0, 0), (0, 0)) for j in range(fold)]
     kernel = jnp.stack([jnp.pad(kernel, shift) for shift in shifts], 3).reshape(kh, 1 + overlap, fold * i, fold * o)
-    x = cut_out(x, (0, rest), (x.shape[1], -(-(x.shape[2] + rest) // fold) * fold))  # whole blocks
-    y = _xla(x.reshape(*x.shape[:2], -1, fold * i), kernel, (low[0], before), (h, blocks))
+    before, rest = divmod(low[1], fold)
+    y = _xla(_folded(x, fold, rest), kernel, (low[0], before), (h, blocks))
     return y.reshape(*y.shape[:2], blocks * fold, o)[:, :, :w]
+
+
+def _folded(x, fold, before=0):
+    """`fold` neighbouring columns as the channels of one, zeros `before` the first and after the last."""
+    b, h, w, c = x.shape
+    return cut_out(x, (0, before), (h, -(-(w + before) // fold) * fold)).reshape(b, h, -1, fold * c)
 
 
 def _correlate_blocks(x, kernel, stride, low, size):
@@ -122,9 +127,11 @@ def _patches(x, window, low, size):
 
 
 def kernel_gradient(large, small, stride, low, window):
-    """In the form that the numbers of channels ask for, large batches in parts: up to three times faster."""
+    """In the form that the numbers of channels ask for: up to three times faster than XLA's own."""
     if _blocky(stride, window, large.shape[3]):
         return _taps_of_blocks(large, small, stride, low, window)
+    if stride == 1 and max(large.shape[3], small.shape[3]) <= _FEW_CHANNELS:
+        return _taps_folded(large, small, low, window)
     if stride == 1 and large.shape[3] <= _FEW_CHANNELS and small.shape[3] >= _MANY_CHANNELS:
         patches = _patches(large, window, low, small.shape[1:3])
         taps = patches.reshape(-1, patches.shape[3]).T @ small.reshape(-1, small.shape[3])
@@ -132,6 +139,11 @@ def kernel_gradient(large, small, stride, low, window):
     if stride == 1 and large.shape[:3] == small.shape[:3] and large.shape[3] > small.shape[3]:
         low = tuple(k - 1 - b for k, b in zip(window, low, strict=True))
         return kernel_gradient(small, large, 1, low, window)[::-1, ::-1].swapaxes(2, 3)  # XLA likes many outputs
+    return _taps(large, small, stride, low, window)
+
+
+def _taps(large, small, stride, low, window):
+    """Large batches in parts."""
     parts = min(-(-small.size * small.dtype.itemsize // _CACHED), len(small))
     if parts > 2:
         return _taps_in_parts(large, small, parts, stride, low, window)
@@ -146,6 +158,17 @@ def _taps_of_blocks(large, small, stride, low, window):
     taps = patches.reshape(-1, kh * kw * o).T @ blocks.reshape(-1, blocks.shape[3])
     taps = taps.reshape(kh, kw, o, stride, stride, -1)[::-1, ::-1]
     return taps.transpose(0, 3, 1, 4, 5, 2).reshape(*window, -1, o)
+
+
+def _taps_folded(large, small, low, window):
+    """The gradient of `_correlate_folded` for its kernel, which has each tap once for each column of a pair."""
+    (kh, kw), fold = window, 2
+    before, rest = divmod(low[1], fold)
+    overlap = -(-(kw - 1) // fold)
+    pairs = _folded(large, fold, rest), _folded(small, fold)
+    taps = _taps(*pairs, 1, (low[0], before), (kh, 1 + overlap))
+    taps = taps.reshape(kh, (1 + overlap) * fold, large.shape[3], fold, small.shape[3])
+    return sum(taps[:, j : j + kw, :, j] for j in range(fold))
 
 
 def _taps_of_images(large, small, stride, low, window):

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxae.devices import platform
+from jaxae.settled import settled, turns
 
 MOST = 8  # so many devices can share a batch
 SMALLEST = 32  # images: what smaller parts gain on many devices they lose on few
@@ -105,14 +106,8 @@ def _knockout(values):
 
 
 def _settled(tree):
-    """The same arrays, as they are in memory: what is computed of them has the roundings of a program that begins with
-    them. On a CPU, XLA forgets barriers before it fuses operations, but not a loop."""
-    if platform() != "cpu":
-        return lax.optimization_barrier(tree)
-    return lax.fori_loop(0, _turns(1), lambda *_: tree, jax.tree.map(jnp.zeros_like, tree))
+    return settled(tree) if platform() == "cpu" else lax.optimization_barrier(tree)
 
 
 def _turns(count: int) -> Any:
-    """A loop's length that XLA doesn't know: it would take a loop of one turn apart, and compute it with other
-    roundings. Accelerators would have to ask the host for it, and launch what is in a loop as it is."""
-    return lax.optimization_barrier(jnp.int32(count)) if platform() == "cpu" else count
+    return turns(count) if platform() == "cpu" else count
