@@ -12,7 +12,7 @@ import jaxae as ae
 ROOT = Path(__file__).parents[1]
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.glob("jaxae/**/*.py"))}
 FLOORS = (  # nothing imports from a later one
-    ("devices", "errors", "commands", "files", "keys", "online", "programs"),
+    ("devices", "errors", "commands", "files", "keys", "online", "programs", "settled", "draws"),
     ("losses", "transforms", "data", "models"),
     ("metrics", "latent", "baselines", "schedules"),
     ("study", "fitted"),

@@ -3,12 +3,14 @@
 import dataclasses
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 from typing import Any
 
+import jax
 import pytest
 from quick import EXPERIMENT, QUICK, ROOT, SAME, at, perform, read
 
@@ -83,7 +85,9 @@ def test_jobs_of_which_one_was_killed_are_merged_to_the_bits_of_one_run(tmp_path
     folders = [tmp_path / f"job{number}" for number in (1, 2, 3)]
     configs = [at(folder, seeds=3, limit=40, job=f"{number}/3") for number, folder in enumerate(folders, 1)]
     words = flags.words_of(configs[1], local=("job", "quiet", "out")).split()
-    killed = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=ROOT, capture_output=True, check=False)
+    alike = {**os.environ, "JAX_NUM_CPU_DEVICES": str(jax.device_count())}  # as many threads of XLA's as here
+    command = [sys.executable, "-c", KILLED, *words]
+    killed = subprocess.run(command, cwd=ROOT, env=alike, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     for config in (configs[2], configs[0]):
         job = planning.job(EXPERIMENT, config)
