@@ -179,6 +179,12 @@ def test_lines_and_bars_differ_without_their_colours():
     assert len({bar.get_hatch() for bar in bars}) == 3
 
 
+def test_a_category_without_values_says_so():
+    (ax,) = plots.draw(plots.Bars("", "", "", ("x", "y"), [("a", [np.nan, 2.0]), ("b", [np.nan, 3.0])])).axes
+    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [("no values", 0)]
+    assert ax.get_xlim() == (-0.5, 1.5)
+
+
 def legend(figure):
     return [text.get_text() for text in plots.draw(figure).legends[0].get_texts()]
 

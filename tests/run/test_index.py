@@ -70,6 +70,8 @@ def test_commits_are_short_and_speeds_are_no_runs_in_one_line(runs, tmp_path):
     assert ("commit", *(commit[:12] for commit in commits)) in found.comparisons[0].shown[0].rows
     assert found.problems == [f"{speeds[0]}, {speeds[1]}: speeds that experiments.benchmark measured, no runs"]
     refused("benchmark.json: speeds", index_runs, speeds[:1], tmp_path / "index.html")
+    refused("no file nosuch.py", index_runs, [tmp_path], tmp_path / "other.html", given="nosuch.py")
+    assert not (tmp_path / "other.html").exists()
 
 
 def test_a_run_that_is_worked_in_is_running(runs, tmp_path):
