@@ -102,10 +102,7 @@ def trained_with(config: Any, count: int) -> str:
 
 
 def say_pace(run: ae.Run, count: int, held_out: int = 0) -> None:
-    """Say it before a training on own images, and where it is planned; `held_out` are those for validation. Of a
-    report's images, say only where they are fewer than a batch, which is then cut to them."""
-    if not is_own(run.config) and run.config.batch_size > count:
-        run.say(f"--batch-size {run.config.batch_size:,} is cut to the {plural(count, 'image')} that there are")
+    """Say it before a training on own images, and where it is planned; `held_out` are those for validation."""
     if is_own(run.config):
         rest = f"; {plural(held_out, 'other')} {'is' if held_out == 1 else 'are'} for validation" if held_out else ""
         run.say(f"{pace(run.config, count)}{rest}")

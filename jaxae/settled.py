@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 
@@ -15,5 +16,5 @@ def settled(tree: Any) -> Any:
 
 def turns(count: int) -> jax.Array:
     """A loop's length that XLA doesn't know: it would take a loop of one turn apart, and compute it with other
-    roundings. Accelerators would have to ask the host for it, and launch what is in a loop as it is."""
-    return lax.optimization_barrier(jax.numpy.int32(count))
+    roundings."""
+    return lax.optimization_barrier(jnp.int32(count))

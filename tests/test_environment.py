@@ -62,16 +62,17 @@ def test_setting_up_after_the_gpu_has_begun_otherwise_is_refused_each_time(monke
     ae.set_up(devices=3)  # a CPU's kernels are deterministic in any case
 
 
-def test_ctrl_c_while_all_is_imported_is_no_traceback():
+@pytest.mark.parametrize(
+    ("where", "end"), [("stop()", (-signal.SIGINT, "")), ("with_errors(stop)", (130, "interrupted\n"))]
+)
+@pytest.mark.parametrize("package", ["jaxae", "experiments"])
+def test_ctrl_c_while_all_is_imported_is_no_traceback(package, where, end):
     code = (
-        "import os, signal, sys; sys.argv = ['-m']; import experiments; {}; os.kill(os.getpid(), signal.SIGINT)".format,
-        "from jaxae.run.command_line import with_errors; with_errors(lambda: os.kill(os.getpid(), signal.SIGINT))",
+        f"import os, signal, sys; sys.argv = ['-m']; import {package}; from jaxae.run.command_line import with_errors; "
+        f"stop = lambda: os.kill(os.getpid(), signal.SIGINT); {where}"
     )
-    ends = []
-    for after in ("pass", code[1]):
-        done = subprocess.run([sys.executable, "-c", code[0](after)], cwd=ROOT, stderr=-1, text=True)
-        ends.append((done.returncode, done.stderr))
-    assert ends == [(-signal.SIGINT, ""), (130, "interrupted\n")]
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stderr=-1, text=True)
+    assert (done.returncode, done.stderr) == end
 
 
 def test_a_closed_output_ends_no_run():

@@ -137,6 +137,8 @@ def train(run: ae.Run) -> dict[str, ae.Trained]:
         digit_classifier.judge(run)  # what it refuses too
     trained, config = {}, own_images.paced(run.config, len(digits))
     own_images.say_pace(run, len(digits))
+    if not own_images.is_own(config) and config.batch_size > len(digits):
+        run.say(f"--batch-size {config.batch_size:,} is cut to the {len(digits):,} images that there are")
     if own_images.is_own(config) and config.code_activation == "relu":
         run.say(f"its code has ReLUs, of which few images can leave none alive: {LIVELY}")
     for arm in arms(config, len(digits), own_images.shape_of(digits)):

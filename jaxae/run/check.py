@@ -137,7 +137,7 @@ def other_platform(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tu
 
 
 def _told(facts: Sequence[tuple[str, Any, Any]]) -> str:
-    return "; ".join(f"{name} {new}, not {old}" for name, old, new in facts)
+    return "; ".join(f"{name} {new}, not {str(old).removeprefix('not ')}" for name, old, new in facts)  # not noted
 
 
 def same_code(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -110,4 +110,6 @@ def _settled(tree):
 
 
 def _turns(count: int) -> Any:
+    """Of a length unknown on a CPU alone: accelerators would have to ask the host for it, and launch what is in a loop
+    as it is."""
     return turns(count) if platform() == "cpu" else count
