@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import jaxae.data.cache as cache
 from jaxae.data.dataset import Dataset, assemble, create
 from jaxae.data.folders import PathLike
 from jaxae.data.own_files import class_of, split_files
-from jaxae.errors import UsageError
+from jaxae.errors import Notice, UsageError
 from jaxae.files import path_of
 
 GREY = ("1", "L", "LA")  # Pillow's modes with one channel of 8 bits or fewer
 COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
+CLEAR = ("LA", "RGBA")  # those with transparency
 PNG, DEPTH = b"\x89PNG\r\n\x1a\n", 24  # how such files begin, and where they have the bits of a channel
 ORIENTATION = 0x0112  # the tag of EXIF
 
@@ -28,7 +30,7 @@ def from_arrays(
     """A Dataset of images uint8[n, h, w, c], or uint8[n, h, w] for one channel, and labels int[n] from 0.
 
     Without labels all images are of one class. `classes` are the labels' names, by default their numbers.
-    Raises UsageError for other types, shapes and labels, and where there are no images.
+    Raises UsageError for other types, shapes and labels, for channels that come first, and where there are no images.
 
     >>> ae.data.from_arrays(np.zeros((5, 8, 9), np.uint8)).image.shape
     (5, 8, 9, 1)
@@ -38,6 +40,10 @@ def from_arrays(
     if image.dtype != np.uint8 or image.ndim != 4 or not image.size:
         raise UsageError(
             f"{image.dtype}{list(image.shape)} is no stack of stored images; give uint8[n, h, w, c], from 0 to 255"
+        )
+    if image.shape[1] in (1, 3) and min(image.shape[2:]) > 4:
+        raise UsageError(
+            f"images of shape {image.shape} have their channels first; move them last, as in np.moveaxis(images, 1, -1)"
         )
     label = np.zeros(len(image), np.int32) if label is None else np.asarray(label)
     if label.shape != (len(image),) or label.dtype.kind not in "iu":
@@ -56,14 +62,15 @@ def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, 
     are; else RGB, without transparency. With `size`, one number or (h, w), they are scaled to cover it and cut at the
     centre; without, they must be of one size.
 
-    Pictures that are left out, of other formats or in other folders, are counted in a Notice, a warning.
+    Notices, which are warnings, count pictures that are left out, of other formats or in other folders, grey ones that
+    are read as RGB, and those whose transparency is left out.
     Raises UsageError for a folder without images, for several sizes, and, naming it, for a file that can't be read, is
     there twice by a link, or has more than 8 bits a channel.
     """
     root = Path(os.path.expanduser(path_of(folder)))  # Path's own raises for a user that there isn't
     files = split_files(root)
     classes = sorted({class_of(path, root, split) for split, paths in files.items() for path in paths})
-    grey, shape = _common([path for paths in files.values() for path in paths], _pair(size))
+    grey, shape = _common(root, [path for paths in files.values() for path in paths], _pair(size))
 
     def whole(split: str) -> Dataset:
         image = cache.room((len(files[split]), *shape, 1 if grey else 3))
@@ -90,13 +97,13 @@ def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return pair
 
 
-def _common(paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, tuple[int, int]]:
+def _common(root: Path, paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, tuple[int, int]]:
     """Whether all images are grey, and their size. Only the files' heads are read."""
-    modes, sizes = set(), {}
+    modes, sizes = Counter[str](), {}
     for path in paths:
         with _opened(path) as image:
             _refuse_deep(path, image.mode)
-            modes.add(image.mode)
+            modes[image.mode] += 1
             sizes.setdefault(_upright(image), path)
     if size is None and len(sizes) > 1:
         (one, path), (other, another) = list(sizes.items())[:2]
@@ -104,7 +111,18 @@ def _common(paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, 
             f"{path} is {one[0]}x{one[1]} and {another} is {other[0]}x{other[1]}; give one size, size=32 or on "
             "the command line --image-size 32, and all are scaled and cut to it"
         )
-    return modes <= {*GREY}, size or next(iter(sizes))
+    grey = modes.keys() <= {*GREY}
+    _say_converted(root, modes, grey)
+    return grey, size or next(iter(sizes))
+
+
+def _say_converted(root: Path, modes: Counter[str], grey: bool) -> None:
+    """Say in a Notice what of the files the arrays won't have."""
+    mixed, clear = (sum(modes[mode] for mode in kinds) for kinds in (GREY, CLEAR))
+    told = [f"grey pictures that are read as RGB, as others are: {mixed:,}"] if mixed and not grey else []
+    told += [f"pictures whose transparency is left out: {clear:,}"] if clear else []
+    if told:
+        warnings.warn(f"{root}: {'; '.join(told)}", Notice, stacklevel=4)
 
 
 def _upright(image: Any) -> tuple[int, int]:

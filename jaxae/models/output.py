@@ -27,8 +27,11 @@ class Output(NamedTuple):
 def check_images(model: str, image: jax.Array, shape: tuple[int, int, int]) -> None:
     """Refuse what isn't a batch of floating-point images of `shape` (h, w, c), with a UsageError."""
     expected = "(b, " + ", ".join(map(str, shape)) + ")"
+    _refuse_first(shape)
     if image.shape == shape:
         mend = "add the batch dimension"
+    elif image.shape[1:] == (shape[2], *shape[:2]):
+        mend = "move the channels last, as in jnp.moveaxis(images, 1, -1)"
     elif image.ndim != 4 or image.shape[1:] != shape:
         mend = "resize the images, or give the model another image_shape"
     elif not jnp.issubdtype(image.dtype, jnp.floating):
@@ -40,6 +43,7 @@ def check_images(model: str, image: jax.Array, shape: tuple[int, int, int]) -> N
 
 def check_halved(shape: tuple[int, int, int], times: int) -> None:
     """Refuse images (h, w, c) whose sides can't be halved so many times, with a UsageError."""
+    _refuse_first(shape)
     height, width, _ = shape
     if height % 2**times or width % 2**times:
         least = 2**times
@@ -48,3 +52,10 @@ def check_halved(shape: tuple[int, int, int], times: int) -> None:
             f"images of {height}x{width} are no multiple of {least} pixels in height and width; resize them, "
             f"a study's own ones by --image-size {near}"
         )
+
+
+def _refuse_first(shape: tuple[int, int, int]) -> None:
+    """Refuse PyTorch's (c, h, w), of which a model of images one or three pixels high would be made without a word."""
+    if shape[0] in (1, 3) and min(shape[1:]) > 4:
+        given = (*shape[1:], shape[0])
+        raise UsageError(f"the image_shape {shape} has its channels first; give {given}, and such images")

@@ -166,17 +166,19 @@ def _fitted(where: str, name: Any, card: Mapping[str, Any], variables: Any, mode
     """Raises UsageError unless model and variables belong together and the scale is known."""
     if model is None and card.get("model") is None:
         raise UsageError(f"{where} is of a model that isn't jaxae's own, or of an older jaxae; give model= as it was")
-    given = model is not None
-    model = model if given else cards.rebuilt(card["model"])
-    if cards.described(model) is not None:
-        _refuse_misfit(where, model, variables)
+    model = cards.rebuilt(card["model"]) if model is None else model
+    _refuse_misfit(where, model, variables)
     return Fitted(str(name), model, variables, _known_scale(scale or _scale(card.get("scale"), where), where))
 
 
 def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
+    """Raise UsageError where the model has other variables. A model of someone's own that doesn't say the size of its
+    images, or takes more than images, is looked at when it is used."""
     try:
         wanted = {name: leaf.shape for name, leaf in named(cards.shapes_of(model)).items()}
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # of a module, whatever it stumbles over
+        if cards.described(model) is None:
+            return
         raise UsageError(f"{where} has fields that make no model ({str(error)[:120]}); {MEND}") from None
     found = {name: np.shape(leaf) for name, leaf in named(variables).items()}
     for name in sorted(wanted.keys() | found.keys()):

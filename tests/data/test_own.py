@@ -49,6 +49,7 @@ def test_arrays_become_a_dataset_with_a_fingerprint():
         (np.zeros((0, 3, 4), np.uint8), None, "no stack of stored images"),
         (np.zeros((2, 3, 4), np.uint8), [0], "one whole number for each of 2"),
         (np.zeros((2, 3, 4), np.uint8), [0, -1], "labels from -1 to 0"),
+        (np.zeros((2, 3, 8, 8), np.uint8), None, "channels first; move them last"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(image, label, match):
@@ -74,8 +75,11 @@ def test_folders_train_and_test_are_the_splits_and_one_colour_image_makes_all_rg
     colour = np.zeros((4, 6, 3))
     colour[..., 2] = 200
     write(tmp_path / "test" / "1.PNG", colour)
-    assert from_folder(tmp_path, "train").image[0, 0, 0].tolist() == [9, 9, 9]
-    assert from_folder(tmp_path, "test").image[0, 0, 0].tolist() == [0, 0, 200]
+    with pytest.warns(Notice, match="grey pictures that are read as RGB, as others are: 1$"):
+        assert from_folder(tmp_path, "train").image[0, 0, 0].tolist() == [9, 9, 9]
+    write(tmp_path / "train" / "1.png", np.full((4, 6, 4), 9))
+    with pytest.warns(Notice, match="pictures whose transparency is left out: 1$"):
+        assert from_folder(tmp_path, "test").image[0, 0, 0].tolist() == [0, 0, 200]
 
 
 def test_a_set_is_shown_in_a_line(tmp_path):

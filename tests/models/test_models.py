@@ -157,6 +157,18 @@ def test_images_of_another_shape_are_refused(model, shape):
         model.init(jax.random.key(0), jnp.zeros(shape))
 
 
+@pytest.mark.parametrize(
+    ("model", "shape", "match"),
+    [
+        (ConvAutoencoder(), (2, 1, 28, 28), "move the channels last, as in jnp.moveaxis"),
+        (ConvAutoencoder(image_shape=(1, 28, 28)), (2, 1, 28, 28), r"channels first; give \(28, 28, 1\)"),
+    ],
+)
+def test_channels_that_come_first_are_refused(model, shape, match):
+    with pytest.raises(UsageError, match=match):
+        model.init(jax.random.key(0), jnp.zeros(shape))
+
+
 def test_integer_images_are_refused():
     with pytest.raises(UsageError, match="DenoiseAutoencoder takes floating-point images; got uint8: convert"):
         DenoiseAutoencoder().init(jax.random.key(0), jnp.zeros((1, 32, 32, 3), jnp.uint8))

@@ -130,6 +130,10 @@ def test_what_a_run_trained_is_what_is_loaded_and_exported(run, tmp_path, capsys
     assert json.loads((tmp_path / "model" / "card.json").read_text())["run"]["seed"] == 1
 
 
+class Own(ae.models.MLPAutoencoder):
+    """A model that isn't jaxae's."""
+
+
 def test_what_fit_gives_is_saved_with_its_lane_and_state(tmp_path):
     study = dataclasses.replace(tiny.study(), model=tiny.Wide(), batch=tiny.noiseless)
     trained = ae.train.fit(study, tiny.roots(2), tiny.DATA, validation=tiny.HELD_OUT, epochs=1)
@@ -182,6 +186,7 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
     refused("no program 'add'", ae.load_program, whole, "add")
     refused("holds no run", ae.load, tmp_path)
     refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
+    refused("needs \\(3,\\)", ae.load, whole, model=Own((5,), 3, image_shape=(1, 1, 3)))
 
 
 def test_a_card_that_lacks_a_field_and_names_that_lie_in_others_are_refused(tmp_path):
