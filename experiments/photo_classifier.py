@@ -20,6 +20,7 @@ import numpy as np
 import jaxae as ae
 from experiments import each_class
 from experiments.digit_classifier import loss, optimizer, scores, steps
+from jaxae.programs import of_first
 from jaxae.report import numbers
 from jaxae.report.figures import Bars
 from jaxae.transforms import SIGNED, to_signed
@@ -27,7 +28,7 @@ from jaxae.transforms import SIGNED, to_signed
 NAME = "photo classifier"
 CLASSES = 10
 
-_scores = jax.jit(ae.evaluate.scores, static_argnames="study")
+_scores = of_first()(ae.evaluate.scores)
 
 
 @dataclass(frozen=True, kw_only=True)

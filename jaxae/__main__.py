@@ -100,7 +100,7 @@ def list_data(flags: argparse.Namespace) -> None:
 
 def prepare_data(flags: argparse.Namespace) -> None:
     """Download (or take from --manual-dir) and prepare a data set."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is half made is removed
+    _clear_when_stopped()
     print(data.prepare(flags.name, data_dir=flags.data_dir, manual_dir=flags.manual_dir))
 
 
@@ -121,8 +121,14 @@ def merge(flags: argparse.Namespace) -> None:
     """Put runs together."""
     from jaxae.run.merging import merge_runs
 
+    _clear_when_stopped()
     set_up()
     print("report:", merge_runs(flags.runs, flags.out, given=flags.experiment, data_dir=flags.data_dir))
+
+
+def _clear_when_stopped() -> None:
+    """Let SIGTERM end the program as an exception does: what is half made is removed."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def check_results(flags: argparse.Namespace) -> None:

@@ -154,8 +154,11 @@ def pca_errors(trained: Mapping[str, ae.Trained], digits: ae.data.Dataset, test:
 def pictures(
     trained: Mapping[str, ae.Trained], test: ae.data.Dataset, index: np.ndarray
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Step 4: these test images as every arm's first seed rebuilds them."""
-    return {name: {"reconstructions": np.asarray(arm.sample(test, index)[0].image)} for name, arm in trained.items()}
+    """Step 4: these test images as the seed of every arm that is shown rebuilds them."""
+    return {
+        name: {"reconstructions": np.asarray(arm.sample(test, index, lane=arm.shown)[0].image)}
+        for name, arm in trained.items()
+    }
 
 
 def best_to_worst(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarray]:
@@ -168,10 +171,10 @@ def best_to_worst(arm: ae.Trained, test: ae.data.Dataset) -> dict[str, np.ndarra
 
 def code_units(arm: ae.Trained, test: ae.data.Dataset, place: int) -> dict[str, np.ndarray]:
     """The test image at a place as each unit of its code changes, at percentiles of what it has over the test set."""
-    seen, percents = codes(arm, test.image), 0.5 + 99 * np.linspace(0, 1, 9)
+    seen, percents = codes(arm, test.image, arm.shown), 0.5 + 99 * np.linspace(0, 1, 9)
     values = np.percentile(seen, percents, axis=0).T
     grid = traversal(jnp.asarray(seen[place]), jnp.asarray(values, jnp.float32))
-    decoded = np.asarray(decode(arm.study.model, arm.variables(), grid))
+    decoded = np.asarray(decode(arm.study.model, arm.variables(arm.shown), grid))
     return {"units": decoded, "units, width": np.ptp(seen, axis=0), "units, percentiles": percents}
 
 
@@ -258,7 +261,7 @@ def gains(scores: Mapping[str, np.ndarray], noise: float) -> dict[str, np.ndarra
 
 def denoised_digits(arm: ae.Trained, test: ae.data.Dataset, noise: float, index: np.ndarray) -> dict[str, np.ndarray]:
     """The report's figures 4 and 5: the digit, the digit with noise, the output, and their scores."""
-    outputs, batch = arm.sample((test, np.float32(noise)), index, study=denoiser(arm.study))
+    outputs, batch = arm.sample((test, np.float32(noise)), index, lane=arm.shown, study=denoiser(arm.study))
     images = {f"denoising, {what}": np.asarray(image) for what, image in in_and_out(outputs, batch).items()}
     scores = {f"denoising, {key}": np.asarray(value) for key, value in quality(outputs, batch).items()}
     return {"denoising, original": np.asarray(batch.target), **images, **scores}

@@ -135,7 +135,7 @@ def strips(arm: ae.Trained, test: ae.data.Dataset, judge: Judge) -> dict[str, np
     classifier reads in each, and how surely."""
     index = per_class(test.image, test.label, 2).reshape(-1, 2)
     index = np.array([(index[a, 0], index[b, int(a == b)]) for a, b in STRIPS]).T
-    decoded = path(lerp, arm, test.image[index])[1:-1]
+    decoded = path(lerp, arm, test.image[index], arm.shown)[1:-1]
     ends = np.asarray(to_unit(jnp.asarray(test.image[index])))
     rows = np.concatenate([ends[:1], decoded, ends[1:]]).swapaxes(0, 1)
     seen = read_digits(judge, rows)

@@ -128,8 +128,8 @@ def changed(arms: Mapping[str, object], base: str) -> list[str]:
 
 
 def pictures(done: ae.Trained, recipe: Recipe, test: ae.data.Dataset) -> dict[str, np.ndarray]:
-    """What the first seed is given of the first ten test images and what it makes of them, in [0, 1], and PSNRs."""
-    return seen(done, recipe, test, np.arange(min(SHOWN, len(test))), 0)
+    """What the seed that is shown is given of the first ten test images, and makes of them, in [0, 1], and PSNRs."""
+    return seen(done, recipe, test, np.arange(min(SHOWN, len(test))))
 
 
 def best_to_worst(done: ae.Trained, recipe: Recipe, test: ae.data.Dataset) -> dict[str, np.ndarray]:
@@ -137,16 +137,14 @@ def best_to_worst(done: ae.Trained, recipe: Recipe, test: ae.data.Dataset) -> di
     if recipe.name not in ARMS.values():
         return {}
     index = ae.plots.best_to_worst(np.asarray(done.scores["psnr"])[done.shown])
-    found = seen(done, recipe, test, index, done.shown)
+    found = seen(done, recipe, test, index)
     given = {} if recipe.name == ARMS["ae"] else {"input": found["input"]}
     return ae.plots.ranked(found["output psnr"], original=test.image[index], output=found["output"], **given)
 
 
-def seen(
-    done: ae.Trained, recipe: Recipe, test: ae.data.Dataset, index: np.ndarray, lane: int
-) -> dict[str, np.ndarray]:
-    """What a seed is given of these test images and what it makes of them, in [0, 1], and PSNRs."""
-    outputs, batch = done.sample(images(recipe, test.image), index, lane=lane)
+def seen(done: ae.Trained, recipe: Recipe, test: ae.data.Dataset, index: np.ndarray) -> dict[str, np.ndarray]:
+    """What the seed that is shown is given of these test images and what it makes of them, in [0, 1], and PSNRs."""
+    outputs, batch = done.sample(images(recipe, test.image), index, lane=done.shown)
     target, found = signed_to_unit(batch.target), {}
     for name, image in (("input", batch.inputs), ("output", outputs.image)):
         unit = signed_to_unit(image)

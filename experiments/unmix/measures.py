@@ -1,6 +1,5 @@
 """What is measured: the loss in every reading, both ways to the photo, what needs no network, and the first losses."""
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -25,6 +24,7 @@ from experiments.unmix.method import (
     train_pairs,
 )
 from experiments.unmix.ways import ways
+from jaxae.programs import of_first
 from jaxae.transforms import resize, signed_to_unit, to_rgb, to_unit, unmix
 
 GAINED = "test/gained by subtraction, clipped"
@@ -183,7 +183,7 @@ def first_losses(study: ae.Study, pairs: ae.data.Pairs) -> dict[str, list[float]
     return {name: np.asarray(_first_losses(made, roots, data)).tolist() for name, made in ranges.items()}
 
 
-@functools.partial(jax.jit, static_argnames=("study",))
+@of_first()
 def _first_losses(study: ae.Study, roots: jax.Array, data: ae.data.Pairs) -> jax.Array:
     def first(key):
         state = ae.train.init(study, key, data, NEITHER)

@@ -19,7 +19,6 @@ from jaxae.files import path_of
 
 GREY = ("1", "L", "LA")  # Pillow's modes with one channel of 8 bits or fewer
 COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
-CLEAR = ("LA", "RGBA")  # those with transparency
 PNG, DEPTH = b"\x89PNG\r\n\x1a\n", 24  # how such files begin, and where they have the bits of a channel
 ORIENTATION = 0x0112  # the tag of EXIF
 
@@ -99,11 +98,12 @@ def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 def _common(root: Path, paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, tuple[int, int]]:
     """Whether all images are grey, and their size. Only the files' heads are read."""
-    modes, sizes = Counter[str](), {}
+    modes, clear, sizes = Counter[str](), 0, {}
     for path in paths:
         with _opened(path) as image:
             _refuse_deep(path, image.mode)
             modes[image.mode] += 1
+            clear += image.has_transparency_data
             sizes.setdefault(_upright(image), path)
     if size is None and len(sizes) > 1:
         (one, path), (other, another) = list(sizes.items())[:2]
@@ -112,14 +112,13 @@ def _common(root: Path, paths: Sequence[Path], size: tuple[int, int] | None) -> 
             "the command line --image-size 32, and all are scaled and cut to it"
         )
     grey = modes.keys() <= {*GREY}
-    _say_converted(root, modes, grey)
+    _say_converted(root, 0 if grey else sum(modes[mode] for mode in GREY), clear)
     return grey, size or next(iter(sizes))
 
 
-def _say_converted(root: Path, modes: Counter[str], grey: bool) -> None:
-    """Say in a Notice what of the files the arrays won't have."""
-    mixed, clear = (sum(modes[mode] for mode in kinds) for kinds in (GREY, CLEAR))
-    told = [f"grey pictures that are read as RGB, as others are: {mixed:,}"] if mixed and not grey else []
+def _say_converted(root: Path, mixed: int, clear: int) -> None:
+    """Say in a Notice how many grey pictures become RGB, and how many lose their transparency."""
+    told = [f"grey pictures that are read as RGB, as others are: {mixed:,}"] if mixed else []
     told += [f"pictures whose transparency is left out: {clear:,}"] if clear else []
     if told:
         warnings.warn(f"{root}: {'; '.join(told)}", Notice, stacklevel=4)
@@ -140,7 +139,10 @@ def _pixels(path: Path, grey: bool, shape: tuple[int, int]) -> np.ndarray:
 
     with _opened(path) as image:
         try:
-            upright = ImageOps.exif_transpose(image).convert("L" if grey else "RGB")
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode == "P":  # whose transparency Pillow warns of otherwise
+                upright = upright.convert("RGBA")
+            upright = upright.convert("L" if grey else "RGB")
         except Exception as error:  # Pillow raises whatever it stumbles over
             raise _refusal(path, error) from error
     if (upright.height, upright.width) != shape:

@@ -1,5 +1,6 @@
 """Findings of runs that differ in their seeds, put together: equal to those of one run of all seeds."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,13 +13,13 @@ from jaxae.findings.findings import Arrays, Findings, Origin
 def concatenated(parts: Sequence[Findings], origin: Origin) -> Findings:
     """The findings of all seeds, those of the parts in their order; `origin` is that of the whole.
 
-    What is the same for all seeds must be the same in all parts; pictures come from the first part in which the arm has
-    a seed that lives. Raises UsageError where the parts don't hold the same measures, facts and arrays.
+    What is the same for all seeds must be the same in all parts; pictures come from the part that has the seed which
+    `Findings.shown` names. Raises UsageError where the parts don't hold the same measures, facts and arrays.
     """
     first = parts[0]
     for part in parts[1:]:
         _refuse_others(first, part)
-    return Findings(
+    whole = Findings(
         origin,
         {
             arm: {metric: _joined(arm, metric, [part.measures[arm][metric] for part in parts]) for metric in of}
@@ -31,10 +32,14 @@ def concatenated(parts: Sequence[Findings], origin: Origin) -> Findings:
         ),
         first.facts,
         _stacked([part.by_seed for part in parts]),
-        {arm: _shown(arm, parts).arrays[arm] for arm in first.arrays},
-        _stacked([part.scores for part in parts]),
-        {arm: seeds for arm in first.measures if (seeds := tuple(s for part in parts for s in part.slow.get(arm, ())))},
+        scores=_stacked([part.scores for part in parts]),
+        slow={
+            arm: seeds
+            for arm in first.measures
+            if (seeds := tuple(s for part in parts for s in part.slow.get(arm, ())))
+        },
     )
+    return dataclasses.replace(whole, arrays={arm: _shown(whole, arm, parts).arrays[arm] for arm in first.arrays})
 
 
 def _refuse_others(first: Findings, part: Findings) -> None:
@@ -67,6 +72,7 @@ def _stacked(parts: Sequence[Arrays]) -> Arrays:
     }
 
 
-def _shown(arm: str, parts: Sequence[Findings]) -> Findings:
-    """The part whose pictures of an arm are shown."""
-    return next((part for part in parts if not {*part.seeds} <= {*part.dead.get(arm, ())}), parts[0])
+def _shown(whole: Findings, arm: str, parts: Sequence[Findings]) -> Findings:
+    """The part whose pictures of an arm are shown: of its seeds it shows the one that the whole does."""
+    seed = whole.seeds[whole.shown(arm)]
+    return next(part for part in parts if seed in part.seeds)

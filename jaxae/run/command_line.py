@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import os
 import re
@@ -178,6 +179,7 @@ def _refuse_late(missing: list[str]) -> None:
         )
 
 
+@functools.cache  # once for a folder, however often `set_up` is called
 def replace_damaged(compiled: Path) -> None:
     """Have a compiled program in `compiled` that can't be read written anew: JAX would only warn of it, for
     ever. Its warning comes before it compiles and writes."""

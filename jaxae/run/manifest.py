@@ -149,7 +149,8 @@ def is_known(commit: str) -> bool:
 
 
 def _commit() -> str:
-    """The commit of the code that runs, and a digest of its changes where it has some; empty outside a git checkout.
+    """The commit of the code that runs, and a digest of its changes, and of code that git doesn't know yet, where it
+    has some; empty outside a git checkout.
 
     A repository in which an environment lies that jaxae is installed in knows nothing of it: it must track this file.
     """
@@ -166,8 +167,11 @@ def _commit() -> str:
     try:
         tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
         commit = git("rev-parse", "HEAD") if tracked else ""
-        changes = git("diff", "HEAD") if commit else ""
-        return commit + (f"{CHANGED}.{hashlib.sha256(changes.encode()).hexdigest()[:12]}" if changes else "")
+        changes = [git("diff", "HEAD").encode()] if commit else []
+        names = git("ls-files", "--others", "--exclude-standard", "-z", "--", ":/*.py") if commit else ""
+        changes += [name.encode() + (here / name).read_bytes() for name in names.split("\0") if name]
+        digest = hashlib.sha256(b"".join(changes)).hexdigest()[:12]
+        return commit + (f"{CHANGED}.{digest}" if any(changes) else "")
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

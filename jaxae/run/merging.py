@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxae.errors import UsageError
-from jaxae.files import ANY, load_json, refuse_changed, sealed, write_json
+from jaxae.files import ANY, draft_of, load_json, refuse_changed, sealed, write_json
 from jaxae.findings import Findings
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
@@ -29,6 +29,7 @@ HISTORY = {
     "validation": {ANY: [[(float, str, None)]]},
     "validation_epochs": [float],
 }
+MANIFEST = "manifest.json"
 ELSEWHERE = ("command", "config", "seeds", "started", "wall_seconds")  # what parts may differ in, noted of each
 
 
@@ -47,11 +48,14 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     places = places_of(experiment, config, parts)
     there, lock = out.exists(), claim(out, fresh=True)
     try:
-        with lock:
+        with lock, draft_of(out / "whole") as draft:  # killed meanwhile, it leaves no run that seems complete
             made = _manifest(experiment, config, parts, places)
-            _write(out, experiment, config, parts, places, made)
+            draft.mkdir()
+            _write(draft, experiment, config, parts, places, made)
             merge = functools.partial(merge_runs, data_dir=data_dir)
-            within.gather_inside(out, experiment, config, parts, merge)
+            within.gather_inside(draft, experiment, config, parts, merge)
+            for path in sorted(draft.iterdir(), key=lambda path: path.name == MANIFEST):  # which makes it a run
+                path.rename(out / path.name)
         _measure(out, experiment, config, parts, made, data_dir)  # which may open it as a run
     except BaseException:
         clear(out, keep=there)
@@ -102,7 +106,7 @@ def _entry(parts: Sequence[Part], folder: Path, arm: str) -> Mapping[str, Any]:
 
 def _write(out, experiment, config, parts, places: Places, made) -> None:
     """The manifest, and every lane's checkpoint, scores and history."""
-    write_json(out / "manifest.json", made)
+    write_json(out / MANIFEST, made)
     if not places:
         return
     histories = {part.folder: _read_history(part, experiment) for part in parts}

@@ -207,10 +207,19 @@ def _kept(array: np.ndarray, place: NamedSharding) -> jax.Array:
     """The one copy of an array that can't be written; forgotten with the array."""
     name = id(array), place
     if name not in _COPIES:
-        # devices of a CPU keep what is put as it is, and so alive: another view of the same memory, or a copy
-        _COPIES[name] = hosts.everywhere(array.view(np.ndarray) if _can_be_kept(array) else aligned(array), place)
+        # devices of a CPU keep what is put as it is, and so alive: its memory by another name, or a copy
+        placed = np.asarray(_Memory(array)).view(array.dtype) if _can_be_kept(array) else aligned(array)
+        _COPIES[name] = hosts.everywhere(placed, place)
         weakref.finalize(array, _COPIES.pop, name, None)
     return _COPIES[name]
+
+
+class _Memory:
+    """The memory of an array that isn't its own, as numpy reads it: keeps its owner alive, and not the array, as a view
+    would of what is no numpy array's, such as a file's."""
+
+    def __init__(self, array: np.ndarray):
+        self.owner, self.__array_interface__ = array.base, array.__array_interface__
 
 
 def _can_be_kept(array):

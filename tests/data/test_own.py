@@ -77,9 +77,15 @@ def test_folders_train_and_test_are_the_splits_and_one_colour_image_makes_all_rg
     write(tmp_path / "test" / "1.PNG", colour)
     with pytest.warns(Notice, match="grey pictures that are read as RGB, as others are: 1$"):
         assert from_folder(tmp_path, "train").image[0, 0, 0].tolist() == [9, 9, 9]
-    write(tmp_path / "train" / "1.png", np.full((4, 6, 4), 9))
-    with pytest.warns(Notice, match="pictures whose transparency is left out: 1$"):
-        assert from_folder(tmp_path, "test").image[0, 0, 0].tolist() == [0, 0, 200]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L"])
+def test_transparency_that_is_left_out_is_said(tmp_path, mode):
+    for place in range(10):
+        picture = Image.fromarray(np.full((4, 6, 4), 9, np.uint8)).convert(mode)
+        picture.save(tmp_path / f"{place}.png", transparency={"P": bytes(range(256)), "L": 0}.get(mode))
+    with pytest.warns(Notice, match="pictures whose transparency is left out: 10$"):
+        assert (from_folder(tmp_path, "test").image == 9).all()
 
 
 def test_a_set_is_shown_in_a_line(tmp_path):

@@ -32,6 +32,13 @@ def test_normal_numbers_are_jaxs_to_the_bit(shape):
     np.testing.assert_array_equal(draws.normal(KEY, shape), expected)
 
 
+def test_keys_of_streams_are_drawn_from_at_once_unless_jax_counts_otherwise():
+    assert draws._known(KEY, (3,), jnp.float32)
+    with jax.threefry_partitionable(False):
+        assert not draws._known(KEY, (3,), jnp.float32)
+        np.testing.assert_array_equal(draws.normal(KEY, (5,)), jax.random.normal(KEY, (5,)))
+
+
 def test_lanes_have_their_own():
     lanes = jax.random.split(KEY, 3)
     alone = jnp.stack([draws.normal(key, (4, 5)) for key in lanes])

@@ -10,10 +10,12 @@ from quick import SAME, at, perform, read
 
 import jaxae as ae
 from jaxae.errors import UsageError
+from jaxae.files import DRAFT
 from jaxae.run import manifest
 from jaxae.run.merging import merge_runs
 from jaxae.run.saved import load_result
 from jaxae.run.steps import report_again
+from jaxae.train import checkpoint
 from jaxae.train.trained import Trained
 
 
@@ -135,6 +137,19 @@ def test_a_merged_run_has_the_sources_of_all_its_parts(parts, tmp_path):
     )
     with pytest.raises(UsageError, match="used another pretrained 'b' each"):
         merge_runs([tmp_path / name for name in own], tmp_path / "again")
+
+
+def test_a_merge_is_no_run_before_all_is_gathered(parts, tmp_path, monkeypatch):
+    gather, out, seen = checkpoint.gather, tmp_path / "out", []
+
+    def look(*arguments):
+        seen.append([path.name for path in out.glob("*") if not path.name.endswith(DRAFT)])
+        return gather(*arguments)
+
+    monkeypatch.setattr(checkpoint, "gather", look)
+    merge_runs([parts["first"], parts["rest"]], out)
+    assert {*map(tuple, seen)} == {(".lock",)}
+    assert read(out, "manifest.json")["status"] == "complete"
 
 
 def test_parts_without_checkpoints_are_refused_and_leave_nothing(parts, tmp_path):
