@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from jaxae import commands, data
 from jaxae.errors import UsageError
@@ -19,54 +20,101 @@ def parser() -> argparse.ArgumentParser:
     )
     parts = tool.add_subparsers(required=True, metavar="COMMAND")
     sets = parts.add_parser("data", help="list or prepare data sets").add_subparsers(required=True, metavar="WHAT")
-    listing = sets.add_parser("list", help="what is prepared in the data folder")
-    prepare = sets.add_parser("prepare", help=f"download and prepare one of {', '.join(data.PREPARABLE)}")
-    prepare.add_argument("name", help="the data set")
-    prepare.add_argument("--manual-dir", type=Path, help="folder with the official files, for machines offline")
-    report = parts.add_parser("report", help="measure a run again, without training, and write its report anew")
-    report.add_argument("run", type=Path, help="the run directory")
-    report.add_argument("--saved", action="store_true", help="don't measure again: say what was measured before")
-    report.add_argument(
-        "--save",
-        type=Path,
-        metavar="FILE",
-        help="also write manifest and findings into one JSON file, and key figures where pictures/ is beside it",
-    )
-    merging = parts.add_parser("merge", help="make one run of several that differ in their seeds, or their arms")
-    merging.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the run directories")
-    merging.add_argument("--out", type=Path, required=True, help="the folder of the merged run")
-    checking = parts.add_parser("check", help="run a saved result again and compare (exit status 1: it differs)")
-    checking.add_argument("results", type=Path, help="a results file, such as experiments/results/fc_vs_conv.json")
-    checking.add_argument("--out", type=Path, help="keep the new run in this folder")
-    checking.add_argument("--seeds", type=int, help="run the first so many seeds alone: a part of the time")
-    checking.add_argument("--quick", action="store_true", help="run a small piece of its study instead: seconds")
-    checking.add_argument("--devices", type=int, help="devices to spread the seeds over")
-    exporting = parts.add_parser("export", help="write a trained model for other software: StableHLO, safetensors")
-    exporting.add_argument("run", type=Path, help="the run directory, or a folder that ae.save wrote")
-    exporting.add_argument(
-        "arm", nargs="?", default="", help="the arm, by its name in the results; needed where there are several"
-    )
-    exporting.add_argument("--out", type=Path, required=True, help="the model's new folder")
-    exporting.add_argument("--seed", type=int, help="of the arm's seeds; without it the first")
-    exporting.add_argument("--which", choices=("state", "best"), help="the last model, or that of the best validation")
-    indexing = parts.add_parser("index", help="a page of runs: what each found, side by side, and where two differ")
-    indexing.add_argument(
-        "runs", type=Path, nargs="+", metavar="RUN", help="run folders, results files, or folders of them"
-    )
-    indexing.add_argument("--out", type=Path, default=Path("index.html"), help="the page; default: index.html")
-    completing = parts.add_parser("completion", help="a script by which bash or zsh completes these commands")
-    for command in (report, merging, checking, exporting, indexing):
-        command.add_argument(
-            "--experiment", default="", metavar="MODULE", help="module or file of a study that isn't one of jaxae's own"
-        )
-    for command in (listing, prepare, report, merging, checking):
-        command.add_argument("--data-dir", type=Path, help="default: $TFDS_DATA_DIR, or ~/tensorflow_datasets")
-    actions = {listing: list_data, prepare: prepare_data, report: report_run, merging: merge, checking: check_results}
-    actions |= {exporting: export_model, indexing: index, completing: complete}
-    for command, action in actions.items():
-        command.set_defaults(action=action)
-    tool.set_defaults(commands=[*actions])
+    made = [add(sets) for add in (_add_list, _add_prepare)]
+    made += [add(parts) for add in (_add_report, _add_merge, _add_check, _add_export, _add_index, _add_completion)]
+    tool.set_defaults(commands=made)
     return tool
+
+
+def _add_list(sets: Any) -> argparse.ArgumentParser:
+    made = sets.add_parser("list", parents=[_data_dir()], help="what is prepared in the data folder")
+    made.set_defaults(action=list_data)
+    return made
+
+
+def _add_prepare(sets: Any) -> argparse.ArgumentParser:
+    help_ = f"download and prepare one of {', '.join(data.PREPARABLE)}"
+    made = sets.add_parser("prepare", parents=[_data_dir()], help=help_)
+    made.add_argument("name", help="the data set")
+    made.add_argument("--manual-dir", type=Path, help="folder with the official files, for machines offline")
+    made.set_defaults(action=prepare_data)
+    return made
+
+
+def _add_report(parts: Any) -> argparse.ArgumentParser:
+    help_ = "measure a run again, without training, and write its report anew"
+    made = parts.add_parser("report", parents=[_experiment(), _data_dir()], help=help_)
+    made.add_argument("run", type=Path, help="the run directory")
+    made.add_argument("--saved", action="store_true", help="don't measure again: say what was measured before")
+    also = "also write manifest and findings into one JSON file, and key figures where pictures/ is beside it"
+    made.add_argument("--save", type=Path, metavar="FILE", help=also)
+    made.set_defaults(action=report_run)
+    return made
+
+
+def _add_merge(parts: Any) -> argparse.ArgumentParser:
+    help_ = "make one run of several that differ in their seeds, or their arms"
+    made = parts.add_parser("merge", parents=[_experiment(), _data_dir()], help=help_)
+    made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the run directories")
+    made.add_argument("--out", type=Path, required=True, help="the folder of the merged run")
+    made.set_defaults(action=merge)
+    return made
+
+
+def _add_check(parts: Any) -> argparse.ArgumentParser:
+    help_ = "run a saved result again and compare (exit status 1: it differs)"
+    made = parts.add_parser("check", parents=[_experiment(), _data_dir()], help=help_)
+    made.add_argument("results", type=Path, help="a results file, such as experiments/results/fc_vs_conv.json")
+    made.add_argument("--out", type=Path, help="keep the new run in this folder")
+    made.add_argument("--seeds", type=int, help="run the first so many seeds alone: a part of the time")
+    made.add_argument("--quick", action="store_true", help="run a small piece of its study instead: seconds")
+    made.add_argument("--devices", type=int, help="devices to spread the seeds over")
+    made.set_defaults(action=check_results)
+    return made
+
+
+def _add_export(parts: Any) -> argparse.ArgumentParser:
+    help_ = "write a trained model for other software: StableHLO, safetensors"
+    made = parts.add_parser("export", parents=[_experiment()], help=help_)
+    made.add_argument("run", type=Path, help="the run directory, or a folder that ae.save wrote")
+    arm = "the arm, by its name in the results; needed where there are several"
+    made.add_argument("arm", nargs="?", default="", help=arm)
+    made.add_argument("--out", type=Path, required=True, help="the model's new folder")
+    made.add_argument("--seed", type=int, help="of the arm's seeds; without it the first")
+    made.add_argument("--which", choices=("state", "best"), help="the last model, or that of the best validation")
+    made.set_defaults(action=export_model)
+    return made
+
+
+def _add_index(parts: Any) -> argparse.ArgumentParser:
+    help_ = "a page of runs: what each found, side by side, and where two differ"
+    made = parts.add_parser("index", parents=[_experiment()], help=help_)
+    runs = "run folders, results files, or folders of them"
+    made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help=runs)
+    made.add_argument("--out", type=Path, default=Path("index.html"), help="the page; default: index.html")
+    made.set_defaults(action=index)
+    return made
+
+
+def _add_completion(parts: Any) -> argparse.ArgumentParser:
+    made = parts.add_parser("completion", help="a script by which bash or zsh completes these commands")
+    made.set_defaults(action=complete)
+    return made
+
+
+def _data_dir() -> argparse.ArgumentParser:
+    """The flag that says where data sets are."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data-dir", type=Path, help="default: $TFDS_DATA_DIR, or ~/tensorflow_datasets")
+    return shared
+
+
+def _experiment() -> argparse.ArgumentParser:
+    """The flag that names an experiment."""
+    shared = argparse.ArgumentParser(add_help=False)
+    whose = "module or file of a study that isn't one of jaxae's own"
+    shared.add_argument("--experiment", default="", metavar="MODULE", help=whose)
+    return shared
 
 
 def list_data(flags: argparse.Namespace) -> None:

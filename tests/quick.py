@@ -27,3 +27,8 @@ def perform(config: Config) -> Path:
 def read(folder: Path, name: str) -> Any:
     """A JSON file of it."""
     return json.loads((folder / name).read_text())
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two runs have the same history, findings and pages, byte by byte."""
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in SAME)

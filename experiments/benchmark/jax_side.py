@@ -117,8 +117,8 @@ def evaluation(asked: Question) -> dict[str, Any]:
     training = Training(asked)
     arm, roots = training.arm, training.keys
     scoring, scored = arm.scored() if arm.scored else (arm.study, arm.data)
-    how = evaluating.arranged(arm.study, arm.data, training.how)
-    state = lanes.spread(training.begin().state, how)
+    how = evaluating.lanes_for(arm.study, arm.data, training.how)
+    state = lanes.placed(training.begin().state, how)
     one = (training.hparams, jnp.ones(asked.lanes, bool))
     count = asked.lanes * arm.study.examples(arm.data)
     loss = often(lambda: evaluating.losses_of(arm.study, roots, state, arm.data, *one, how), asked.seconds)

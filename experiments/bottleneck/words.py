@@ -26,56 +26,81 @@ from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 from jaxae.report.statements import mostly
 
+TEMPLATE = Path(__file__).with_name("words.md")
 MINIMAL = 5  # percent by which a loss that has flattened out falls in its last epochs, at most
 SEAMLESS = 2  # times the mean step that the largest one of a seamless path is, at most
 
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
-    rows = found.rows(claims(found.config), shares=shares(found))
     sizes = dict(sorted((size_of(name), name) for name in found.measures if name.startswith("code ")))
     shown = sizes[8 if 8 in sizes else min(sizes)]
-    drawn = pictures.figures(found, sizes, shown) if found.arrays else {}
-    sections = explorer_sections(found, first=shown)
     if own_images.is_own(found.config):
-        count = next(entry["n"] for entry in found.origin.data if entry["role"].endswith(" train"))
-        how = {"revive": LIVELY} if found.config.code_activation == "relu" else {}
-        return own_images.document(
-            found, count, tables(found, sizes), drawn, sections, measured=[own_errors(found, sizes)], **how
-        )
+        return say_own(found, sizes, shown)
+    rows = found.rows(claims(found.config), shares=shares(found))
     words = ae.report.words(
-        Path(__file__).with_name("words.md"),
+        TEMPLATE,
         found=found,
         shown=shown,
         measures=found.measures[shown],
         claimed=[row for row in rows if row.reported is not None],
-        beside_pca=beside_pca(found, sizes),
-        living={size: found.values(name, LIVING) for size, name in sizes.items()},
-        reductions=sum(found.measures[name][REDUCTIONS].sum() for name in sizes.values()),
-        trainings=len(sizes) * len(found.seeds),
         denoising=[denoising(found, shown, metric) for metric in METRICS],
-        lines={
-            kind: [detours(found, arm, f"line between {kind}/{DETOURS}") for arm in (shown, "pixels")]
-            for kind in (DIFFERENT, SAME)
-        },
-        errors={size: found.measures[name]["test/mse"] for size, name in sizes.items()},
-        author=beside_author(found),
-        jumps=jumps(found, shown),
+        doubt=digit_classifier.doubt(found),
+        **of_training(found, sizes),
+        **of_codes(found, sizes),
+        **of_paths(found, shown),
         **rough(found, shown),
         **answers(found, sizes, shown),
-        minimal=MINIMAL,
-        first_loss=author.LOSSES[0],
-        doubt=digit_classifier.doubt(found),
     )
-    return ae.Document(
-        words.conclusions,
+    return words.document(
         (*rows, *of_author(found)),
-        (*tables(found, sizes), *words.statements),
-        drawn,
-        words.notes,
-        words.line,
-        sections=sections,
+        tables(found, sizes),
+        figures(found, sizes, shown),
+        sections=explorer_sections(found, first=shown),
     )
+
+
+def say_own(found: ae.Findings, sizes: dict[int, str], shown: str) -> ae.Document:
+    """What is said of other images than the report's."""
+    count = next(entry["n"] for entry in found.origin.data if entry["role"].endswith(" train"))
+    how = {"revive": LIVELY} if found.config.code_activation == "relu" else {}
+    drawn, sections = figures(found, sizes, shown), explorer_sections(found, first=shown)
+    errors = [own_errors(found, sizes)]
+    return own_images.document(found, count, tables(found, sizes), drawn, sections, measured=errors, **how)
+
+
+def figures(found: ae.Findings, sizes: dict[int, str], shown: str) -> dict[str, Any]:
+    """The pictures, where there are arrays to draw."""
+    return pictures.figures(found, sizes, shown) if found.arrays else {}
+
+
+def of_training(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:
+    """Losses, and how often the schedule acted."""
+    return {
+        "reductions": sum(found.measures[name][REDUCTIONS].sum() for name in sizes.values()),
+        "trainings": len(sizes) * len(found.seeds),
+        "minimal": MINIMAL,
+        "first_loss": author.LOSSES[0],
+        "errors": {size: found.measures[name]["test/mse"] for size, name in sizes.items()},
+    }
+
+
+def of_codes(found: ae.Findings, sizes: dict[int, str]) -> dict[str, Any]:
+    """Code sizes beside PCA, units that live, the author's own network."""
+    return {
+        "beside_pca": beside_pca(found, sizes),
+        "living": {size: found.values(name, LIVING) for size, name in sizes.items()},
+        "author": beside_author(found),
+    }
+
+
+def of_paths(found: ae.Findings, shown: str) -> dict[str, Any]:
+    """What is read on the way from digit to digit, and how large its steps are."""
+    arms = shown, "pixels"
+    lines = {
+        kind: [detours(found, arm, f"line between {kind}/{DETOURS}") for arm in arms] for kind in (DIFFERENT, SAME)
+    }
+    return {"lines": lines, "jumps": jumps(found, shown)}
 
 
 def of_author(found: ae.Findings) -> list[ae.results.Row]:

@@ -14,6 +14,7 @@ from experiments.denoise.method import ARMS, LOG, READINGS, claims
 from jaxae.findings import measured
 from jaxae.report import numbers
 
+TEMPLATE = Path(__file__).with_name("words.md")
 PSNR, SSIM = "test/psnr, 8-bit", "test/ssim, 8-bit"
 LABELS = {  # the report's numbers that are held under both readings of its noise
     f"train/loss of {LOG} steps/first": "the training loss at step 100",
@@ -31,19 +32,18 @@ TELLS = 10  # times likelier under one reading, from which a number is said to t
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
-    rows = found.rows(claims(found.config))
-    noise, base = which_noise(rows), ARMS[found.config.improve]
+    base = ARMS[found.config.improve]
     drawn = pictures.figures(found, base) if found.arrays else {}
     if own_images.is_own(found.config):
         return own_images.document(found, found.facts["images"][1], (), drawn, measured=own_scores(found))
+    rows = found.rows(claims(found.config))
+    noise, reported = which_noise(rows), (ARMS["ae"], base)
     changes = [change(found, name, base) for name in changed(found.measures, base)]
-    reported = ARMS["ae"], base
-    denoisers = [denoiser(found, ARMS[name]) for name in ("deviation", "variance") if ARMS[name] in found.measures]
     words = ae.report.words(
-        Path(__file__).with_name("words.md"),
+        TEMPLATE,
         found=found,
         noise=favoured(noise),
-        denoisers=denoisers,
+        denoisers=[denoiser(found, ARMS[name]) for name in ("deviation", "variance") if ARMS[name] in found.measures],
         base=base,
         changes=changes,
         named=[one for one in changes if one["name"] in NAMED],
@@ -51,8 +51,7 @@ def say(found: ae.Findings) -> ae.Document:
         gaps={arm: found.values(arm, f"{GAP}, in standard errors").mean() for arm in trained(found)},
         images=found.facts.get("images", ()),
     )
-    tables = (*noise_table(noise, found), *suggestions(changes, base), protocols(found), *words.statements)
-    return ae.Document(words.conclusions, rows, tables, drawn, words.notes, words.line)
+    return words.document(rows, (*noise_table(noise, found), *suggestions(changes, base), protocols(found)), drawn)
 
 
 def about_alike(found: ae.Findings, arm: str) -> int:

@@ -1,6 +1,6 @@
 """What is said: which models add, what cured the nines, what becomes of fractions, whether the adder overfits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from experiments.digit_addition.recipes import FRACTIONS, ROWS
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
+TEMPLATE = Path(__file__).with_name("words.md")
 SHOWN = (  # on a page of results, the first
     "sums_mean", "table_course", "table_natural", "table", "pairs", "fractions", "digits_read",
 )  # fmt: skip
@@ -31,60 +32,83 @@ def say(found: ae.Findings) -> ae.Document:
     trained = [arm for arm in all_settings(found.config) if arm in found.measures]
     models = [arm for arm in FRACTIONS if arm in trained]
     ends = by_outcome(found, trained)
-    adding = [arm for arm in models if arm in ends[CORRECT]]  # the others say nothing of fractions
-    plainly = cures.cured(found)
     words = ae.report.words(
-        Path(__file__).with_name("words.md"),
+        TEMPLATE,
         found=found,
-        models=models,
-        slow=[arm for arm, seeds in found.slow.items() if seeds],
-        outcomes={name: nines.grouped(arms) for name, arms in ends.items()},
-        reported=as_reported(rows),
-        cured=plainly,
-        cured_by_row=cures.by_row(found),
-        cures=[answer for row in ("", *ROWS) for answer in cures.answers(found, row)],
-        nines=nines.verdicts(found),
-        one=surviving.ONE,
-        active=ACTIVE,
-        adding=[short(arm) for arm in adding],
-        line=line_ranges(found, adding),
-        open_at_half=any(open_at_half(found, arm) for arm in adding),
         adder=adder_rise(found),
         readings=READINGS,
         validation=VALIDATION,
-        sums=found.facts.get("sums"),
-        ways=found.facts.get("ways", {}),
-        fitting=ways.fitting(found.facts.get("ways", {})),
-        published=ways.PUBLISHED,
-        many=ways.MANY,
         doubt=digit_classifier.doubt(found),
+        **of_sums(found, rows, ends),
+        **of_cures(found),
+        **of_fractions(found, models, ends),
+        **of_pairs(found),
     )
-    tables = [
+    tables = (
         outcome_table(found, rows, trained), *nines.tables(found), *fraction_tables(found, rows, models),
-        *cures.tables(found), *ways.tables(found), *words.statements,
-    ]  # fmt: skip
+        *cures.tables(found), *ways.tables(found),
+    )  # fmt: skip
     drawn = {**pictures.figures(found), **nines.figures(found)} if found.arrays else {}
-    sections = explorer_sections(found, first=models[-1] if models else "")
-    shown = tuple(name for name in SHOWN if name in drawn)[:3]
-    return ae.Document(
-        words.conclusions,
+    return words.document(
         rows,
-        tuple(tables),
+        tables,
         drawn,
-        words.notes,
-        words.line,
-        nines.aside(found),
-        sections=sections,
-        shown=shown,
+        aside=nines.aside(found),
+        sections=explorer_sections(found, first=models[-1] if models else ""),
+        shown=tuple(name for name in SHOWN if name in drawn)[:3],
     )
+
+
+def of_sums(found: ae.Findings, rows: Sequence[ae.results.Row], ends: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What the sums are read as, beside the report, and which dimensions of the code survive."""
+    return {
+        "slow": [arm for arm, seeds in found.slow.items() if seeds],
+        "outcomes": {name: nines.grouped(arms) for name, arms in ends.items()},
+        "reported": as_reported(rows),
+        "nines": nines.verdicts(found),
+        "one": surviving.ONE,
+        "active": ACTIVE,
+    }
+
+
+def of_cures(found: ae.Findings) -> dict[str, Any]:
+    """What ended the nines."""
+    return {
+        "cured": cures.cured(found),
+        "cured_by_row": cures.by_row(found),
+        "cures": [answer for row in ("", *ROWS) for answer in cures.answers(found, row)],
+    }
+
+
+def of_fractions(found: ae.Findings, models: Sequence[str], ends: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What becomes of numbers with fractions, by those models that add: the others say nothing of them."""
+    adding = [arm for arm in models if arm in ends[CORRECT]]
+    return {
+        "models": models,
+        "adding": [short(arm) for arm in adding],
+        "line": line_ranges(found, adding),
+        "open_at_half": any(open_at_half(found, arm) for arm in adding),
+    }
+
+
+def of_pairs(found: ae.Findings) -> dict[str, Any]:
+    """How often each sum is drawn, and which ways to draw pairs the report's histogram fits."""
+    tried = found.facts.get("ways", {})
+    return {
+        "sums": found.facts.get("sums"),
+        "ways": tried,
+        "fitting": ways.fitting(tried),
+        "published": ways.PUBLISHED,
+        "many": ways.MANY,
+    }
 
 
 def shares(found: ae.Findings) -> dict[str, int]:
     """The measures that are percentages of images, and of how many, at least: those of 7, or of every digit."""
     names = {name for of in found.measures.values() for name in of if name.endswith(", %")}
     counts = {"line/": LINED * found.config.images, "7 + ": found.config.images}
-    read = {name: [count for start, count in counts.items() if name.startswith(start)] for name in names}
-    return {name: count for name, counts in read.items() for count in counts if "gray" not in name}
+    read = [name for name in names if "gray" not in name]
+    return {name: count for name in read for start, count in counts.items() if name.startswith(start)}
 
 
 def short(arm: str) -> str:

@@ -17,46 +17,63 @@ from experiments.digit_codes.stated import RISEN, rounding, side
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
+TEMPLATE = Path(__file__).with_name("words.md")
 LONG = 40  # epochs, from which the course of a curve can be told
 TWINS = ("upsampling", "interpolation")  # decoders that are one network where interpolation is nearest
 BEST, NOT_BEST, UNDECIDED = "best", "not best", "undecided"
 
 
+class Rank(NamedTuple):
+    """The three decoders with one code, loss and split: mean RMSE by decoder, and whether transposed is best."""
+
+    size: int
+    loss: str
+    split: str
+    means: list[float]
+    word: str
+
+
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
-    rows, ranks, sections = found.rows(claims(found.config)), ranking(found), explorer_sections(found)
+    ranks, sections = ranking(found), explorer_sections(found)
+    drawn = pictures.figures(found) if found.arrays else {}
     if own_images.is_own(found.config):
-        drawn = pictures.figures(found) if found.arrays else {}
         shown, measured = (*own_tables(found), *tables(found, ranks)), [own_errors(found), *own_overfitting(found)]
         return own_images.document(found, found.facts["images"][0], shown, drawn, sections, measured=measured)
     words = ae.report.words(
-        Path(__file__).with_name("words.md"),
+        TEMPLATE,
         found=found,
         judged=found.judged,
+        images=found.facts.get("images", ()),
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
         few=too_few(found),
-        twins=twins(found),
-        epochs={arm: found.values(arm, LOWEST) for arm in found.measures if found.has(arm, LOWEST)},
-        scatter=by_arm(found, SCATTER) if found.config.epochs >= LONG else {},
-        plateau=by_arm(found, PLATEAU) if found.config.epochs >= LONG else {},
-        ranks={word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
-        overfitting=overfitting(found),
         stated=stated.answers(found),
-        by_size=stated.by_size(found),
-        own=stated.by_its_own(),
-        images=found.facts.get("images", ()),
-        gaps=by_arm(found, GAP) if found.config.epochs > 1 else {},
+        **of_decoders(found, ranks),
+        **of_curves(found),
     )
-    drawn = pictures.figures(found) if found.arrays else {}
-    return ae.Document(
-        words.conclusions,
-        rows,
-        (*tables(found, ranks), *words.statements),
-        drawn,
-        words.notes,
-        words.line,
-        sections=sections,
-    )
+    return words.document(found.rows(claims(found.config)), tables(found, ranks), drawn, sections=sections)
+
+
+def of_decoders(found: ae.Findings, ranks: Sequence[Rank]) -> dict[str, Any]:
+    """Which decoder is best, which two are one network, and what sizes of the code change."""
+    return {
+        "ranks": {word: labels(ranks, word) for word in (BEST, NOT_BEST, UNDECIDED)},
+        "twins": twins(found),
+        "by_size": stated.by_size(found),
+        "own": stated.by_its_own(),
+    }
+
+
+def of_curves(found: ae.Findings) -> dict[str, Any]:
+    """Whether losses turn up, and where there are epochs enough to tell, how they scatter and when they flatten out."""
+    long = found.config.epochs >= LONG
+    return {
+        "epochs": by_arm(found, LOWEST),
+        "overfitting": overfitting(found),
+        "gaps": by_arm(found, GAP) if found.config.epochs > 1 else {},
+        "scatter": by_arm(found, SCATTER) if long else {},
+        "plateau": by_arm(found, PLATEAU) if long else {},
+    }
 
 
 def by_arm(found: ae.Findings, metric: str) -> dict[str, np.ndarray]:
@@ -185,16 +202,6 @@ def twins(found: ae.Findings) -> dict[str, int]:
 
 
 # ---- (b) that the transposed decoder has the lowest RMSE on training and validation images
-
-
-class Rank(NamedTuple):
-    """The three decoders with one code, loss and split: mean RMSE by decoder, and whether transposed is best."""
-
-    size: int
-    loss: str
-    split: str
-    means: list[float]
-    word: str
 
 
 def ranking(found: ae.Findings) -> list[Rank]:

@@ -24,38 +24,47 @@ TEMPLATE = Path(__file__).with_name("words.md")
 def say(found: ae.Findings) -> ae.Document:
     """Conclusions on the two printed numbers and on the two networks."""
     rows = found.rows(measured(found))
-    slow = {
-        model: found.values(f"{model} standardised rate 0.1", "validation/loss/last")
-        for model in REPORTED
-        if f"{model} standardised rate 0.1" in found.measures
-    }
     words = ae.report.words(
         TEMPLATE,
         found=found,
         readings=[reading(rows, arm, number) for arm, number in REPORTED.items()],
-        rivals=rivals(found),
-        author=[(arm, loss, REPORTED[arm]) for arm, loss in authors_losses(found).items()],
-        below_fc=below_fc(found),
-        lower=[lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW["validation"])],
-        above=[number - found.facts["floors"]["standardised"][1] for number in REPORTED.values() if whole(found)],
-        inside={model: told for model in author.LOG if (told := inside(found, model))} if found.judged else {},
-        slow=slow,
-        too_slow=[ae.results.side_of_zero(loss - REPORTED[model]) for model, loss in slow.items()],
-        consistently=consistently(found),
-        less_accurate=less_accurate(found),
-        counts={model: sizes["parameters"] for model, sizes in SIZES.items()},
         printed_by=REPORTED,
         side_of_zero=ae.results.side_of_zero,
-        lives=[life(found, arm) for arm in found.dead if found.dead[arm]],
+        **beside_report(found),
+        **of_networks(found),
+        **of_slow_rate(found),
     )
-    return ae.Document(
-        words.conclusions,
-        (*rows, *of_author(found)),
-        words.statements,
-        figures(found) if found.arrays else {},
-        notes=words.notes,
-        line=words.line,
-    )
+    return words.document((*rows, *of_author(found)), figures=figures(found) if found.arrays else {})
+
+
+def beside_report(found: ae.Findings) -> dict[str, Any]:
+    """The author's own networks, his log, and his printed numbers above the floor that no sigmoid gets below."""
+    return {
+        "author": [(arm, loss, REPORTED[arm]) for arm, loss in authors_losses(found).items()],
+        "below_fc": below_fc(found),
+        "above": [number - found.facts["floors"]["standardised"][1] for number in REPORTED.values() if whole(found)],
+        "inside": {model: told for model in author.LOG if (told := inside(found, model))} if found.judged else {},
+    }
+
+
+def of_networks(found: ae.Findings) -> dict[str, Any]:
+    """How the two networks compare, their parameters, and how many of the seeds live."""
+    return {
+        "rivals": rivals(found),
+        "lower": [lower(found, arm) for arm in found.measures if found.has(arm, NOT_BELOW["validation"])],
+        "consistently": consistently(found),
+        "less_accurate": less_accurate(found),
+        "counts": {model: sizes["parameters"] for model, sizes in SIZES.items()},
+        "lives": [life(found, arm) for arm in found.dead if found.dead[arm]],
+    }
+
+
+def of_slow_rate(found: ae.Findings) -> dict[str, Any]:
+    """Where the rate that the report calls too slow ends, and on which side of its numbers."""
+    arms = {model: f"{model} standardised rate 0.1" for model in REPORTED}
+    slow = {model: found.values(arm, "validation/loss/last") for model, arm in arms.items() if arm in found.measures}
+    sides = [ae.results.side_of_zero(loss - REPORTED[model]) for model, loss in slow.items()]
+    return {"slow": slow, "too_slow": sides}
 
 
 def of_author(found: ae.Findings) -> list[ae.results.Row]:

@@ -11,6 +11,7 @@ import jaxae as ae
 from experiments.precision.measures import difference_name
 from jaxae.report import numbers
 
+TEMPLATE = Path(__file__).with_name("words.md")
 UNLIKE = 3.0  # dB, a factor of two in squared error
 UNLIKE_RMSE = 0.05  # of images in [0, 1], about as much where errors are those of a code of 2 numbers
 
@@ -21,7 +22,7 @@ def say(found: ae.Findings) -> ae.Document:
     rows = tuple(row for row in found.rows() if row.metric.endswith(ending))
     known, apart = ae.results.leaving_out_zero(rows)
     words = ae.report.words(
-        Path(__file__).with_name("words.md"),
+        TEMPLATE,
         found=found,
         precision=found.config.precision,
         known=len(known),
@@ -30,7 +31,7 @@ def say(found: ae.Findings) -> ae.Document:
         untrained=found.facts.get("untrained", {}),
     )
     shown = [row for row in rows if not row.excluded and in_both(found, row, ending)]
-    return ae.Document(words.conclusions, rows, (both(found, shown, ending),) if shown else (), notes=words.notes)
+    return words.document(rows, [both(found, shown, ending)] if shown else [])
 
 
 def change(row: ae.results.Row, ending: str) -> dict[str, Any]:

@@ -17,52 +17,63 @@ from experiments.unmix.method import EPOCH_MEAN, FIRST, FORMULA, GUESSES, IMAGES
 from experiments.unmix.ways import ways
 from jaxae.report import numbers
 
+TEMPLATE = Path(__file__).with_name("words.md")
 MOST = 50  # percent of the mean photo's error in the overall colour, above which it is called kept
 
 
 def say(found: ae.Findings) -> ae.Document:
     """All of it."""
     stated = claims(found.config)
-    shares = {f"{GAINED} {metric}, % of pairs": tested(found) for metric in ("psnr", "ssim")}
-    rows = found.rows(stated, shares=shares)
+    rows = found.rows(stated, shares={f"{GAINED} {metric}, % of pairs": tested(found) for metric in ("psnr", "ssim")})
     arms = [arm for arm in found.measures if found.has(arm, f"{GAINED} psnr")]
     held = list(dict.fromkeys(claim.arm for claim in stated))
-    shares_of_error = errors.shares(found, held)
+    shares = errors.shares(found, held)
     words = ae.report.words(
-        Path(__file__).with_name("words.md"),
+        TEMPLATE,
         found=found,
-        reported={"first": FIRST, "last": LAST, "pairs": SAMPLE, "psnr": SCORES["psnr"]},
-        range=data_range(),
-        first=first_loss(found.facts.get("first losses", {})),
-        beside=(told := [beside(found, rows, arm) for arm in held]),
-        told=told[: 1 if found.config.rungs else None],
-        ways=[way(found, arm) for arm in arms],
-        compared=[compared(found, first, second) for first, second in pairs(found)],
-        guessed=guessed(found),
-        same=same_error([found.scores[arm] for arm in arms if arm in found.scores]),
-        starts=starts(found.config),
-        learned=[learned(found, arm) for arm in held],
-        shares=shares_of_error,
+        shares=shares,
         most=MOST,
-        nearest=nearest(found, held) if found.config.rungs else None,
-        known=found.measures.get(photo_classifier.NAME, {}).get("test/accuracy"),
+        **of_report(found),
+        **of_arms(found, rows, held),
+        **of_ways(found, arms),
     )
+    tables = (
+        *([errors.table(found, held, shares)] if held else []), *both_ranges(found, held), both_ways(found, arms),
+    )  # fmt: skip
     drawn = pictures.figures(found, arms) if found.arrays else {}
-    return ae.Document(
-        words.conclusions,
-        rows,
-        (
-            *([errors.table(found, held, shares_of_error)] if held else []),
-            *both_ranges(found, held),
-            both_ways(found, arms),
-            *words.statements,
-        ),
-        drawn,
-        words.notes,
-        words.line,
-        key="unmixed_0",
-        shown=("unmixed_0", "losses", "errors"),
-    )
+    return words.document(rows, tables, drawn, key="unmixed_0", shown=("unmixed_0", "losses", "errors"))
+
+
+def of_report(found: ae.Findings) -> dict[str, Any]:
+    """The report's numbers, what they can mean, and what its encoder may have begun with."""
+    return {
+        "reported": {"first": FIRST, "last": LAST, "pairs": SAMPLE, "psnr": SCORES["psnr"]},
+        "range": data_range(),
+        "first": first_loss(found.facts.get("first losses", {})),
+        "starts": starts(found.config),
+        "known": found.measures.get(photo_classifier.NAME, {}).get("test/accuracy"),
+    }
+
+
+def of_arms(found: ae.Findings, rows: Sequence[ae.results.Row], held: Sequence[str]) -> dict[str, Any]:
+    """The arms that are held against the report; told of are all, or where rungs compare them the first."""
+    told = [beside(found, rows, arm) for arm in held]
+    return {
+        "beside": told,
+        "told": told[:1] if found.config.rungs else told,
+        "learned": [learned(found, arm) for arm in held],
+        "nearest": nearest(found, held) if found.config.rungs else None,
+    }
+
+
+def of_ways(found: ae.Findings, arms: Sequence[str]) -> dict[str, Any]:
+    """Decoding the photo and subtracting the digit, of each arm, and the arms compared."""
+    return {
+        "ways": [way(found, arm) for arm in arms],
+        "compared": [compared(found, first, second) for first, second in pairs(found)],
+        "guessed": guessed(found),
+        "same": same_error([found.scores[arm] for arm in arms if arm in found.scores]),
+    }
 
 
 def data_range() -> dict[str, Any]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from jaxae.data.dataset import Dataset, create
 from jaxae.data.folders import ARRAYS, Prepared, unreadable
-from jaxae.data.mapped import refuse_changed
+from jaxae.data.mapped import refuse_rewritten
 from jaxae.errors import UsageError
 from jaxae.files import draft_of
 
@@ -107,7 +107,7 @@ def _read(path: Path) -> np.ndarray:
     is mapped. Raises EOFError for a file that ends before its array."""
     mapped = np.load(path, mmap_mode="r")
     if mapped.nbytes >= LARGE:
-        refuse_changed(mapped)  # from its fingerprint on
+        refuse_rewritten(mapped)  # from its fingerprint on
         return mapped
     memory = mmap.mmap(-1, max(mapped.nbytes, 1))
     with path.open("rb") as file:

@@ -16,7 +16,7 @@ State = tuple[int, ...]
 _FIRST: weakref.WeakKeyDictionary[mmap.mmap, State] = weakref.WeakKeyDictionary()
 
 
-def refuse_changed(array: Any) -> None:
+def refuse_rewritten(array: Any) -> None:
     """Raise UsageError where the file that `array` is mapped from has another size or date than when this was first
     asked. A file that another has taken the place of stays as it was for who has mapped it."""
     while isinstance(array, np.ndarray) and isinstance(array.base, np.ndarray):

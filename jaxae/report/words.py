@@ -10,11 +10,12 @@ found, divided by " | " (see `statements`). Numbers are given to it; it says how
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxae.report.document import Table
+from jaxae.findings import Row
+from jaxae.report.document import Document, Table
 from jaxae.report.numbers import FILTERS
 from jaxae.report.statements import mostly, statements, verdict
 
@@ -32,6 +33,13 @@ class Words(NamedTuple):
     """the cells of its line in a table of reports"""
     statements: tuple[Table, ...] = ()
     """the report's statements, one table, or none"""
+
+    def document(
+        self, rows: Sequence[Row], tables: Sequence[Table] = (), figures: Mapping[str, Any] | None = None, **rest: Any
+    ) -> Document:
+        """A Document of these words, whose last table is that of the statements; `rest` as its fields."""
+        shown = (*tables, *self.statements)
+        return Document(self.conclusions, tuple(rows), shown, figures or {}, self.notes, self.line, **rest)
 
 
 class TemplateError(Exception):

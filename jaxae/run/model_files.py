@@ -147,14 +147,14 @@ def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> Path:
     return path
 
 
-def arms_of(made: Mapping[str, Any]) -> list[str]:
+def trained_arms(made: Mapping[str, Any]) -> list[str]:
     """The trained arms of a run with this manifest."""
     return [name for name, entry in made["arms"].items() if "trained_as" in entry]
 
 
 def arm_of(made: Mapping[str, Any], path: Path, arm: str) -> tuple[str, Mapping[str, Any]]:
     """The name and the entry of a run's arm, "" for the only one. Raises UsageError where that is none, or several."""
-    names = arms_of(made)
+    names = trained_arms(made)
     if arm not in names and (arm or len(names) != 1):
         wanted = f"no trained arm {arm!r}" if arm else "several arms" if names else "no trained arm yet"
         raise UsageError(f"{path} holds {wanted}; choose from {', '.join(map(repr, names)) or 'another run'}")

@@ -64,11 +64,11 @@ def constant(
     """bool[lanes]: which models show one picture: `dead` says so of up to 200 examples; none where there aren't two."""
     if study.examples(data) < 2:
         return np.zeros(len(keys), bool)
-    how = evaluation.arranged(study, data, how)  # on the devices where the data lie for its losses and scores
+    how = evaluation.lanes_for(study, data, how)  # on the devices where the data lie for its losses and scores
     index = np.arange(min(EXAMPLES, study.examples(data)), dtype=np.int32)
     images = of_sample(study, keys, data, index, how) if how.stream else None
     placed = lanes.resident(data, how)
-    return np.asarray(_dead(study, keys, lanes.spread(model_of(state), how), placed, index, images, how, dead))
+    return np.asarray(_dead(study, keys, lanes.placed(model_of(state), how), placed, index, images, how, dead))
 
 
 @of_first(quick=True, static_argnames=("how", "dead"))

@@ -16,7 +16,7 @@ from jaxae.study import State, Study
 from jaxae.train.lanes import Lanes
 
 
-def arranged(study: Study, data: Any, how: Lanes) -> Lanes:
+def lanes_for(study: Study, data: Any, how: Lanes) -> Lanes:
     """How lanes are soonest evaluated: a lone one's examples by all devices, where each then has fewer chunks."""
     shared, count = how.evaluating, study.examples(data)
     fewer = count and evaluate.turns_of(count, shared.devices) < evaluate.turns_of(count)

@@ -109,7 +109,7 @@ def begin(
     data = lanes.resident(data, how)
     given = keys, data, hparams, initial
     own, images, settings, start = lanes.on_one(given) if how.axis else given
-    state = lanes.spread(_init(study, own, images, settings, start, how.once), how)
+    state = lanes.placed(_init(study, own, images, settings, start, how.once), how)
     names = jax.eval_shape(functools.partial(_first_losses, study), keys, state, data, hparams)
 
     def nothing(length):
@@ -151,7 +151,7 @@ def progress(
     per_epoch = study.steps_per_epoch(data)
     _refuse(study, keys, data, plan, validation, hparams, how, start)
     chunk, stored = plan.chunk or chunk_length(per_epoch), data
-    checking = how if validation is None else evaluation.arranged(study, validation, how)
+    checking = how if validation is None else evaluation.lanes_for(study, validation, how)
     if how.stream:
         chunk = streaming.steps_at_once(study, data, len(keys), chunk)
     else:
@@ -159,7 +159,7 @@ def progress(
     data = lanes.resident(data, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
     now = start or begin(study, keys, data, plan, **options)
-    now = now._replace(**lanes.spread({name: getattr(now, name) for name in CARRIED}, how))
+    now = now._replace(**lanes.placed({name: getattr(now, name) for name in CARRIED}, how))
     stops = plan.stops(per_epoch)
     while int(now.done) < plan.epochs * per_epoch and np.asarray(now.active).any():
         epoch, at = divmod(int(now.done), per_epoch)
@@ -178,7 +178,7 @@ def progress(
                 now = _validated(now, losses, point, plan.patience)
             if plan.stop_dead and span.stop == per_epoch:
                 alive = living(study, keys, now.state, validation, int(now.done), how)
-                now = now._replace(active=lanes.spread(np.asarray(now.active) & alive, how))
+                now = now._replace(active=lanes.placed(np.asarray(now.active) & alive, how))
             yield now
 
 
@@ -197,7 +197,7 @@ def _refuse(study, keys, data, plan, validation, hparams, how, start) -> None:
 def _turns(study, keys, data, stored, epoch, cut, how) -> Iterator[tuple[Any, slice, Any]]:
     """An epoch cut into steps: the index of all of it, the steps of a turn, and the images that they take where images
     are read from their file."""
-    streaming.refuse_changed_files(stored)
+    streaming.refuse_rewritten_files(stored)
     rows = _orders(study, keys, data, epoch, how)
     ahead = streaming.of_epoch(study, keys, stored, rows, epoch, cut, how) if how.stream else repeat(None)
     for span, images in zip(cut, ahead, strict=False):
@@ -266,7 +266,7 @@ def _losses(study, keys, now, validation, hparams, how, checking):
     """The validation losses of the active lanes, which lie as `how` says and are checked as `checking` does."""
     if checking == how:
         return evaluation.losses_of(study, keys, now.state, validation, hparams, now.active, how)
-    state, active = lanes.spread(model_of(now.state), checking), np.asarray(now.active)
+    state, active = lanes.placed(model_of(now.state), checking), np.asarray(now.active)
     return jax.device_get(evaluation.losses_of(study, keys, state, validation, hparams, active, checking))
 
 

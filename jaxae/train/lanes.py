@@ -251,7 +251,7 @@ def on_one(tree: Any) -> Any:
     return jax.tree.map(one, tree)
 
 
-def spread(tree: Any, how: Lanes) -> Any:
+def placed(tree: Any, how: Lanes) -> Any:
     """Arrays with the lanes leading, placed as `apply` leaves them: a program that takes its own results is compiled
     once, not again for arrays that lie elsewhere."""
     return hosts.everywhere(tree, _place(how, jax.tree.leaves(tree)[0].shape[0]))

@@ -17,7 +17,7 @@ import jaxae.train.evaluate as evaluate
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 from jaxae import commands
-from jaxae.data.mapped import refuse_changed
+from jaxae.data.mapped import refuse_rewritten
 from jaxae.errors import UsageError
 from jaxae.programs import of_first
 from jaxae.study import Batch, Study
@@ -113,9 +113,9 @@ def read_ahead(
 
     def checked(span: slice) -> Rows:
         """Before, since what was cut can't be read; and after, since it may have been written in between."""
-        refuse_changed_files(images)
+        refuse_rewritten_files(images)
         found = read(span)
-        refuse_changed_files(images)
+        refuse_rewritten_files(images)
         return found
 
     ahead = grain.ReadOptions(num_threads=AHEAD, prefetch_buffer_size=AHEAD)
@@ -139,10 +139,10 @@ def of_sample(study: Study, keys: jax.Array, data: Any, index: np.ndarray, how: 
     return jax.tree.map(lambda leaf: leaf[:, 0], rows)
 
 
-def refuse_changed_files(data: Any) -> None:
+def refuse_rewritten_files(data: Any) -> None:
     """Raise UsageError where a file that stored images are mapped from was written. It costs a look at each."""
     for image in stored_images(data):
-        refuse_changed(image)
+        refuse_rewritten(image)
 
 
 def load_grain() -> Any:

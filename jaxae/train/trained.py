@@ -82,8 +82,8 @@ class Trained:
     def evaluate(self, data: Any, study: Study | None = None) -> dict[str, np.ndarray]:
         """Scores {name: f32[lanes, n]} of every example of `data`, in this study or one of other inputs or scores."""
         study = study or self.study
-        how = evaluation.arranged(study, data, self.how)
-        return evaluation.scores_of(study, self.keys, lanes.spread(model_of(self.state), how), data, how)
+        how = evaluation.lanes_for(study, data, self.how)
+        return evaluation.scores_of(study, self.keys, lanes.placed(model_of(self.state), how), data, how)
 
     def variables(self, lane: int = 0) -> dict[str, Any]:
         """The variables of one lane's model, as `study.model.apply` takes them."""

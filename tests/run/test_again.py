@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quick import EXPERIMENT, SAME, at, perform, read
+from quick import EXPERIMENT, at, perform, read, same
 
 import jaxae as ae
 from jaxae import __main__ as tool
@@ -28,10 +28,6 @@ def done(tmp_path_factory):
 
 def copy(done, tmp_path):
     return Path(shutil.copytree(done, tmp_path / "copy"))
-
-
-def same(one, other):
-    return [name for name in SAME if (one / name).read_bytes() != (other / name).read_bytes()] == []
 
 
 @pytest.mark.parametrize("lost", ["nothing", "scores", "checkpoints", "findings.json"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quick import SAME, at, perform, read
+from quick import at, perform, read, same
 
 import jaxae as ae
 from jaxae.errors import UsageError
@@ -17,11 +17,6 @@ from jaxae.run.saved import load_result
 from jaxae.run.steps import report_again
 from jaxae.train import checkpoint
 from jaxae.train.trained import Trained
-
-
-def same(one, other):
-    return [name for name in SAME if (one / name).read_bytes() != (other / name).read_bytes()] == []
-
 
 BOTH = {"targets": ("unit", "standardised"), "limit": 40}
 

@@ -59,7 +59,7 @@ def test_training_ends_in_a_sentence_where_the_file_of_its_images_is_written(tmp
     next(training)
     path.rename(tmp_path / "moved")
     path.write_bytes(b"another's file in its place is none of ours")
-    mapped.refuse_changed(found.image[3:])
+    mapped.refuse_rewritten(found.image[3:])
     (tmp_path / "moved").rename(path)
     os.utime(path, ns=(1, 1))
     with pytest.raises(UsageError, match=rf"{path} was written while its images were used, .*--resume"):

@@ -138,9 +138,9 @@ def brightness(outputs, batch):
 def test_evaluation_takes_all_devices_and_has_the_same_bits():
     whole, images = dataclasses.replace(CONV, parts=1), np.tile(IMAGES, (-(-1234 // len(IMAGES)), 1, 1, 1))[:1234]
     alone, with_spare = (train.fit(whole, roots(1), IMAGES, validation=images, devices=devices) for devices in (1, 4))
-    by_all = evaluation.arranged(whole, images, with_spare.how)
-    assert evaluation.arranged(whole, images, alone.how) == Lanes() and by_all == shared(4)
-    of_two_chunks = evaluation.arranged(whole, images[:500], with_spare.how)
+    by_all = evaluation.lanes_for(whole, images, with_spare.how)
+    assert evaluation.lanes_for(whole, images, alone.how) == Lanes() and by_all == shared(4)
+    of_two_chunks = evaluation.lanes_for(whole, images[:500], with_spare.how)
     assert of_two_chunks == with_spare.how  # a device computes two at least
     assert_same_bits(alone.evaluate(images), with_spare.evaluate(images))
     looked = (dying.constant(whole, roots(1), arm.state, images, arm.how, brightness) for arm in (alone, with_spare))

@@ -12,9 +12,9 @@ import numpy as np
 import optax
 import pytest
 from PIL import Image
-from tiny import assert_same_bits, result, roots
+from tiny import assert_same_bits, loss, result, roots
 
-from jaxae import checkpoint, data, keys, losses, metrics, train
+from jaxae import checkpoint, data, keys, metrics, train
 from jaxae.data import cache
 from jaxae.errors import UsageError
 from jaxae.models import Output
@@ -61,10 +61,6 @@ def mixed(key, given: Shown, index):
     other = jax.random.randint(keys.stream(key, "other"), index.shape, 0, len(given.image))
     image = to_signed(given.image[given.row[index]])
     return Batch(inputs=(image + to_signed(given.image[other])) / 2, target=image)
-
-
-def loss(outputs, batch, hparams):
-    return losses.mse(outputs.image, batch.target), {"l1": losses.l1(outputs.image, batch.target)}
 
 
 def scores(outputs, batch):
