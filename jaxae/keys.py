@@ -7,6 +7,7 @@ consumer, cutting a run into other chunks or resuming it changes no other draw.
 import hashlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxae.errors import UsageError
@@ -31,12 +32,17 @@ def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:
     """The key of the stream `name` at `steps` (any number of integers, traced or not).
 
     A stream without steps and one with steps never share a key, so `stream(key, "noise")` may be drawn from
-    although `stream(key, "noise", 3)` exists.
+    although `stream(key, "noise", 3)` exists. Raises UsageError for a name that is no text, and steps that are no
+    integers.
 
     >>> noise = [ae.keys.stream(ae.keys.root(0), "noise", step) for step in range(3)]
     >>> [round(float(jax.random.uniform(key)), 3) for key in noise]
     [0.238, 0.583, 0.074]
     """
+    if not isinstance(name, str):
+        raise UsageError(f"the stream {name!r} has no name; give it a text, such as 'noise'")
+    if wrong := [step for step in steps if not jnp.issubdtype(jnp.result_type(step), jnp.integer)]:
+        raise UsageError(f"the step {wrong[0]} of the stream {name!r} is no integer; count steps from 0")
     digest = hashlib.sha256(f"{name}/{len(steps)}".encode()).digest()
     key = jax.random.fold_in(key, int.from_bytes(digest[:4], "big"))
     for step in steps:

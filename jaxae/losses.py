@@ -77,14 +77,16 @@ def check_pair(first: jax.Array, second: jax.Array) -> None:
 
     Otherwise [b, 784] against [b, 28, 28, 1] would broadcast, and uint8 differences would wrap around, in silence.
     """
+    check_floating(first, second)
     if first.shape != second.shape:
         raise UsageError(f"shapes {first.shape} and {second.shape} differ; give both the same shape")
-    check_floating(first, second)
 
 
 def check_floating(*arrays: jax.Array) -> None:
-    """Raise UsageError, while tracing, unless all are floating: arithmetic on uint8 wraps around in silence."""
+    """Raise UsageError, while tracing, unless all are floating arrays: arithmetic on uint8 wraps around in silence."""
     for array in arrays:
+        if not hasattr(array, "dtype"):
+            raise UsageError(f"{type(array).__name__} is no array; give one of numpy's or JAX's")
         if not jnp.issubdtype(array.dtype, jnp.floating):
             raise UsageError(f"values of type {array.dtype} are not floating; convert them, as transforms.to_unit does")
 

@@ -86,6 +86,7 @@ def psnr_as_reported(image: jax.Array, target: jax.Array, data_range: float = 25
     On `quantise`d images 255 is right, and is report 001's protocol. It is inf for identical images.
     """
     _check_images(image, target)
+    _refuse_range(data_range)
     return 20 * jnp.log10(data_range) - 10 * jnp.log10(mse(image, target))
 
 
@@ -97,6 +98,7 @@ def ssim_uniform(image: jax.Array, target: jax.Array, data_range: float = 1.0) -
     no score is below 0.85. Raises UsageError for images under 7 pixels.
     """
     _check_images(image, target, smallest=len(UNIFORM))
+    _refuse_range(data_range)
     # variances don't depend on an offset, and E[x^2] - E[x]^2 cancels less around 0: float32 then suffices
     (x, offset_x), (y, offset_y) = _centre(image), _centre(target)
     mean_x, mean_y = _window_means(x, UNIFORM), _window_means(y, UNIFORM)
@@ -165,6 +167,11 @@ def _check_images(image: jax.Array, target: jax.Array, smallest: int = 1) -> Non
     if min(image.shape[1:3]) < smallest:
         height, width = image.shape[1:3]
         raise UsageError(f"images of {height}x{width} are smaller than the {smallest}x{smallest} window; resize them")
+
+
+def _refuse_range(data_range: float) -> None:
+    if not isinstance(data_range, Tracer) and not data_range > 0:
+        raise UsageError(f"a data range of {data_range} is none; give one above 0, such as 1 or 255")
 
 
 def _refuse_stored(*images: jax.Array) -> None:

@@ -97,6 +97,8 @@ class Study:
     scale: Scale | None = field(default=None, compare=False)
 
     def __post_init__(self):
+        if not isinstance(self.name, str) or not self.name:
+            raise UsageError(f"name is {_told(self.name)}; give a text, by which results call the study")
         if not isinstance(self.model, nn.Module):
             raise UsageError(f"model is {_told(self.model)}; give a Flax module, such as ae.models.MLPAutoencoder()")
         if not isinstance(self.optimizer, optax.GradientTransformation) and not callable(self.optimizer):
@@ -109,8 +111,11 @@ class Study:
             if not callable(value) and not (optional and value is None):
                 raise UsageError(f"{name} is {_told(value)}; give a function, as Study's docstring describes it")
         for name in ("batch_size", "epochs", "unroll", "parts"):
-            if not isinstance(value := getattr(self, name), int | np.integer) or isinstance(value, bool):
-                raise UsageError(f"{name} is {_told(value)}; give a whole number")
+            whole = isinstance(value := getattr(self, name), int | np.integer) and not isinstance(value, bool)
+            if not whole or value < 0 or (value == 0 and name == "unroll"):
+                raise UsageError(f"{name} is {_told(value)}; give a whole number from 1 up")
+        if self.scale is not None and not isinstance(self.scale, Scale):
+            raise UsageError(f"scale is {_told(self.scale)}; give ae.transforms.UNIT, SIGNED, MNIST, or a Scale")
 
     def steps_per_epoch(self, data: Any) -> int:
         """Complete batches in an epoch; the images left over differ from epoch to epoch.

@@ -73,9 +73,12 @@ def standardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.
     """(image - mean) / deviation, in deviations: float[..., c] -> float[..., c].
 
     Each statistic is one number or one for each channel, of images in the same range. With MNIST's the background is
-    -0.42 and ink 2.82 (report 004). Raises UsageError for another number of channels, and unless the image is floating.
+    -0.42 and ink 2.82 (report 004). Raises UsageError for another number of channels, and unless the image is floating
+    and the deviation above 0, or traced.
     """
     check_floating(image)
+    if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) > 0):
+        raise UsageError(f"a deviation of {deviation} can't be divided by; give one above 0")
     return (image - _per_channel(mean, image)) / _per_channel(deviation, image)
 
 
@@ -121,6 +124,8 @@ def add_gaussian_noise(
     check_floating(image)
     if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) >= 0):
         raise UsageError(f"a deviation of {deviation} is none; give one from 0 up")
+    if low is not None and high is not None and low > high:
+        raise UsageError(f"nothing lies from {low} to {high}; give the lower end first")
     noise = draws.normal(key, image.shape, image.dtype)
     return jnp.clip(image + deviation * noise, low, high)
 
@@ -135,9 +140,12 @@ def resize(image: jax.Array, size: int | tuple[int, int]) -> jax.Array:
     (2, 32, 32, 1)
     """
     check_floating(image)
-    height, width = (size, size) if isinstance(size, int) else size
-    if image.ndim < 3 or min(height, width, *image.shape[-3:-1]) < 1:
-        raise UsageError(f"images of shape {image.shape} can't have the size {height}x{width}; give [..., h, w, c]")
+    sides = (size, size) if isinstance(size, int) else size
+    if not isinstance(sides, tuple) or len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise UsageError(f"images can't have the size {size!r}; give a side from 1 up, or (height, width)")
+    height, width = sides
+    if image.ndim < 3 or min(image.shape[-3:-1]) < 1:
+        raise UsageError(f"images of shape {image.shape} can't be resized; give [..., h, w, c]")
     return jax.image.resize(image, (*image.shape[:-3], height, width, image.shape[-1]), "linear", antialias=True)
 
 

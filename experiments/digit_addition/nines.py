@@ -112,15 +112,15 @@ def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
 def aside(found: ae.Findings) -> str:
     """For the table of all reports, of a KL that is summed: in how many rows one picture is drawn; or nothing."""
     told = [
-        f"{len(of['collapsed'])} of {of['rows']} trainings on {kind} pairs"
-        + f" (nearest to the mean 9 in {of['near']})" * (of["near"] is not None)
+        f"{len(of['collapsed'])} of {of['rows']} rows on {kind} pairs"
+        + f" (a nine in {of['near']})" * (of["near"] is not None)
         for kind, of in verdicts(found).items()
     ]
     if found.config.kl != "sum" or not told:
         return ""
     batch, seeds = found.config.batch_size, plural(len(found.seeds), "seed")
     how = f"{seeds}, {plural(found.config.epochs, 'epoch')}{'' if found.judged else ', not comparable'}"
-    return f"with the KL summed over batches of {batch}, one picture alone is drawn in {listed(told)}; {how}."
+    return f"with the KL summed over batches of {batch} ({how}) one picture alone is drawn in {listed(told)}."
 
 
 def tables(found: ae.Findings) -> list[ae.Table]:

@@ -28,6 +28,7 @@ def figures(found: ae.Findings) -> dict[str, Any]:
 def curves(found: ae.Findings, name: str) -> Curves:
     """Training and validation curves of all arms in one error, with the reported numbers that may be of this error."""
     lines, marks = [], []
+    judged = found.config.epochs == Config.epochs and not own_images.is_own(found.config)
     for arm, seen in found.by_seed.items():
         decoder, size, loss = arm.split()
         panel, colour = f"code {size}, trained on {loss.upper()}", DECODERS.index(decoder)
@@ -39,7 +40,7 @@ def curves(found: ae.Findings, name: str) -> Curves:
             style = "dashed" if split == "train" else "solid"
             look = {"middle": split == "train", "colour": colour, "style": style}
             lines.append(by_epoch(f"{decoder}, {words}", values, panel, **look))
-            if size == "2" and name in READINGS[loss] and not own_images.is_own(found.config):
+            if size == "2" and name in READINGS[loss] and judged:
                 value = REPORTED[loss, split][DECODERS.index(decoder)]
                 marks.append(Mark(f"reported, {words}", value, float(found.config.epochs), panel, colour))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch"
@@ -47,8 +48,11 @@ def curves(found: ae.Findings, name: str) -> Curves:
     note = f"{PLACES} {several}" if len(found.seeds) > 1 else PLACES
     if marks:
         title += ", and the numbers that the report prints"
-        note += f" The report's numbers, in the colours of its decoders, are of {Config.epochs} epochs."
-    return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, note=note)
+        note += (
+            f" The report's numbers, in the colours of its decoders, are of {Config.epochs} epochs; those of training "
+            "on BCE, by its words a cross-entropy, which it compares with RMSEs, are drawn in both figures."
+        )
+    return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, note=note, within=(0, np.inf))
 
 
 def reconstructions(found: ae.Findings) -> Images:

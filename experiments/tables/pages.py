@@ -127,17 +127,19 @@ def reports_table(results: Sequence[Said]) -> str:
     """A line for every report: what it claims, what is found, and why.
 
     Of a study that is the run of the most seeds, and of others what is found of numbers that those before don't judge,
-    or beside them.
+    or the first that is found beside them.
     """
     lines: dict[tuple[str, str], list[str]] = {}
     told: dict[str, set[float]] = {}
+    beside: set[str] = set()
     for said in (said for said in sorted(results, key=_weight) if said.document.line):
         study, numbers = said.saved.experiment.name, judged_numbers(said)
         line = [cell.replace("|", "\\|") for cell in said.document.line[:3]]
         if study not in told:
             lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
-        elif more := line[1] if numbers - told[study] else said.document.aside.replace("|", "\\|"):
+        elif more := line[1] if numbers - told[study] else "" if study in beside else said.document.aside:
             lines[said.report, study][2] = f"{lines[said.report, study][2].rstrip('.')}; {more}"
+            beside |= {study} if more == said.document.aside else set()
         told[study] = told.get(study, set()) | numbers
     rows = []
     for report in sorted({report for report, _ in lines}):

@@ -55,7 +55,8 @@ def curves(found: ae.Findings, arms: Sequence[str]) -> Curves:
         by_epoch(arm, found.by_seed[arm][f"steps/{part}"], panel) for part, panel in panels.items() for arm in arms
     ]
     last = float(min(len(line.x) for line in lines))
-    marks = [Mark("reported, first and last", number, x, "total") for number, x in ((FIRST, 1.0), (LAST, last))]
+    ends = ((FIRST, 1.0), (LAST, last)) if last > 1 else ()
+    marks = [Mark("reported, first and last", number, x, "total") for number, x in ends]
     title = "The loss of every batch: the sum of both decoders', and each alone."
     return Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
 

@@ -35,12 +35,14 @@ def from_arrays(
     (5, 8, 9, 1)
     """
     image = np.asarray(image)
+    if image.ndim == 3 and image.shape[2] in (3, 4) and image.shape[1] > 4:
+        raise UsageError(f"an image of shape {image.shape} is one picture in colours; give a stack, as in image[None]")
     image = image[..., None] if image.ndim == 3 else image
     if image.dtype != np.uint8 or image.ndim != 4 or not image.size:
         raise UsageError(
             f"{image.dtype}{list(image.shape)} is no stack of stored images; give uint8[n, h, w, c], from 0 to 255"
         )
-    if image.shape[1] in (1, 3) and min(image.shape[2:]) > 4:
+    if image.shape[1] <= 4 < min(image.shape[2:]):
         raise UsageError(
             f"images of shape {image.shape} have their channels first; move them last, as in np.moveaxis(images, 1, -1)"
         )

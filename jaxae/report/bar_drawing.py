@@ -32,7 +32,9 @@ def draw_bars(data: Bars, titled: bool) -> Figure:
     """Bars side by side within each category, with the interval of the mean where there are seeds."""
     figure, ax = single(data, titled)
     width, at = 0.8 / len(data.groups), np.arange(len(data.categories))
-    entries = {}
+    known, entries = np.isfinite(np.vstack([array for _, array in data.groups])).any(0), {}
+    for place in at[~known]:
+        ax.text(place, 0.02, "no values", transform=ax.get_xaxis_transform(), ha="center", color=MUTED)
     for i, (label, array) in enumerate(data.groups):
         values = np.atleast_2d(np.asarray(array, float))
         mean, low, high = within(data.within, values)
@@ -42,13 +44,13 @@ def draw_bars(data: Bars, titled: bool) -> Figure:
         look |= {"hatch": HATCHES[variant_of(i)], "edgecolor": "white", "linewidth": 0}
         place = at + (i - (len(data.groups) - 1) / 2) * width
         entries[label] = ax.bar(place, mean, width * 0.92, yerr=error, **look)
+        for x in place[known & np.isnan(mean)]:
+            ax.text(x, 0.02, "none", transform=ax.get_xaxis_transform(), ha="center", rotation=90, color=MUTED)
         if one_by_one(values):
             ax.plot(place, values.T, ".", color=INK, markersize=5)
     ax.set_xticks(at, data.categories)
     ax.grid(False, axis="x")
-    for place in at[~np.isfinite(np.vstack([array for _, array in data.groups])).any(0)]:
-        ax.text(place, 0.02, "no values", transform=ax.get_xaxis_transform(), ha="center", color=MUTED)
-        ax.set_xlim(-0.5, len(at) - 0.5)  # its bars would have taken the room
+    ax.set_xlim(-0.5, len(at) - 0.5)  # bars without values would have taken their room
     bar = Line2D([], [], color=INK, marker="|", linestyle="")
     spread = spread_entry([array for _, array in data.groups], data.within, bar)
     legend(figure, (entries if len(entries) > 1 else {}) | spread)

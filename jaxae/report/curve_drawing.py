@@ -13,7 +13,7 @@ from jaxae.findings.statistics import interval_by_point
 from jaxae.report.bands import one_by_one, within
 from jaxae.report.canvas import canvas, legend, spread_entry
 from jaxae.report.figures import Curves, Line, Mark
-from jaxae.report.look import DASHES, INK, LOG_TICKS, MARKERS, MUTED, POINTS, colour_of, variant_of
+from jaxae.report.look import DASHES, INK, LOG_TICKS, MARKERS, MUTED, PALETTE, POINTS, colour_of, variant_of
 
 
 def draw_curves(data: Curves, titled: bool) -> Figure:
@@ -109,17 +109,20 @@ def draw_line(ax: Any, line: Line, index: int, bounds: Any) -> Any:
     """The mean, its band and, when they are few, the seeds themselves; too few for a mean, those alone."""
     x, values = np.asarray(line.x, float), np.asarray(line.values, float)
     values = np.where(np.isfinite(values), values, np.nan)
-    colour, look = colour_of(index if line.colour is None else line.colour), marks_of(line, index)
+    place = index if line.colour is None else line.colour
+    again = isinstance(place, int) and place >= len(PALETTE)  # in a colour that another line has
+    style = "dashdot" if again and line.style == "solid" else line.style
+    colour, look = colour_of(place), marks_of(line, index)
     mean, low, high = within(bounds, values)
     if one_by_one(values):
-        return ax.plot(x, values.T, color=colour, linewidth=1.2, linestyle=line.style, **look)[0]
+        return ax.plot(x, values.T, color=colour, linewidth=1.2, linestyle=style, **look)[0]
     if 1 < len(values) <= 5:
         ax.plot(x, values.T, color=colour, linewidth=0.5, alpha=0.45, marker="." if len(x) == 1 else "")
     if len(values) > 1 and len(x) == 1:  # a band has no width there
         ax.errorbar(x, mean, [mean - low, high - mean], color=colour, linewidth=1, capsize=3)
     elif len(values) > 1:
         ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-    return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=line.style, **look)[0]
+    return ax.plot(x, mean, color=colour, linewidth=1.7, linestyle=style, **look)[0]
 
 
 def marks_of(line: Line, index: int) -> dict[str, Any]:

@@ -131,7 +131,8 @@ def set_up(devices: int | None = None) -> None:
 
     `devices` is how many the CPU shall have, at most as many as cores; None: as many as cores, up to 16. Only what is
     not set by the user's own variables is set. Call it before the first array is made: where JAX runs already, the
-    CPU's devices stay as they are, and on a GPU that has begun without deterministic kernels UsageError is raised.
+    CPU's devices stay as they are. Raises UsageError for devices that are no number of them, and on a GPU that has
+    begun without deterministic kernels.
 
     On a CPU a program starts when the one before has ended (no asynchronous dispatch). XLA has as many threads as there
     are devices or cores, and a start that waits for one of 32 programs to end keeps its thread: those of one more
@@ -139,6 +140,8 @@ def set_up(devices: int | None = None) -> None:
     ever. More threads would help against that, but share the cores, and training and evaluation get slower; and last
     digits can hang on how many there are, so that more devices than cores would have other bits.
     """
+    if devices is not None and (not isinstance(devices, int) or devices < 1):
+        raise UsageError(f"devices is {devices!r}; give a whole number from 1 up")
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
         replace_damaged(cache.root() / "compiled")
@@ -225,12 +228,14 @@ def with_errors(action: Callable[[], Any]) -> None:
 
 @contextlib.contextmanager
 def notices_said() -> Iterator[None]:
-    """Within it a Notice is printed as its sentence alone, where the filters of warnings show it at all."""
-    shown = warnings.showwarning
+    """Within it a Notice is printed as its sentence alone, once, where the filters of warnings show it at all."""
+    shown, said = warnings.showwarning, set[str]()
 
     def show(message: Any, category: type[Warning], *arguments: Any, **options: Any) -> None:
         if issubclass(category, Notice):
-            _say(f"note: {message}")
+            if str(message) not in said:  # of a folder's training and of its test images
+                _say(f"note: {message}")
+            said.add(str(message))
         else:
             shown(message, category, *arguments, **options)
 

@@ -203,11 +203,21 @@ def _card(entry: Entry, out: Path) -> Card:
         _state(entry),
         conclusion=_legible(_conclusion(entry)),
         tally=tally_of(entry.document.rows) if entry.document else [],
-        alarms=[SYNTHETIC.partition(":")[0]] if is_synthetic(made) else [],
+        alarms=[
+            *([SYNTHETIC.partition(":")[0]] if is_synthetic(made) else []),
+            *(["not the report's settings"] if _is_barred(entry) else []),
+        ],
         note=_legible(entry.problem or _onward(entry)),
         link=_address(report, out) if report else "",
         picture=_picture(entry.path),
     )  # fmt: skip
+
+
+def _is_barred(entry: Entry) -> bool:
+    """Whether its settings keep a report's numbers from being held against it."""
+    if entry.experiment is None or entry.found is None:
+        return False
+    return any(departure.bars for departure in entry.experiment.departures(entry.found))
 
 
 def _state(entry: Entry) -> str:

@@ -92,6 +92,8 @@ def load(
     Raises UsageError for what isn't there, is damaged, or was written of another model.
     """
     path = path_of(path)
+    if model is not None and not isinstance(model, nn.Module):
+        raise UsageError(f"model is of type {type(model).__name__}; give a Flax module, as it was trained")
     if (path / CARD).exists():
         if arm or which or lane or step is not None:
             raise UsageError(f"{path} holds one model alone; leave out arm, lane, which and step")

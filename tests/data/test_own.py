@@ -50,6 +50,7 @@ def test_arrays_become_a_dataset_with_a_fingerprint():
         (np.zeros((2, 3, 4), np.uint8), [0], "one whole number for each of 2"),
         (np.zeros((2, 3, 4), np.uint8), [0, -1], "labels from -1 to 0"),
         (np.zeros((2, 3, 8, 8), np.uint8), None, "channels first; move them last"),
+        (np.zeros((8, 8, 3), np.uint8), None, "is one picture in colours"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(image, label, match):

@@ -45,3 +45,11 @@ def test_traced_steps_are_python_integers():
 def test_seeds_that_are_not_32_bit_integers_are_refused(seed):
     with pytest.raises(UsageError, match=r"the seed .* choose one"):
         keys.root(seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "words"), [("a", (1.5,), "the step 1.5 of the stream 'a' is no"), (3, (), "the stream 3 has no")]
+)
+def test_streams_have_a_text_for_a_name_and_integers_for_steps(name, steps, words):
+    with pytest.raises(UsageError, match=words):
+        keys.stream(keys.root(0), name, *steps)

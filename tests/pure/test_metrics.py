@@ -95,6 +95,12 @@ def test_lanes_score_as_batches_do():
         np.testing.assert_allclose(lanes[name].reshape(4), whole[name], rtol=1e-5)
 
 
+@pytest.mark.parametrize("score", [metrics.psnr_as_reported, metrics.ssim_uniform])
+def test_a_data_range_that_is_none_is_refused(score):
+    with pytest.raises(UsageError, match="a data range of 0 is none"):
+        score(jnp.ones((1, 8, 8, 1)), jnp.zeros((1, 8, 8, 1)), 0)
+
+
 def test_what_has_no_score_is_refused():
     small = jnp.zeros((1, 32, 10, 1))
     with pytest.raises(UsageError, match="32x10 are smaller than the 11x11 window"):

@@ -153,6 +153,24 @@ def test_shifts_move_zeros_in():
     np.testing.assert_array_equal(transforms.random_shift(KEY, ones, 0), ones)
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda image: transforms.standardise(image, 0.5, 0.0), "a deviation of 0.0 can't be divided by"),
+        (lambda image: transforms.resize(image, (8, 0)), r"can't have the size \(8, 0\); give a side from 1 up"),
+        (lambda image: transforms.resize(image, 1.5), "can't have the size 1.5; give a side"),
+        (
+            lambda image: transforms.add_gaussian_noise(keys.root(0), image, 0.1, low=1, high=0),
+            "nothing lies from 1 to",
+        ),
+        (lambda image: transforms.standardise([0.5], 0.0, 1.0), "list is no array"),
+    ],
+)
+def test_what_would_make_no_image_is_refused(call, words):
+    with pytest.raises(UsageError, match=words):
+        call(jnp.ones((2, 8, 8, 1)))
+
+
 @pytest.mark.parametrize(("shape", "pixels"), [((2, 5, 6, 1), 5), ((2, 5, 6, 1), -1), ((5, 6, 1), 1)])
 def test_shifts_that_make_no_sense_are_refused(shape, pixels):
     with pytest.raises(UsageError):

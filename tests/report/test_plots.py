@@ -180,9 +180,10 @@ def test_lines_and_bars_differ_without_their_colours():
 
 
 def test_a_category_without_values_says_so():
-    (ax,) = plots.draw(plots.Bars("", "", "", ("x", "y"), [("a", [np.nan, 2.0]), ("b", [np.nan, 3.0])])).axes
-    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [("no values", 0)]
-    assert ax.get_xlim() == (-0.5, 1.5)
+    groups = [("a", [np.nan, 2.0, 1.0]), ("b", [np.nan, 3.0, np.nan])]
+    (ax,) = plots.draw(plots.Bars("", "", "", ("x", "y", "z"), groups)).axes
+    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [("no values", 0), ("none", 2.2)]
+    assert ax.get_xlim() == (-0.5, 2.5)
 
 
 def legend(figure):

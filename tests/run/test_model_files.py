@@ -186,6 +186,7 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
     refused("no program 'add'", ae.load_program, whole, "add")
     refused("holds no run", ae.load, tmp_path)
     refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
+    refused("model is of type int; give a Flax module", ae.load, whole, model=3)
     refused("needs \\(3,\\)", ae.load, whole, model=Own((5,), 3, image_shape=(1, 1, 3)))
 
 

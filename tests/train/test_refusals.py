@@ -70,6 +70,10 @@ def begun(epochs):
         (lambda: study(model="conv"), "model is 'conv'; give a Flax module"),
         (lambda: study(model=Tiny), "model is of type .*; give a Flax"),
         (lambda: study(batch_size=5.0), r"batch_size is 5\.0; give a whole number"),
+        (lambda: study(batch_size=-1), "batch_size is -1; give a whole number from 1 up"),
+        (lambda: study(unroll=0), "unroll is 0; give a whole number from 1 up"),
+        (lambda: study(scale=3), "scale is 3; give ae.transforms.UNIT"),
+        (lambda: study(name=""), "name is ''; give a text"),
         (lambda: study(scores="mse"), "scores is .mse.; give a function"),
         (
             lambda: train.fit(study(optimizer=by_rate), roots(2), DATA, hparams={"rate": np.float32(0.1)}),
