@@ -134,12 +134,13 @@ def reports_table(results: Sequence[Said]) -> str:
     beside: set[str] = set()
     for said in (said for said in sorted(results, key=_weight) if said.document.line):
         study, numbers = said.saved.experiment.name, judged_numbers(said)
-        line = [cell.replace("|", "\\|") for cell in said.document.line[:3]]
+        *line, aside = (cell.replace("|", "\\|") for cell in (*said.document.line[:3], said.document.aside))
+        more = line[1] if numbers - told.get(study, set()) else "" if study in beside else aside
         if study not in told:
             lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
-        elif more := line[1] if numbers - told[study] else "" if study in beside else said.document.aside:
+        elif more:
             lines[said.report, study][2] = f"{lines[said.report, study][2].rstrip('.')}; {more}"
-            beside |= {study} if more == said.document.aside else set()
+            beside.update([study] if more == aside else [])
         told[study] = told.get(study, set()) | numbers
     rows = []
     for report in sorted({report for report, _ in lines}):
