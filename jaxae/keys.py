@@ -28,6 +28,12 @@ def root(seed: int | np.integer) -> jax.Array:
     return jax.random.key(int(seed), impl=IMPLEMENTATION)
 
 
+def _is_step(step: jax.Array | int) -> bool:
+    if isinstance(step, int | np.integer):
+        return not isinstance(step, bool) and 0 <= step < 2**32
+    return hasattr(step, "dtype") and jnp.issubdtype(step.dtype, jnp.integer)
+
+
 def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:
     """The key of the stream `name` at `steps` (any number of integers, traced or not).
 
@@ -41,8 +47,8 @@ def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:
     """
     if not isinstance(name, str):
         raise UsageError(f"the stream {name!r} has no name; give it a text, such as 'noise'")
-    if wrong := [step for step in steps if not jnp.issubdtype(jnp.result_type(step), jnp.integer)]:
-        raise UsageError(f"the step {wrong[0]} of the stream {name!r} is no integer; count steps from 0")
+    if wrong := [step for step in steps if not _is_step(step)]:
+        raise UsageError(f"the step {wrong[0]!r} of the stream {name!r} is none; give integers from 0 to 2**32 - 1")
     digest = hashlib.sha256(f"{name}/{len(steps)}".encode()).digest()
     key = jax.random.fold_in(key, int.from_bytes(digest[:4], "big"))
     for step in steps:

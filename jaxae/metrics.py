@@ -170,7 +170,7 @@ def _check_images(image: jax.Array, target: jax.Array, smallest: int = 1) -> Non
 
 
 def _refuse_range(data_range: float) -> None:
-    if not isinstance(data_range, Tracer) and not data_range > 0:
+    if not isinstance(data_range, Tracer) and not np.all(np.asarray(data_range) > 0):
         raise UsageError(f"a data range of {data_range} is none; give one above 0, such as 1 or 255")
 
 

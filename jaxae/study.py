@@ -112,8 +112,8 @@ class Study:
                 raise UsageError(f"{name} is {_told(value)}; give a function, as Study's docstring describes it")
         for name in ("batch_size", "epochs", "unroll", "parts"):
             whole = isinstance(value := getattr(self, name), int | np.integer) and not isinstance(value, bool)
-            if not whole or value < 0 or (value == 0 and name == "unroll"):
-                raise UsageError(f"{name} is {_told(value)}; give a whole number from 1 up")
+            if not whole or value < (name == "unroll"):  # other zeros are refused where they are used
+                raise UsageError(f"{name} is {_told(value)}; give a whole number from {int(name != 'epochs')} up")
         if self.scale is not None and not isinstance(self.scale, Scale):
             raise UsageError(f"scale is {_told(self.scale)}; give ae.transforms.UNIT, SIGNED, MNIST, or a Scale")
 

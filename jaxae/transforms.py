@@ -77,7 +77,9 @@ def standardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.
     and the deviation above 0, or traced.
     """
     check_floating(image)
-    if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) > 0):
+    if not any(isinstance(each, Tracer) for each in jax.tree.leaves(deviation)) and not np.all(
+        np.asarray(deviation) > 0
+    ):
         raise UsageError(f"a deviation of {deviation} can't be divided by; give one above 0")
     return (image - _per_channel(mean, image)) / _per_channel(deviation, image)
 
@@ -124,7 +126,7 @@ def add_gaussian_noise(
     check_floating(image)
     if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) >= 0):
         raise UsageError(f"a deviation of {deviation} is none; give one from 0 up")
-    if low is not None and high is not None and low > high:
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
         raise UsageError(f"nothing lies from {low} to {high}; give the lower end first")
     noise = draws.normal(key, image.shape, image.dtype)
     return jnp.clip(image + deviation * noise, low, high)
@@ -140,8 +142,8 @@ def resize(image: jax.Array, size: int | tuple[int, int]) -> jax.Array:
     (2, 32, 32, 1)
     """
     check_floating(image)
-    sides = (size, size) if isinstance(size, int) else size
-    if not isinstance(sides, tuple) or len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(isinstance(side, int | np.integer) and side > 0 for side in sides):
         raise UsageError(f"images can't have the size {size!r}; give a side from 1 up, or (height, width)")
     height, width = sides
     if image.ndim < 3 or min(image.shape[-3:-1]) < 1:

@@ -26,7 +26,7 @@ ORIENTATION = 0x0112  # the tag of EXIF
 def from_arrays(
     image: Any, label: Any = None, *, name: str = "arrays", split: str = "all", classes: Sequence[str] = ()
 ) -> Dataset:
-    """A Dataset of images uint8[n, h, w, c], or uint8[n, h, w] for one channel, and labels int[n] from 0.
+    """A Dataset of images uint8[n, h, w, c], or uint8[n, h, w] for one channel and w above 4, and labels int[n] from 0.
 
     Without labels all images are of one class. `classes` are the labels' names, by default their numbers.
     Raises UsageError for other types, shapes and labels, for channels that come first, and where there are no images.
@@ -36,13 +36,16 @@ def from_arrays(
     """
     image = np.asarray(image)
     if image.ndim == 3 and image.shape[2] in (3, 4) and image.shape[1] > 4:
-        raise UsageError(f"an image of shape {image.shape} is one picture in colours; give a stack, as in image[None]")
+        raise UsageError(
+            f"images of shape {image.shape} are one picture in colours, or many grey ones; give image[None] of one, "
+            "image[..., None] of many"
+        )
     image = image[..., None] if image.ndim == 3 else image
     if image.dtype != np.uint8 or image.ndim != 4 or not image.size:
         raise UsageError(
             f"{image.dtype}{list(image.shape)} is no stack of stored images; give uint8[n, h, w, c], from 0 to 255"
         )
-    if image.shape[1] <= 4 < min(image.shape[2:]):
+    if image.shape[1] in (1, 3) and min(image.shape[2:]) > 4:
         raise UsageError(
             f"images of shape {image.shape} have their channels first; move them last, as in np.moveaxis(images, 1, -1)"
         )
@@ -64,7 +67,7 @@ def from_folder(folder: PathLike, split: str = "all", *, size: int | tuple[int, 
     centre; without, they must be of one size.
 
     Notices, which are warnings, count pictures that are left out, of other formats or in other folders, grey ones that
-    are read as RGB, and those whose transparency is left out.
+    are read as RGB, and those whose alpha channel is left out.
     Raises UsageError for a folder without images, for several sizes, and, naming it, for a file that can't be read, is
     there twice by a link, or has more than 8 bits a channel.
     """
@@ -105,7 +108,7 @@ def _common(root: Path, paths: Sequence[Path], size: tuple[int, int] | None) -> 
         with _opened(path) as image:
             _refuse_deep(path, image.mode)
             modes[image.mode] += 1
-            clear += image.has_transparency_data
+            clear += _is_clear(image)
             sizes.setdefault(_upright(image), path)
     if size is None and len(sizes) > 1:
         (one, path), (other, another) = list(sizes.items())[:2]
@@ -119,11 +122,16 @@ def _common(root: Path, paths: Sequence[Path], size: tuple[int, int] | None) -> 
 
 
 def _say_converted(root: Path, mixed: int, clear: int) -> None:
-    """Say in a Notice how many grey pictures become RGB, and how many lose their transparency."""
+    """Say in a Notice how many grey pictures become RGB, and how many lose their alpha channel."""
     told = [f"grey pictures that are read as RGB, as others are: {mixed:,}"] if mixed else []
-    told += [f"pictures whose transparency is left out: {clear:,}"] if clear else []
+    told += [f"pictures whose alpha channel is left out: {clear:,}"] if clear else []
     if told:
         warnings.warn(f"{root}: {'; '.join(told)}", Notice, stacklevel=4)
+
+
+def _is_clear(image: Any) -> bool:
+    """Whether it has an alpha channel, or a colour that is transparent."""
+    return image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
 
 
 def _upright(image: Any) -> tuple[int, int]:

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 
 from jaxae.errors import UsageError
 
+SMALLEST = 16  # pixels, from which two sides after a first one of 1 or 3 are an image's
+
 
 class Output(NamedTuple):
     """What an autoencoder returns: float32 arrays, whatever the dtype it computes in; None for what a model lacks.
@@ -30,7 +32,7 @@ def check_images(model: str, image: jax.Array, shape: tuple[int, int, int]) -> N
     _refuse_first(shape)
     if image.shape == shape:
         mend = "add the batch dimension"
-    elif image.shape[1:] == (shape[2], *shape[:2]):
+    elif image.shape[1:] == (shape[2], *shape[:2]) != shape:
         mend = "move the channels last, as in jnp.moveaxis(images, 1, -1)"
     elif image.ndim != 4 or image.shape[1:] != shape:
         mend = "resize the images, or give the model another image_shape"
@@ -56,6 +58,6 @@ def check_halved(shape: tuple[int, int, int], times: int) -> None:
 
 def _refuse_first(shape: tuple[int, int, int]) -> None:
     """Refuse PyTorch's (c, h, w), of which a model of images one or three pixels high would be made without a word."""
-    if shape[0] in (1, 3) and min(shape[1:]) > 4:
+    if shape[0] in (1, 3) and min(shape[1:]) >= SMALLEST:
         given = (*shape[1:], shape[0])
         raise UsageError(f"the image_shape {shape} has its channels first; give {given}, and such images")

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import numbers
 import os
 import re
 import shutil
@@ -140,7 +141,7 @@ def set_up(devices: int | None = None) -> None:
     ever. More threads would help against that, but share the cores, and training and evaluation get slower; and last
     digits can hang on how many there are, so that more devices than cores would have other bits.
     """
-    if devices is not None and (not isinstance(devices, int) or devices < 1):
+    if devices is not None and (not isinstance(devices, numbers.Integral) or devices < 1):
         raise UsageError(f"devices is {devices!r}; give a whole number from 1 up")
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
@@ -153,7 +154,7 @@ def set_up(devices: int | None = None) -> None:
     if _begun():  # its devices are those there are
         _refuse_late(missing)
     elif "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in given:
-        jax.config.update("jax_num_cpu_devices", min(devices or 16, cores()))
+        jax.config.update("jax_num_cpu_devices", min(int(devices or 16), cores()))
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])

@@ -205,7 +205,7 @@ def _card(entry: Entry, out: Path) -> Card:
         tally=tally_of(entry.document.rows) if entry.document else [],
         alarms=[
             *([SYNTHETIC.partition(":")[0]] if is_synthetic(made) else []),
-            *(["not the report's settings"] if _is_barred(entry) else []),
+            *(["not comparable with its report"] if _is_barred(entry) and not is_synthetic(made) else []),
         ],
         note=_legible(entry.problem or _onward(entry)),
         link=_address(report, out) if report else "",
@@ -214,7 +214,7 @@ def _card(entry: Entry, out: Path) -> Card:
 
 
 def _is_barred(entry: Entry) -> bool:
-    """Whether its settings keep a report's numbers from being held against it."""
+    """Whether its settings or images keep a report's numbers from being held against it."""
     if entry.experiment is None or entry.found is None:
         return False
     return any(departure.bars for departure in entry.experiment.departures(entry.found))

@@ -168,8 +168,9 @@ def _commit() -> str:
         tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
         commit = git("rev-parse", "HEAD") if tracked else ""
         changes = [git("diff", "HEAD").encode()] if commit else []
-        names = git("ls-files", "--others", "--exclude-standard", "-z", "--", ":/*.py") if commit else ""
-        changes += [name.encode() + (here / name).read_bytes() for name in names.split("\0") if name]
+        new = ("ls-files", "--others", "--exclude-standard", "-z", "--", ":/jaxae/**.py", ":/experiments/**.py")
+        names = [name for name in git(*new).split("\0") if name] if commit else []
+        changes += [name.encode() + (here / name).read_bytes() for name in names if (here / name).is_file()]
         digest = hashlib.sha256(b"".join(changes)).hexdigest()[:12]
         return commit + (f"{CHANGED}.{digest}" if any(changes) else "")
     except (OSError, subprocess.TimeoutExpired):

@@ -5,6 +5,7 @@ differ they are measured again, since what compares arms was measured in none of
 """
 
 import functools
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from jaxae.errors import UsageError
-from jaxae.files import ANY, draft_of, load_json, refuse_changed, sealed, write_json
+from jaxae.files import ANY, DRAFT, draft_of, load_json, refuse_changed, sealed, write_json
 from jaxae.findings import Findings
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
 from jaxae.run import flags, manifest, resuming, within
 from jaxae.run.experiment import Experiment, find_experiment
-from jaxae.run.folder import claim, clear, refuse_used
+from jaxae.run.folder import LOCK, claim, clear, refuse_used
 from jaxae.run.mergeable import Part, Places, loaded, places_of, refuse_other, whole_of
 from jaxae.run.steps import measured_again, write_pages
 from jaxae.train import checkpoint
@@ -48,18 +49,22 @@ def merge_runs(folders: Sequence[Path], out: Path, *, given: str = "", data_dir:
     places = places_of(experiment, config, parts)
     there, lock = out.exists(), claim(out, fresh=True)
     try:
+        for left in out.glob(f".*{DRAFT}"):  # by one that was killed
+            shutil.rmtree(left)
         with lock, draft_of(out / "whole") as draft:  # killed meanwhile, it leaves no run that seems complete
             made = _manifest(experiment, config, parts, places)
             draft.mkdir()
             _write(draft, experiment, config, parts, places, made)
             merge = functools.partial(merge_runs, data_dir=data_dir)
             within.gather_inside(draft, experiment, config, parts, merge)
+            _measure(draft, experiment, config, parts, made, data_dir)  # which may open it as a run
             for path in sorted(draft.iterdir(), key=lambda path: path.name == MANIFEST):  # which makes it a run
-                path.rename(out / path.name)
-        _measure(out, experiment, config, parts, made, data_dir)  # which may open it as a run
+                if path.name != LOCK:
+                    path.rename(out / path.name)
     except BaseException:
         clear(out, keep=there)
         raise
+    made = manifest.load_manifest(out)
     return write_pages(out, experiment, made, load_findings(out, manifest.origin(made, experiment)))
 
 

@@ -174,8 +174,11 @@ def _fitted(where: str, name: Any, card: Mapping[str, Any], variables: Any, mode
 
 
 def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
-    """Raise UsageError where the model has other variables. A model of someone's own that doesn't say the size of its
-    images, or takes more than images, is looked at when it is used."""
+    """Raise UsageError where the model has other variables.
+
+    Of one that isn't jaxae's the names alone are compared, since what its `image_shape` means is its own affair; one
+    that has none, or takes more than images, is looked at when it is used.
+    """
     try:
         wanted = {name: leaf.shape for name, leaf in named(cards.shapes_of(model)).items()}
     except Exception as error:  # of a module, whatever it stumbles over
@@ -184,7 +187,8 @@ def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
         raise UsageError(f"{where} has fields that make no model ({str(error)[:120]}); {MEND}") from None
     found = {name: np.shape(leaf) for name, leaf in named(variables).items()}
     for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
+        known = cards.described(model) is not None or name not in wanted or name not in found
+        if known and wanted.get(name) != found.get(name):
             raise UsageError(
                 f"{where} has {found.get(name, 'nothing')} at {name} and {type(model).__name__} needs "
                 f"{wanted.get(name, 'nothing')}; give the model that was trained"

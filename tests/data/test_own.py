@@ -50,7 +50,7 @@ def test_arrays_become_a_dataset_with_a_fingerprint():
         (np.zeros((2, 3, 4), np.uint8), [0], "one whole number for each of 2"),
         (np.zeros((2, 3, 4), np.uint8), [0, -1], "labels from -1 to 0"),
         (np.zeros((2, 3, 8, 8), np.uint8), None, "channels first; move them last"),
-        (np.zeros((8, 8, 3), np.uint8), None, "is one picture in colours"),
+        (np.zeros((8, 8, 3), np.uint8), None, "one picture in colours, or many grey"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(image, label, match):
@@ -85,7 +85,7 @@ def test_transparency_that_is_left_out_is_said(tmp_path, mode):
     for place in range(10):
         picture = Image.fromarray(np.full((4, 6, 4), 9, np.uint8)).convert(mode)
         picture.save(tmp_path / f"{place}.png", transparency={"P": bytes(range(256)), "L": 0}.get(mode))
-    with pytest.warns(Notice, match="pictures whose transparency is left out: 10$"):
+    with pytest.warns(Notice, match="pictures whose alpha channel is left out: 10$"):
         assert (from_folder(tmp_path, "test").image == 9).all()
 
 

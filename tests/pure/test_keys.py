@@ -48,7 +48,12 @@ def test_seeds_that_are_not_32_bit_integers_are_refused(seed):
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "words"), [("a", (1.5,), "the step 1.5 of the stream 'a' is no"), (3, (), "the stream 3 has no")]
+    ("name", "steps", "words"),
+    [
+        ("a", (1.5,), "the step 1.5 of the stream 'a' is none"),
+        ("a", (-1,), "the step -1"),
+        (3, (), "the stream 3 has no"),
+    ],
 )
 def test_streams_have_a_text_for_a_name_and_integers_for_steps(name, steps, words):
     with pytest.raises(UsageError, match=words):

@@ -187,7 +187,7 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
     refused("holds no run", ae.load, tmp_path)
     refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
     refused("model is of type int; give a Flax module", ae.load, whole, model=3)
-    refused("needs \\(3,\\)", ae.load, whole, model=Own((5,), 3, image_shape=(1, 1, 3)))
+    refused("has nothing at params/decoder/Dense_2", ae.load, whole, model=Own((5, 4), 3, image_shape=(1, 1, 3)))
 
 
 def test_a_card_that_lacks_a_field_and_names_that_lie_in_others_are_refused(tmp_path):
