@@ -77,9 +77,8 @@ def standardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.
     and the deviation above 0, or traced.
     """
     check_floating(image)
-    if not any(isinstance(each, Tracer) for each in jax.tree.leaves(deviation)) and not np.all(
-        np.asarray(deviation) > 0
-    ):
+    traced = any(isinstance(each, Tracer) for each in jax.tree.leaves(deviation))
+    if not traced and not np.all(np.asarray(deviation) > 0):
         raise UsageError(f"a deviation of {deviation} can't be divided by; give one above 0")
     return (image - _per_channel(mean, image)) / _per_channel(deviation, image)
 
