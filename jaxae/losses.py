@@ -4,9 +4,12 @@ Reconstruction losses are means over pixels and channels; KL divergences are sum
 the KL therefore compares with a weight of `weight * pixels` where the reconstruction is summed instead.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from jaxae.errors import UsageError
 
@@ -94,4 +97,15 @@ def check_floating(*arrays: jax.Array) -> None:
 def _mean_per_example(values: jax.Array) -> jax.Array:
     if values.ndim < 2 or 0 in values.shape[1:]:
         raise UsageError(f"examples of shape {values.shape[1:]} have nothing to take a mean of; lead with the batch")
+    return lax.platform_dependent(values, cpu=_mean_by_product, default=_mean_by_sum)
+
+
+def _mean_by_product(values: jax.Array) -> jax.Array:
+    """On a CPU XLA sums a row number by number, and what is summed isn't made of vectors either."""
+    exact, count = jnp.promote_types(values.dtype, jnp.float32), math.prod(values.shape[1:])
+    rows, ones = values.reshape(len(values), count).astype(exact), jnp.ones(count, exact)
+    return (jnp.dot(rows, ones, precision=lax.Precision.HIGHEST) / count).astype(values.dtype)
+
+
+def _mean_by_sum(values: jax.Array) -> jax.Array:
     return jnp.mean(values, axis=tuple(range(1, values.ndim)))

@@ -15,7 +15,8 @@ DENSE = ("fc", "bottleneck")  # images have no layout there
 VARIANTS = {"cpu": ("eager", "compiled"), "gpu": ("eager", "compiled", "reduced", "graph")}
 COMMANDS = {"fc": "experiments.fc_vs_conv"}  # studies whose own start is measured beside that of their arm
 CLOSE = 0.75  # of the fastest: by so much one run can err
-EVALUATED = {"unmix": 500}  # images that are evaluated, 2,000 of other arms
+# images that are evaluated are as many as MNIST has to test with, of which `codes` keep a sixth back, or fewer
+EVALUATED = {"transposed": 12_000, "upsampling": 12_000, "unmix": 1_000}
 
 
 def variants(config: Config, arm: str) -> list[str]:
@@ -148,7 +149,7 @@ def startup(config: Config, sides: Sides, content: Content, arm: str, batch: int
 
 def evaluation(config: Config, sides: Sides, content: Content, arm: str, batch: int) -> None:
     """The loss in evaluation mode on both sides, and all scores of the study on jaxae's."""
-    images = EVALUATED.get(arm, 2_000)
+    images = EVALUATED.get(arm, 10_000)
 
     def theirs(way: str) -> Any:
         return sides.torch("evaluation", arm, batch, way, images=images)

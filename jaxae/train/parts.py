@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxae.devices import platform
-from jaxae.settled import settled, turns
+from jaxae.settled import turns
 
 MOST = 8  # so many devices can share a batch
 SMALLEST = 32  # images: what smaller parts gain on many devices they lose on few
@@ -95,7 +95,7 @@ def mean(function: Callable[[Any], Any], batch: Any, count: int, axis: str | Non
     winner = jax.tree.map(_knockout, lax.fori_loop(0, _turns(here), compute, empty))
     if axis is not None:
         winner = jax.tree.map(lambda leaf: _knockout(lax.all_gather(leaf, axis)), winner)
-    return _settled(jax.tree.map(lambda leaf: leaf / count, winner))
+    return _divided(winner, count)
 
 
 def _knockout(values):
@@ -105,8 +105,15 @@ def _knockout(values):
     return values[0]
 
 
-def _settled(tree):
-    return settled(tree) if platform() == "cpu" else lax.optimization_barrier(tree)
+def _divided(tree, count):
+    """`tree / count`, settled: in a loop as by `settled`, that begins with the tree where that has zeros to fill in."""
+
+    def divide(tree):
+        return jax.tree.map(lambda leaf: leaf / count, tree)
+
+    if platform() != "cpu":
+        return lax.optimization_barrier(divide(tree))
+    return lax.fori_loop(0, turns(1), lambda _, tree: divide(tree), tree)
 
 
 def _turns(count: int) -> Any:
