@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from jaxae.report.bands import one_by_one, within
 from jaxae.report.canvas import legend, single, spread_entry
@@ -17,6 +18,7 @@ def draw_histogram(data: Histogram, titled: bool) -> Figure:
     values = [(label, np.asarray(array, float)) for label, array in data.groups]
     values = [(label, array[np.isfinite(array)]) for label, array in values]
     edges = np.histogram_bin_edges(np.concatenate([array for _, array in values]), data.bins)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))  # of counts
     entries = {}
     for i, (label, array) in enumerate(values):
         colour, counts = PALETTE[i % len(PALETTE)], np.histogram(array, edges)[0]

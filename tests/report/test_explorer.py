@@ -266,7 +266,7 @@ def test_a_section_is_made_of_what_was_gathered_and_of_nothing_else(tmp_path):
     assert data["labels"] == LABELS.tolist()
     one, several = data["models"]
     assert [one["map"]["plane"], several["map"]["plane"]] == [False, True]
-    assert "a<b, seed 1, the first of 2 that lives" in several["said"]
+    assert "a<b, seed 1, the first of 2 that learns" in several["said"]
     codes = found["a<b"]["explorer, codes"]
     places = (codes - several["map"]["center"]) @ np.transpose(several["map"]["axes"])
     assert (places > several["map"]["low"]).all() and (places < several["map"]["high"]).all()

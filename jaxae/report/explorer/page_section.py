@@ -90,11 +90,11 @@ def _which(seed: int, count: int, dead: Sequence[int], slow: Sequence[int]) -> s
     """Which of so many seeds it is, and that it shows one picture so far: then there is little to explore.
 
     >>> _which(0, 3, (), ()), _which(1, 3, (0,), ()), _which(0, 2, (), (0,)), _which(0, 1, (), ())
-    (', the first of 3', ', the first of 3 that lives', ' of 2, which shows one picture so far', '')
+    (', the first of 3', ', the first of 3 that learns', ' of 2, which shows one picture so far', '')
     """
     if seed in slow:
         return f" of {count}, which shows one picture so far"
-    return f", the first of {count}{' that lives' * bool(dead)}" * (count > 1)
+    return f", the first of {count}{' that learns' * bool(dead or slow)}" * (count > 1)
 
 
 def _of_one_picture(arms: Sequence[str]) -> str:
