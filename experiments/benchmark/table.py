@@ -23,8 +23,8 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
         "torch_start_seconds": "PyTorch, eager", "torch_compiled_start_seconds": "PyTorch, compiled",
         "torch_compiled_start_again_seconds": "PyTorch, compiled, second run"}),
     "evaluation": ("Evaluation: images per second, PyTorch's at its best", FEW, {
-        "arm": "Arm", "jaxae_loss_images_per_second": "loss, jaxae", "torch_loss_images_per_second": "loss, PyTorch",
-        "torch_best": "way", "ratio": "ratio",
+        "arm": "Arm", "images": "images at hand", "jaxae_loss_images_per_second": "loss, jaxae",
+        "torch_loss_images_per_second": "loss, PyTorch", "torch_best": "way", "ratio": "ratio",
         "jaxae_scores_images_per_second": "all scores, jaxae"}),
     "memory": ("The most memory held, in MiB, by the number of training images", ONCE, {
         "arm": "Arm", "batch": "Batch", "images": "Images", "jaxae_peak_mib": "jaxae", "torch_peak_mib": "PyTorch"}),
