@@ -15,7 +15,7 @@ DENSE = ("fc", "bottleneck")  # images have no layout there
 VARIANTS = {"cpu": ("eager", "compiled"), "gpu": ("eager", "compiled", "reduced", "graph")}
 COMMANDS = {"fc": "experiments.fc_vs_conv"}  # studies whose own start is measured beside that of their arm
 CLOSE = 0.75  # of the fastest: by so much one run can err
-# images that are evaluated are as many as MNIST has to test with, of which `codes` keep a sixth back, or fewer
+# images at hand, 10,000 for other arms, as MNIST has to test with; codes keep a sixth back, which leaves so many
 EVALUATED = {"transposed": 12_000, "upsampling": 12_000, "unmix": 1_000}
 
 

@@ -106,7 +106,7 @@ def _knockout(values):
 
 
 def _divided(tree, count):
-    """`tree / count`, settled: in a loop as by `settled`, that begins with the tree where that has zeros to fill in."""
+    """`tree / count`, computed once: on a CPU in a loop as that of `settled`, which would first fill in zeros."""
 
     def divide(tree):
         return jax.tree.map(lambda leaf: leaf / count, tree)

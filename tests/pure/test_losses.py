@@ -27,6 +27,14 @@ def test_reconstruction_losses_are_torchs_means_over_the_pixels_of_each_example(
     np.testing.assert_allclose(value, torch, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(jnp.float32, 1e-6), (jnp.bfloat16, 2**-8)])
+def test_means_by_products_are_those_by_sums(dtype, close):
+    values = jax.random.uniform(jax.random.key(0), (3, 28, 28, 1)).astype(dtype)
+    product, whole = losses._mean_by_product(values), losses._mean_by_sum(values)
+    assert product.dtype == whole.dtype == dtype
+    np.testing.assert_allclose(*(mean.astype(jnp.float32) for mean in (product, whole)), rtol=close)
+
+
 def test_kl_is_torchs_summed_over_the_code():
     mean, log_variance = jnp.array([[0.5, -1.0], [0.0, 2.0]]), jnp.array([[0.0, -2.0], [0.3, 1.0]])
     torch = np.array([[0.125, 1.067667603], [0.024929404, 2.359140873]])

@@ -89,8 +89,10 @@ def _said(found: Findings, arm: str, precision: str, error: float) -> str:
 def _which(seed: int, count: int, dead: Sequence[int], slow: Sequence[int]) -> str:
     """Which of so many seeds it is, and that it shows one picture so far: then there is little to explore.
 
-    >>> _which(0, 3, (), ()), _which(1, 3, (0,), ()), _which(0, 2, (), (0,)), _which(0, 1, (), ())
+    >>> _which(0, 3, (), ()), _which(2, 3, (0,), (1,)), _which(0, 2, (), (0,)), _which(0, 1, (), ())
     (', the first of 3', ', the first of 3 that learns', ' of 2, which shows one picture so far', '')
+    >>> _which(1, 3, (), (0,))
+    ', the first of 3 that learns'
     """
     if seed in slow:
         return f" of {count}, which shows one picture so far"
