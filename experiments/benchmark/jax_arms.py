@@ -124,24 +124,23 @@ def unmixer(asked: Question) -> Arm:
     return Arm(arm.study, pairs, arrays, arm.settings[""])
 
 
-# how an arm is built, and about how many images one compiled call takes on a CPU, so that it lasts about a second
-ARMS: dict[str, tuple[Callable[[Question], Arm], int]] = {
-    "fc": (fc, 6_000), "conv": (fc, 1_500), "bottleneck": (mlp, 60_000), "denoise": (denoiser, 3_500),
-    "transposed": (codes, 800), "upsampling": (codes, 800), "addition": (addition, 800), "unmix": (unmixer, 256),
+ARMS: dict[str, Callable[[Question], Arm]] = {
+    "fc": fc, "conv": fc, "bottleneck": mlp, "denoise": denoiser, "transposed": codes, "upsampling": codes,
+    "addition": addition, "unmix": unmixer,
 }  # fmt: skip
 
 
 def chunk(asked: Question, arm: Arm) -> int:
-    """Steps in one compiled call: a divisor of an epoch's steps, so that every call is the same program.
+    """Steps in one compiled call, about as many as in a run: each call takes its memory anew, which a step would bear.
 
-    On a GPU as many as in a run; on a CPU so few that a call lasts about a second. A multiple of the study's `unroll`
-    where there is one; at least 2, for XLA takes a loop of one step apart. Where no more than the first steps are asked
-    for, so few, whatever they divide.
+    A divisor of an epoch's steps, so that every call is the same program, and a multiple of the study's `unroll` where
+    there is one; at least 2, for XLA takes a loop of one step apart. So many lanes share them; and where no more than
+    the first steps are asked for, they are so few, whatever they divide.
     """
     per_epoch, unroll = arm.study.steps_per_epoch(arm.data), arm.study.unroll
     if asked.first:
         return min(max(unroll, 2), per_epoch)
-    images = ARMS[asked.arm][1] // asked.lanes if asked.device == "cpu" else chunk_length(per_epoch) * asked.batch
+    most = chunk_length(per_epoch) // asked.lanes
     divisors = [steps for steps in range(2, per_epoch + 1) if per_epoch % steps == 0] or [1]
     whole = [steps for steps in divisors if steps % unroll == 0] or divisors
-    return max([steps for steps in whole if steps * asked.batch <= images] or whole[:1])
+    return max([steps for steps in whole if steps <= most] or whole[:1])

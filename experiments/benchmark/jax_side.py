@@ -27,14 +27,14 @@ from jaxae.train import evaluation as evaluating
 from jaxae.train import lanes, memory
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
-COMPARED = 5_000  # images in the steps whose losses both sides compute, or a few steps
+COMPARED = 1_000  # images in the steps whose losses both sides compute: further on, large networks part by rounding
 
 
 class Training:
     """An arm in training, one training after another."""
 
     def __init__(self, asked: Question):
-        self.arm = ARMS[asked.arm][0](asked)
+        self.arm = ARMS[asked.arm](asked)
         self.chunk = chunk(asked, self.arm)
         how = lanes.arranged(self.arm.study, asked.lanes, asked.mode)
         self.keys = jnp.stack([keys.root(seed) for seed in range(asked.lanes)])
@@ -96,7 +96,7 @@ def exchange(asked: Question) -> dict[str, Any]:
     """
     training = Training(asked)
     arm, key = training.arm, training.keys[0]
-    data, count = jax.device_put(arm.data), min(training.chunk, 50, max(5, COMPARED // asked.batch))
+    data, count = jax.device_put(arm.data), min(training.chunk, 50, max(6, COMPARED // asked.batch))
     compile_seconds = max(training.call() - training.call(), 0.0)
     losses = [float(loss) for loss in training.now.train["loss"][0, :count]]
     index = jax.jit(lambda data: ae.train.order(arm.study, key, data, 0))(data)

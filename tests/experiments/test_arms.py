@@ -20,7 +20,7 @@ def small_arm(request, monkeypatch):
     for place, small in SMALL.items():
         monkeypatch.setattr(place, small)
     asked = jax_arms.Question("exchange", request.param, batch=BATCH, source="synthetic", images=100)
-    return jax_arms.ARMS[request.param][0](asked), keys.root(0)
+    return jax_arms.ARMS[request.param](asked), keys.root(0)
 
 
 def test_batches_are_computed_in_parts_where_the_loss_of_an_example_is_its_own(small_arm):
