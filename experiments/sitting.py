@@ -5,7 +5,7 @@
 Every piece is a command of its own, into a folder or file of its own under --out. When the time is over, the piece that
 is running is stopped as by Ctrl-C and saves; the same command goes on from there, in this sitting or in the next. The
 benchmark's pieces have some minutes of a sitting each, and keep every row that is complete. --toy rehearses all of it
-on synthetic images, with --device cpu on a CPU.
+on synthetic images, with --device cpu on a CPU, into the folder toy/ under --out: no rehearsal is taken for a result.
 
 The machine needs Python with what pyproject.toml names, and the decoded arrays of MNIST and CIFAR-10, which are in the
 cache folder (`~/.cache/jaxae`, or $JAXAE_CACHE) once a study has read them, and need no TFDS from then on. To a machine
@@ -133,6 +133,7 @@ def sit(out: Path, minutes: float, **where: Any) -> None:
     """
     if not (0 <= minutes < math.inf):
         raise UsageError(f"--minutes is {minutes:g}; give the length of the sitting, 0 or more")
+    out = out / "toy" if where["toy"] else out
     out.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * minutes
     for piece in pieces():

@@ -10,6 +10,7 @@ Importing this does nothing: each part is imported when it is first used.
 """
 
 import importlib
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -69,10 +70,18 @@ _PARTS = {  # where each public name is, "module" or "module:name"
     "transforms": "transforms",
 }
 
-# where `python -m` starts a program of jaxae's, Ctrl-C while its parts are imported ends it, without a traceback; then
-# `with_errors` has it as usual again
-if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if sys.argv[:1] == ["-m"]:  # where `python -m` starts a program of jaxae's
+    # Ctrl-C while its parts are imported ends it, without a traceback; then `with_errors` has it as usual again
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # JAX reads this while it is imported, and takes what is no number of devices badly, or minutes for very many
+    _DEVICES = os.environ.get("JAX_NUM_CPU_DEVICES", "1")
+    if not (_DEVICES.isdecimal() and 1 <= int(_DEVICES) <= 1024):
+        print(
+            f"error: JAX_NUM_CPU_DEVICES is {_DEVICES!r}; give a whole number from 1 to 1024, or unset it",
+            file=sys.stderr,
+        )
+        sys.exit(2)
 
 __all__ = [*_PARTS]  # pyright: ignore[reportUnsupportedDunderAll]
 

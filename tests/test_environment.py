@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ from quick import ROOT
 import jaxae as ae
 from jaxae import commands
 from jaxae.run import manifest
-from jaxae.run.command_line import with_errors
+from jaxae.run.command_line import replace_damaged, with_errors
 
 DEVICES = "from jaxae.run.command_line import set_up; set_up(); import jax; print(jax.device_count())"
 
@@ -46,6 +47,15 @@ def test_the_users_own_number_of_devices_stays(name, value):
     environment = {**os.environ, "XLA_FLAGS": "", name: value, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", DEVICES], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == "3", done.stderr
+
+
+@pytest.mark.parametrize("value", ["x", "0", "-1", "100000", ""])
+@pytest.mark.parametrize("module", ["jaxae", "experiments.fc_vs_conv"])
+def test_a_number_of_devices_that_jax_would_end_in_a_traceback_for_is_refused(module, value):
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": value}
+    done = subprocess.run([sys.executable, "-m", module, "-h"], cwd=ROOT, env=environment, stderr=-1, text=True)
+    said = f"error: JAX_NUM_CPU_DEVICES is {value!r}; give a whole number from 1 to 1024, or unset it\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_setting_up_after_the_gpu_has_begun_otherwise_is_refused_each_time(monkeypatch):
@@ -100,6 +110,21 @@ def test_what_the_system_refuses_is_one_sentence(error, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
+
+
+def test_damaged_programs_are_seen_to_again_once_a_program_of_jaxaes_has_ended(tmp_path):
+    def handlers():
+        for _ in range(2):  # it is put in place once
+            replace_damaged(tmp_path)
+        return getattr(warnings.showwarning, "replaces", None), warnings.showwarning
+
+    before = warnings.showwarning
+    with_errors(handlers)
+    assert warnings.showwarning is before
+    (replaced, handler), again = handlers(), handlers()
+    warnings.showwarning = before
+    assert replaced == tmp_path
+    assert again == (tmp_path, handler)
 
 
 def test_a_damaged_compiled_program_is_written_anew_and_not_warned_of_for_ever(tmp_path):

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from jaxae.errors import UsageError
 from jaxae.run.flags import flag
@@ -64,19 +64,25 @@ class Config:
     and exit with 1 where a ratio to PyTorch has fallen."""
 
     def __post_init__(self):
-        for name in ("parts", "arms", "lane_arms", "lanes", "modes", "images"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                raise UsageError(f"{flag(name)} {' '.join(map(str, values))}: name at least one, and each once")
-        counts = (self.repeats, self.threads, *self.lanes, *self.images)
-        if min(count for count in counts if count is not None) < 1 or not 0 <= self.seconds < math.inf:
-            raise UsageError(
-                "--repeats, --threads, --lanes and --images must be at least 1, and --seconds a number from 0 on"
-            )
+        refuse(self, "parts", "arms", "lane_arms", "lanes", "modes", "images")
         if not measurable(self):
             raise UsageError("--parts operations can't be measured on a GPU; choose other parts, or --device cpu")
         if self.check is not None and self.save is not None:
             raise UsageError("--check measures all that a file holds, --save what it lacks; give one of them")
+
+
+def refuse(config: Any, *lists: str) -> None:
+    """Raise UsageError for flags of these names that list nothing or one thing twice, for counts under 1, and for
+    seconds that nothing can last."""
+    for name in lists:
+        values = getattr(config, name)
+        if not values or len(set(values)) < len(values):
+            raise UsageError(f"{flag(name)} {' '.join(map(str, values))}: name at least one, and each once")
+    named = {name: getattr(config, name, ()) for name in ("repeats", "threads", "lanes", "images")}
+    counts = [count for value in named.values() for count in (value if isinstance(value, tuple) else (value,))]
+    if min(count for count in counts if count is not None) < 1 or not 0 <= config.seconds < math.inf:
+        there = ", ".join(flag(name) for name, value in named.items() if value != ())
+        raise UsageError(f"{there} must be at least 1, and --seconds a number from 0 on")
 
 
 def measurable(config: Config) -> list[Part]:

@@ -27,7 +27,11 @@ from jaxae.train import evaluation as evaluating
 from jaxae.train import lanes, memory
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
-COMPARED = 1_000  # images in the steps whose losses both sides compute: further on, large networks part by rounding
+COMPARED = (
+    6,
+    20,
+    1_000,
+)  # steps at least, at most, and else images, whose losses are compared: roundings part later ones
 
 
 class Training:
@@ -96,7 +100,8 @@ def exchange(asked: Question) -> dict[str, Any]:
     """
     training = Training(asked)
     arm, key = training.arm, training.keys[0]
-    data, count = jax.device_put(arm.data), min(training.chunk, 50, max(6, COMPARED // asked.batch))
+    least, most, images = COMPARED
+    data, count = jax.device_put(arm.data), min(training.chunk, most, max(least, images // asked.batch))
     compile_seconds = max(training.call() - training.call(), 0.0)
     losses = [float(loss) for loss in training.now.train["loss"][0, :count]]
     index = jax.jit(lambda data: ae.train.order(arm.study, key, data, 0))(data)

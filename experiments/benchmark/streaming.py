@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import tyro
 
-from experiments.benchmark.config import BATCHES, Name
+from experiments.benchmark.config import BATCHES, Name, refuse
 from experiments.benchmark.parts import alternate, rates, tell
 from experiments.benchmark.ratios import spread
 from experiments.benchmark.sides import Sides, WorkerError
@@ -49,9 +49,7 @@ class Config:
     """Write what was measured to this file."""
 
     def __post_init__(self):
-        counts = (self.repeats, self.threads, len(self.arms))
-        if min(count for count in counts if count is not None) < 1:
-            raise UsageError("--repeats and --threads must be at least 1, and --arms name at least one")
+        refuse(self, "arms")
 
 
 def measure(config: Config, sides: Sides) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """benchmark.json as tables, in Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.benchmark.sides import busy
@@ -32,7 +32,8 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
         "What a step spends its time on, in ms, by both sides' profilers: products and convolutions (jaxae's with some "
         "of the sums), what goes element by element (PyTorch's with all that is compiled and fused), what only moves "
         "numbers, devices that meet and wait for each other, and the rest, in which no operation was seen; operations "
-        "that run at the same time count each, so that kinds can add up to more than a step", ONCE, {
+        "that run at the same time count each, so that kinds can add up to more than a step. The profilers slow both "
+        "sides, short operations most: a step is no measure of speed here", ONCE, {
         "arm": "Arm", "batch": "Batch", "jaxae_step_ms": "jaxae: a step", "jaxae_products_ms": "products",
         "jaxae_elements_ms": "elements", "jaxae_moves_ms": "moves", "jaxae_exchange_ms": "meetings",
         "jaxae_rest_ms": "rest", "torch_best": "PyTorch", "torch_step_ms": "a step", "torch_products_ms": "products",
@@ -41,12 +42,14 @@ SECTIONS = {  # of the file, but for the steps: title, of how many runs, and col
 KEY = (
     "A ratio above 1: jaxae trains faster. fc and conv are the networks of `fc_vs_conv`, conv with nearest "
     "upsampling, transposed and upsampling the decoders of `digit_codes`, addition is the adder of `digit_addition`. "
-    "PyTorch at its best is the fastest of the ways tried, by one run each{again}; the column after it names it. What "
-    "is aimed at is for two threads and float32. As commonly written, a DataLoader transforms image by image. Losses "
-    "are compared after equal steps from the same parameters on the same batches, by the largest relative difference "
-    "of any step; that of conv at a batch of 10 leaps within these steps, which makes much of a difference in the "
-    "last digits."
+    "PyTorch at its best is the fastest of the ways tried, by one run each{again}; the column after it names it. A "
+    "ratio is that of two medians, and its range is of runs that followed each other, so that it can lie at an end. "
+    "What is aimed at is for two threads and float32. As commonly written, a DataLoader transforms image by image. "
+    "Compilation and memory are jaxae's but where PyTorch's are said. Losses are compared after equal steps from the "
+    "same parameters on the same batches, by the largest relative difference of any step; further on roundings part "
+    "them, and sooner where a loss leaps, as conv's at a batch of 10 does within 50 steps."
 )
+WAYS = "PyTorch's ways, images per second (one run each, by which the fastest are chosen and asked again)"
 AGAIN = ", or, where another came within a quarter of it, the better of both by these medians"  # not in older files
 TARGETS = {  # ratios to PyTorch at its best that are aimed at on two cores of a CPU
     ("fc", 10): 3.0, ("fc", 128): 1.5, ("conv", 10): 2.0, ("conv", 128): 1.3, ("bottleneck", 2048): 1.2,
@@ -63,6 +66,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         table = steps_table(content)
         again = any("load" in each for each in content["manifest"]["sittings"])
         parts += [table.title, KEY.format(again=AGAIN if again else ""), markdown_table(table)]
+        parts += [WAYS, markdown_table(ways_table(content["samples"]))]
     for name, (title, runs, columns) in SECTIONS.items():
         if content.get(name):
             shown = {key: words for key, words in columns.items() if any(key in entry for entry in content[name])}
@@ -78,13 +82,26 @@ def about(made: Mapping[str, Any]) -> str:
     device, gflops = made["machine"]["device"], {side: top(made, side) for side in ("jaxae", "torch")}
     commands = ", then ".join(f"`{command}`" for command in dict.fromkeys(each["command"] for each in made["sittings"]))
     return (
-        f"{commands}: {device['kind']}, {made['threads']} threads; jax {made['machine']['versions']['jax']}, "
+        f"{commands}: {device['kind']}, {made['threads']} threads; jaxae as of {states(made['sittings'])}, jax "
+        f"{made['machine']['versions']['jax']}, "
         f"PyTorch {made['torch']['version']}; {made['precision']}; each run a process of its own; training steps are "
         f"medians of {made['repeats']} alternating runs of {made['seconds']:g} s or more, ratios with their range. A "
         f"product of two matrices of 2048x2048 reaches {gflops['jaxae']:,.0f} GFLOP/s in jax and "
         f"{gflops['torch']:,.0f} in PyTorch; shares of GFLOP/s are of the larger, by the operations of the network as "
         f"it is written: a form that takes fewer can have more than 100%.{for_cuda(made)}{crowd(made)}"
     )
+
+
+def states(sittings: Sequence[Mapping[str, Any]]) -> str:
+    """The days and commits of jaxae that were measured; "+changes" is of one that wasn't committed."""
+    named = dict.fromkeys(f"{each['started'][:10]} ({short(each['git_commit'])})" for each in sittings)
+    return " and ".join(named)
+
+
+def short(commit: str) -> str:
+    """A commit as git shortens it, with what was changed since."""
+    name, plus, changes = commit.partition("+")
+    return name[:7] + plus + changes
 
 
 def for_cuda(made: Mapping[str, Any]) -> str:
@@ -126,6 +143,17 @@ def steps_table(content: Mapping[str, Any]) -> Table:
             f"{losses['largest_relative_difference']:.0e} in {losses['steps']} steps",
         ])  # fmt: skip
     return Table("Complete training steps: images per second", columns, lines)
+
+
+def ways_table(samples: Sequence[Mapping[str, Any]]) -> Table:
+    """How fast each way of writing PyTorch was that was tried."""
+    ways = list(dict.fromkeys(way for sample in samples for way in sample["torch_tried"]))
+    columns = [("Arm", "text"), ("Batch", "number"), *((way, "number") for way in ways)]
+    lines = [
+        [sample["arm"], cell(sample["batch"]), *(cell(sample["torch_tried"].get(way)) for way in ways)]
+        for sample in samples
+    ]
+    return Table(WAYS, columns, lines)
 
 
 def target(content: Mapping[str, Any], row: Mapping[str, Any]) -> float | None:

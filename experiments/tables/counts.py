@@ -169,9 +169,13 @@ def _covered(row: Row) -> float:
     if (high - low) / 2 > (own_margin(row.reported, row.scale) if row.margin is None else row.margin):
         return 0.0
     if row.scale == "decibel":
-        return min((high - low) / (20 * np.log10(APART)), 1.0)
-    low, high = (max(float(end) / row.reported, 1 / APART) for end in row.pi95)
-    return float(max(np.log(min(high, APART) / low), 0) / (2 * np.log(APART)))
+        apart = 10 * np.log10(APART) * np.array([-1, 1])
+        low, high = np.array([low, high]) - row.reported
+    else:
+        apart = np.log(APART) * np.array([-1, 1])
+        low, high = (np.log(max(float(end) / row.reported, 1 / APART)) for end in row.pi95)
+    low, high = np.clip([low, high], *apart)
+    return float((high - low) / np.ptp(apart))
 
 
 def _weight(row: Row) -> tuple[bool, int]:

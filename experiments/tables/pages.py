@@ -30,6 +30,10 @@ RESULTS_BLOCK, FINDINGS_BLOCK, REPORTS_BLOCK = "results", "findings", "reports" 
 STUDY = re.compile(
     r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE
 )  # of the README's table, and its last cell
+VERSIONS = (
+    "Each section names the state of jaxae that it is of: two of them can differ by that as much as by machine or "
+    "PyTorch, and only ratios within one compare."
+)
 ABOVE = "What stands above in the same words is left out."
 
 
@@ -40,7 +44,7 @@ def pages() -> dict[Path, str]:
     studies = dict.fromkeys(said.saved.experiment.name for said in results)
     made = {page_of(study): study_page(study, results) for study in studies}
     speed = [f"## {path.stem}\n\n{benchmark_table.markdown(load_content(path))}" for path in timed]
-    made[page_of("benchmark")] = "\n\n".join(["# Speed", MADE, *speed]) + "\n"
+    made[page_of("benchmark")] = "\n\n".join(["# Speed", MADE, VERSIONS, *speed]) + "\n"
     made[page_of("ladder")] = ladder.page({said.name: said.saved.findings for said in results})
     made[RESULTS] = index(results)
     made[PICTURE] = picture(results)

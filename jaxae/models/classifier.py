@@ -5,6 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 import jaxae.models.layers as layers
 from jaxae.models.output import check_images
@@ -31,6 +32,6 @@ class DigitClassifier(nn.Module):
         drop = nn.Dropout(self.dropout, deterministic=not train)
         x = layers.max_pool(nn.relu(layers.Conv(32, padding=1, **options)(image)))
         x = layers.max_pool(nn.relu(layers.Conv(64, padding=1, **options)(x)))
-        x = nn.relu(layers.Conv(64, padding=1, **options)(x)).reshape(image.shape[0], -1)
+        x = lax.collapse(nn.relu(layers.Conv(64, padding=1, **options)(x)), 1)
         x = nn.relu(layers.Dense(128, **options)(drop(x)))
         return layers.Dense(self.classes, **options)(drop(x)).astype(jnp.float32)

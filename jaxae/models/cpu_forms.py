@@ -56,7 +56,8 @@ def _correlate_folded(x, kernel, low, size):
 def _folded(x, fold, before=0):
     """`fold` neighbouring columns as the channels of one, zeros `before` the first and after the last."""
     b, h, w, c = x.shape
-    return cut_out(x, (0, before), (h, -(-(w + before) // fold) * fold)).reshape(b, h, -1, fold * c)
+    columns = -(-(w + before) // fold)
+    return cut_out(x, (0, before), (h, columns * fold)).reshape(b, h, columns, fold * c)
 
 
 def _correlate_blocks(x, kernel, stride, low, size):

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 import jaxae.models.layers as layers
 from jaxae.models.output import Output, check_halved, check_images
@@ -36,7 +37,7 @@ class DigitEncoder(nn.Module):
         x = image
         for width in self.widths:
             x = layers.max_pool(nn.relu(layers.Conv(width, padding=1, **options)(x)))
-        x = nn.relu(layers.Dense(self.hidden, **options)(x.reshape(x.shape[0], -1)))
+        x = nn.relu(layers.Dense(self.hidden, **options)(lax.collapse(x, 1)))
         return layers.Dense(self.features, **options)(x).astype(jnp.float32)
 
 

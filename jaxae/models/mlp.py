@@ -7,6 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 import jaxae.models.layers as layers
 from jaxae.models.output import Output, check_images
@@ -61,7 +62,7 @@ class MLPAutoencoder(nn.Module):
     def encode(self, image) -> jax.Array:
         """Image (b, h, w, c) -> code (b, code_size)."""
         check_images(type(self).__name__, image, self.image_shape)
-        code = self.encoder(image.reshape(image.shape[0], -1))
+        code = self.encoder(lax.collapse(image, 1))
         return self.code_activation(code).astype(jnp.float32)
 
     def decode(self, code) -> Output:

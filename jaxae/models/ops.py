@@ -32,8 +32,10 @@ TRACED = 64  # geometries of an operation: JAX traces the same function of the s
 def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) -> jax.Array:
     """Convolve x (b, h, w, i) with kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv2d.
 
-    h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError if nothing is left of the image.
+    h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError if nothing is left of the image, for a
+    stride under 1 and for a padding under 0.
     """
+    _refuse_geometry(stride, padding)
     size = _checked(x, kernel, [(n + 2 * padding - k) // stride + 1 for n, k in _sides(x, kernel)])
     return _conv((stride, (padding, padding), size), *_vary_alike(x, kernel))
 
@@ -44,8 +46,12 @@ def conv_transpose(
     """Spread x (b, h, w, i) by kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv_transpose2d.
 
     h' = (h - 1) stride - 2 padding + k + output_padding, and w' alike; the kernel is torch's with its axes moved,
-    not reversed. Raises UsageError if nothing is left of the image.
+    not reversed. Raises UsageError if nothing is left of the image, for a stride under 1, a padding under 0 and an
+    output padding that isn't smaller than the stride.
     """
+    _refuse_geometry(stride, padding)
+    if not 0 <= output_padding < stride:
+        raise UsageError(f"output_padding is {output_padding}; give one from 0 to {stride - 1}, less than the stride")
     size = [(n - 1) * stride - 2 * padding + k + output_padding for n, k in _sides(x, kernel)]
     return _conv_transpose((stride, (padding, padding), _checked(x, kernel, size)), *_vary_alike(x, kernel))
 
@@ -66,13 +72,22 @@ def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) 
     """Take the largest of every size x size window: (b, h, w, c) -> (b, h', w', c), as torch's max_pool2d.
 
     h' = (h + 2 padding - size) // stride + 1, and w' alike; the stride is the size unless given. Of equal maxima the
-    first in reading order gets the gradient, as in PyTorch. Raises UsageError if nothing is left of the image.
+    first in reading order gets the gradient, as in PyTorch. Raises UsageError if nothing is left of the image, for a
+    size or stride under 1 and for a padding of more than half the size, with which windows would see nothing.
     """
     stride = stride or size
+    _refuse_geometry(min(size, stride), padding)
+    if padding > size // 2:
+        raise UsageError(f"padding is {padding}; give at most {size // 2}, half of the windows' {size}")
     sides = tuple((n + 2 * padding - size) // stride + 1 for n in x.shape[1:3])
     if min(sides) < 1:
         raise UsageError(f"windows of {size}x{size} leave nothing of images {x.shape}: use larger images")
     return _max_pool((size, stride, padding, sides), x)
+
+
+def _refuse_geometry(stride, padding):
+    if stride < 1 or padding < 0:
+        raise UsageError(f"stride is {stride} and padding {padding}; give a stride from 1 and a padding from 0 up")
 
 
 def _sides(x, kernel):
@@ -173,7 +188,7 @@ def _after(first, then):
     Else it makes patches of large images long before they are needed, leaves kernels' gradients for the end of the
     step, and keeps what they are made of until then.
     """
-    return jnp.where(first[0, 0, 0, 0] <= jnp.inf, then, jnp.nan)
+    return jnp.where(first[0, 0, 0, 0] <= jnp.inf, then, jnp.nan) if 0 not in first.shape else then
 
 
 _conv = _by_platform(Form(cpu_forms.correlate, _conv_gradients), _by_autodiff(plain_forms.correlate))

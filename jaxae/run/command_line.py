@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import inspect
 import numbers
 import os
@@ -175,19 +174,20 @@ def _begun() -> bool:
 
 def _refuse_late(missing: list[str]) -> None:
     """Raise UsageError where flags of XLA that bear on numbers are missing, and a GPU has been begun without them."""
-    numbers = [flag for flag in missing if "_gpu_" in flag]
-    if numbers and jax.default_backend() == "gpu":
+    bearing = [flag for flag in missing if "_gpu_" in flag]
+    if bearing and jax.default_backend() == "gpu":
         raise UsageError(
-            f"JAX runs already on the GPU, without {' '.join(numbers)}, and it is too late for that; call ae.set_up() "
+            f"JAX runs already on the GPU, without {' '.join(bearing)}, and it is too late for that; call ae.set_up() "
             "before the first array is made"
         )
 
 
-@functools.cache  # once for a folder, however often `set_up` is called
 def replace_damaged(compiled: Path) -> None:
     """Have a compiled program in `compiled` that can't be read written anew: JAX would only warn of it, for
-    ever. Its warning comes before it compiles and writes."""
+    ever. Its warning comes before it compiles and writes. Once, however often `set_up` is called."""
     shown = warnings.showwarning
+    if getattr(shown, "replaces", None) == compiled:
+        return
 
     def show(message: Any, *arguments: Any, **options: Any) -> None:
         named = re.match(r"Error reading persistent compilation cache entry for '([\w.<>-]+)'", str(message))
@@ -196,6 +196,7 @@ def replace_damaged(compiled: Path) -> None:
         for path in compiled.glob(f"{named[1]}-*") if named else ():
             path.unlink(missing_ok=True)
 
+    show.replaces = compiled
     warnings.showwarning = show
 
 

@@ -16,6 +16,7 @@ from jaxae.train.absent import Rows, filled
 from jaxae.train.parts import traced
 
 CHUNK = 250  # examples at once. Each chunk draws from a key of its own, so another length draws other noise and pairs
+LEAST = 4  # of them: with fewer, XLA computes a lane among others with other roundings than by itself
 PIECE = 50  # of them that a convolutional model is given at once on a CPU: what it computes stays in the cache
 
 
@@ -45,7 +46,7 @@ def batch_of_chunk(study: Study, key: jax.Array, data: Any, number: jax.Array, e
     """The batch of a chunk of the examples, `everything` (by default one pass over the data); beyond the last example
     it stands still."""
     count = study.examples(data)
-    size = min(CHUNK, count)
+    size = chunk_size(count)
     everything = study.one_pass(stream(key, "evaluate/index"), data) if everything is None else everything
     index = everything[jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)]
     here = stream(key, "evaluate", number)
@@ -101,10 +102,15 @@ def over(
     return {name: lax.optimization_barrier(value.reshape(-1)[:count]) for name, value in values.items()}
 
 
+def chunk_size(count: int) -> int:
+    """The examples of a chunk, where there are so many in all; beyond the last one it is filled up with that."""
+    return max(min(CHUNK, count), LEAST)
+
+
 def turns_of(count: int, devices: int = 1) -> int:
     """The chunks of so many examples that each of the devices computes, one after another: two at least, since XLA
     dissolves a loop of one, and then computes with other roundings."""
-    return max(-(-count // (min(CHUNK, count) * devices)), 2)
+    return max(-(-count // (chunk_size(count) * devices)), 2)
 
 
 def _in_pieces(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:

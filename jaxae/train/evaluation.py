@@ -52,7 +52,7 @@ def _read(
     """{name: f32[lanes, n]}, of (numbers of chunks, their images) in turns, f32[lanes, turns, size] each."""
     evaluate.refuse_empty(study, data)
     count = study.examples(data)
-    size, devices = min(evaluate.CHUNK, count), how.devices if how.axis else 1
+    size, devices = evaluate.chunk_size(count), how.devices if how.axis else 1
     each = min(streaming.chunks_at_once(data, len(keys), size), evaluate.turns_of(count, devices)) * devices
     numbers = np.arange(-(-count // (size * each)) * each, dtype=np.int32)
     numbers = np.broadcast_to(numbers, (len(keys), len(numbers)))

@@ -9,6 +9,7 @@ from tiny import SMALL, assert_same_bits, result
 
 from experiments.benchmark import jax_arms
 from jaxae import keys, train
+from jaxae.train import evaluation, lanes
 from jaxae.train.lanes import Lanes
 
 BATCH = 8
@@ -58,3 +59,19 @@ def test_an_arm_has_the_same_bits_on_one_device_and_on_four(small_arm):
         return jax.tree.map(np.asarray, result(last))
 
     assert_same_bits(trained(Lanes()), trained(Lanes("map", 4, shared=True)))
+
+
+@pytest.mark.usefixtures("optimised")
+def test_a_lone_image_is_scored_to_the_same_bits_beside_other_lanes():
+    asked = jax_arms.Question("evaluation", "conv", source="synthetic", images=10)
+    arm, roots = jax_arms.ARMS["conv"](asked), jax.numpy.stack([keys.root(seed) for seed in range(3)])
+
+    lone = dataclasses.replace(arm.data, image=arm.data.image[:1], label=arm.data.label[:1])
+
+    def scored(count, how):
+        hparams = jax.tree.map(lambda value: np.full(count, value, np.float32), arm.hparams)
+        begun = train.begin(arm.study, roots[:count], arm.data, train.Plan(1), hparams=hparams, how=how)
+        found = evaluation.scores_of(arm.study, roots[:count], lanes.placed(begun.state, how), lone, how)
+        return {name: np.asarray(values[0]) for name, values in found.items()}
+
+    assert_same_bits(scored(1, Lanes()), scored(3, Lanes("map", 2)))

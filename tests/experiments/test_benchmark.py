@@ -47,13 +47,17 @@ def content(best=(0.5, 3.0), arm="fc"):
     sample = {
         "arm": arm, "batch": 10, "device": "cpu", **RUNS, "ratio_best_range": list(best),
         "ratio_common_range": [2.0, 7.5], "losses": ratios.agreement([2.0, 1.0], [2.0, 1.5]),
+        "torch_tried": {"eager": 150.0},
         "gflop_per_image": 3.025,
     }  # fmt: skip
     lanes = {
         "arm": arm, "batch": 10, "mode": "map", "lanes": 16, "images_per_second": 1.0, "ratio_alone": 2.0,
         "ratio_torch": 3.0,
     }  # fmt: skip
-    sitting = {"command": "python -m experiments.benchmark", "matmul_gflops": {"jaxae": 200.0, "torch": 242.0}}
+    sitting = {
+        "command": "python -m experiments.benchmark", "started": "2026-11-30T16:02:11Z",
+        "git_commit": "4f8cae289c31+changes.0123", "matmul_gflops": {"jaxae": 200.0, "torch": 242.0},
+    }  # fmt: skip
     manifest = {
         "device": "cpu", "threads": 2, "repeats": 3, "seconds": 2.0, "precision": "float32",
         "torch": {"version": "2.13"}, "machine": {"device": {"kind": "a CPU"}, "versions": {"jax": "0.10"}},
@@ -158,8 +162,10 @@ def test_a_way_that_is_far_behind_in_one_run_is_not_asked_again():
     assert parts.front({"eager": 7.4, "channels_last": 10.0, "compiled channels_last": 7.3}) == ["channels_last"]
 
 
-def test_a_page_says_what_ran_beside():
+def test_a_page_says_what_was_measured_and_what_ran_beside():
     made = content()["manifest"]
+    made["sittings"] += [dict(made["sittings"][0], git_commit="a" * 40, started="2026-12-01T00:00:00Z")]
+    assert "jaxae as of 2026-11-30 (4f8cae2+changes.0123) and 2026-12-01 (aaaaaaa), jax" in table.about(made)
     assert "load" not in table.about(made)
     made["sittings"][0]["load"] = 1.0
     assert "load" not in table.about(made)

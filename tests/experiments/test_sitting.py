@@ -42,6 +42,20 @@ def test_a_piece_is_gone_on_with_until_it_is_complete(tmp_path):
     assert str(tmp_path / f"{benchmark.name}-2") in benchmark.command(tmp_path, **WHERE)
 
 
+def test_a_rehearsal_is_not_taken_for_a_result(tmp_path, monkeypatch, capsys):
+    study = next(piece for piece in PIECES if piece.kind == "study")
+    monkeypatch.setattr(sitting, "pieces", lambda: [study])
+    for toy, said in ((False, "not begun"), (True, "complete already")):
+        monkeypatch.setattr(sitting, "load_manifest", manifest_in(tmp_path / "toy"))
+        sitting.sit(tmp_path, 0.0, **WHERE | {"toy": toy})
+        assert said in capsys.readouterr().out
+
+
+def manifest_in(whole):
+    """Read manifests: of the pieces in one folder alone, each of which is complete."""
+    return lambda folder: {"status": "complete" if folder.parent == whole else "interrupted"}
+
+
 def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch, capsys):
     wrong = sitting.Piece("wrong", "experiments.fc_vs_conv", ("--epochs", "0"))
     known = sitting.Piece("known", "experiments.fc_vs_conv", ("-h",))

@@ -10,7 +10,7 @@ import pytest
 
 import jaxae as ae
 from experiments.tables import pages
-from experiments.tables.counts import Said, chance, numbers_of, statements_of, verdicts_table
+from experiments.tables.counts import Said, _covered, chance, numbers_of, statements_of, verdicts_table
 from experiments.tables.pages import ABOVE, reports_table, results_files, said_of, without_repeats
 from experiments.tables.places import RESULTS, of_more_seeds
 from experiments.tables.sources import sources_list
@@ -92,6 +92,21 @@ def test_chance_is_what_narrow_ranges_cover_of_a_factor_of_two():
     assert found == pytest.approx(
         {"judged": 2, "outside": 0.1, "lucky": math.log(1.1 / 0.9) / (2 * math.log(2)), "reproduced": 1}, rel=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("scale", "reported", "range_", "covered"),
+    [
+        ("decibel", 30.0, (40.0, 41.0), 0.0),
+        ("decibel", 30.0, (29.5, 30.5), 1 / (20 * math.log10(2))),
+        ("log", 1.0, (3.0, 3.2), 0.0),
+        ("log", 1.0, (1.9, 2.1), math.log(2 / 1.9) / (2 * math.log(2))),
+    ],
+)
+def test_what_lies_beyond_a_factor_of_two_counts_for_nothing_on_any_scale(scale, reported, range_, covered):
+    found = row(NARROW, "reproduced", margin=1.0)
+    found = dataclasses.replace(found, scale=scale, reported=reported, pi95=range_)
+    assert _covered(found) == pytest.approx(covered)
 
 
 def run_of(name, number, line, *, seeds=1, judged=True, study="mine"):

@@ -35,6 +35,20 @@ def test_means_by_products_are_those_by_sums(dtype, close):
     np.testing.assert_allclose(*(mean.astype(jnp.float32) for mean in (product, whole)), rtol=close)
 
 
+def test_errors_of_nothing_have_no_gradient_as_in_torch():
+    image = jnp.array([[0.0, 0.5, 0.0, 1.0]])
+    slopes = jax.grad(lambda image: losses.l1(image, jnp.array([[0.0, 0.5, 1.0, 0.5]])).sum())(image)
+    assert slopes.tolist() == [[0.0, 0.0, -0.25, 0.25]]
+
+
+@pytest.mark.parametrize("loss", [losses.mse, losses.l1, losses.bce])
+def test_a_loss_can_be_exported_for_batches_of_any_size(loss):
+    (size,) = jax.export.symbolic_shape("b")
+    images = jax.ShapeDtypeStruct((size, 4), jnp.float32)
+    exported = jax.export.export(jax.jit(loss), platforms=("cpu", "cuda"))(images, images)
+    assert str(exported.out_avals[0].shape) == "(b,)"
+
+
 def test_kl_is_torchs_summed_over_the_code():
     mean, log_variance = jnp.array([[0.5, -1.0], [0.0, 2.0]]), jnp.array([[0.0, -2.0], [0.3, 1.0]])
     torch = np.array([[0.125, 1.067667603], [0.024929404, 2.359140873]])
