@@ -27,11 +27,8 @@ from jaxae.train import evaluation as evaluating
 from jaxae.train import lanes, memory
 
 EPOCHS = 20  # of one training; another one follows where a measurement takes longer
-COMPARED = (
-    6,
-    20,
-    1_000,
-)  # steps at least, at most, and else images, whose losses are compared: roundings part later ones
+# at least, at most, and else images in the steps whose losses are compared, before roundings part them
+COMPARED = 6, 20, 1_000
 
 
 class Training:
