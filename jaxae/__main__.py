@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import jaxae
 from jaxae import commands, data
 from jaxae.errors import UsageError
 from jaxae.run.command_line import set_up, with_errors
@@ -18,7 +19,9 @@ def parser() -> argparse.ArgumentParser:
     tool = argparse.ArgumentParser(
         "python -m jaxae", description="Prepare data; report, merge, check and compare runs; export models."
     )
-    parts = tool.add_subparsers(required=True, metavar="COMMAND")
+    tool.add_argument("--version", action="version", version=f"jaxae {jaxae.__version__}")
+    tool.set_defaults(action=lambda _: tool.print_help())  # without a command
+    parts = tool.add_subparsers(metavar="COMMAND")
     sets = parts.add_parser("data", help="list or prepare data sets").add_subparsers(required=True, metavar="WHAT")
     made = [add(sets) for add in (_add_list, _add_prepare)]
     made += [add(parts) for add in (_add_report, _add_merge, _add_check, _add_export, _add_index, _add_completion)]

@@ -1,6 +1,7 @@
 """What the environment of whoever runs this has: shells, closed outputs, other people's repositories and settings."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from quick import ROOT
 
 import jaxae as ae
 from jaxae import commands
+from jaxae.errors import Notice
 from jaxae.run import manifest
 from jaxae.run.command_line import replace_damaged, with_errors
 
@@ -56,6 +58,21 @@ def test_a_number_of_devices_that_jax_would_end_in_a_traceback_for_is_refused(mo
     done = subprocess.run([sys.executable, "-m", module, "-h"], cwd=ROOT, env=environment, stderr=-1, text=True)
     said = f"error: JAX_NUM_CPU_DEVICES is {value!r}; give a whole number from 1 to 1024, or unset it\n"
     assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_a_cache_that_is_no_folder_is_said(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JAXAE_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+    with pytest.warns(Notice, match="file is no folder: every run decodes and compiles anew"):
+        ae.set_up()
+
+
+def test_without_a_name_the_programs_are_listed():
+    for words in (["-m", "experiments"], ["-m", "jaxae"]):
+        said = subprocess.run([sys.executable, *words], cwd=ROOT, stdout=-1, text=True, check=True).stdout
+        listed = re.findall(r"^ {2,4}([a-z_]+)  +\S", said, re.MULTILINE)
+        assert {"fc_vs_conv", "unmix", "sitting"} <= {*listed} or {"data", "report", "merge", "check"} <= {*listed}
 
 
 def test_setting_up_after_the_gpu_has_begun_otherwise_is_refused_each_time(monkeypatch):

@@ -142,6 +142,8 @@ def set_up(devices: int | None = None) -> None:
     """
     if devices is not None and (not isinstance(devices, numbers.Integral) or devices < 1):
         raise UsageError(f"devices is {devices!r}; give a whole number from 1 up")
+    if (kept := cache.root()).exists() and not kept.is_dir():
+        warnings.warn(f"the cache {kept} is no folder: every run decodes and compiles anew", Notice, stacklevel=2)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
         replace_damaged(cache.root() / "compiled")
