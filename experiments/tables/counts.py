@@ -15,7 +15,7 @@ from jaxae.report.document import Document
 from jaxae.report.tables import EQUAL, claimed, judged, shown_verdict
 from jaxae.run.saved import Saved
 
-UNTRIED = "in no run"
+UNTRIED = "judged in no run"
 STATED = (*statements.TOLD, NOT_COMPARABLE, UNTRIED, statements.JUDGEMENT)
 ELSEWHERE = "a number or a picture"  # what the other statements are, which stand among these
 APART = 2.0  # the factor within which a number is thought of as drawn by chance

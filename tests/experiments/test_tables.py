@@ -59,7 +59,7 @@ def stating(name, seeds, judged=True, dead=0, **words):
 
 def test_a_statement_counts_once_as_the_run_of_most_living_seeds_tells_it():
     three = stating("x", 3, a="holds", b="undecided", c="shown")
-    ten = stating("y", 10, a="undecided", b="not in this run")
+    ten = stating("y", 10, a="undecided", b="not judged here")
     assert statements_of([three, ten]) == {"009": ["undecided", "undecided", "shown"]}
     for other in (stating("z", 10, dead=8, a="in part"), stating("z", 10, judged=False, a="not comparable")):
         assert statements_of([three, other])["009"][0] == "holds"
