@@ -10,7 +10,7 @@ import pytest
 
 import jaxae as ae
 from experiments.tables import pages
-from experiments.tables.counts import Said, chance, numbers_of, statements_of, verdicts_table
+from experiments.tables.counts import Said, chance, numbers_of, of_the_living, statements_of, tally, verdicts_table
 from experiments.tables.pages import ABOVE, reports_table, results_files, said_of, without_repeats
 from experiments.tables.places import RESULTS, of_more_seeds
 from experiments.tables.sources import sources_list
@@ -47,6 +47,16 @@ def test_a_number_that_no_file_has_tried_in_the_deciding_reading_is_not_comparab
     tried, other = row(NARROW, "reproduced"), dataclasses.replace(row(NARROW, "reproduced", 2.0), primary=False)
     found = numbers_of([said("x", tried, other), said("y", other)])["009"]
     assert [(row.reported, row.verdict) for row in found] == [(1.0, "reproduced"), (2.0, "not comparable")]
+
+
+def test_what_is_judged_by_living_trainings_alone_is_said_and_all_numbers_are_counted_in_a_sentence():
+    living = dataclasses.replace(row(NARROW, "reproduced"), excluded=(3,))
+    count = dataclasses.replace(row([7.0], "reproduced", 7.0, exact=True), metric="parameters")
+    results = [said("x", living, dataclasses.replace(row(NARROW, "differs"), metric="other"), count)]
+    words = "Judged by living trainings alone: 1.000 of a (report 009), reproduced by the 3 of 4 that lived."
+    assert of_the_living(results) == words
+    assert of_the_living([said("x", count)]) == ""
+    assert tally(results) == "Of 3 reported numbers: 1 reproduced, 1 differs and 1 equal count."
 
 
 def stating(name, seeds, judged=True, dead=0, **words):
