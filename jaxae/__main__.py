@@ -197,8 +197,8 @@ def check_results(flags: argparse.Namespace) -> None:
             how, problems = check_quick(flags.results, out, given=flags.experiment, **local)
         else:
             how, problems = check(flags.results, out, given=flags.experiment, seeds=flags.seeds, **local)
-    if flags.out is None:
-        print("that run, and its report, were in a temporary folder and are gone; --out keeps them")
+    kept = "that run, and its report, were in a temporary folder and are gone; --out keeps them"
+    print(kept if flags.out is None else f"report: {flags.out / 'report.html'}")
     print("\n".join([f"compared {how}: {len(problems)} difference{'s' * (len(problems) != 1)}", *problems]))
     if problems and flags.quick:
         print(

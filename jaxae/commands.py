@@ -24,7 +24,7 @@ def here(command: str) -> str:
 
 def onward(command: str, folder: object) -> str:
     """What goes on with the run of a manifest's command in a folder; where the data were the manifest doesn't hold."""
-    again = f"{here(command)} --resume --out {shlex.quote(str(folder))}"
+    again = f"{here(command)} --out {shlex.quote(str(folder))} --resume"
     return f"add its --data-dir, if it had one, and go on with: {again}"
 
 

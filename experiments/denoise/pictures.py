@@ -8,6 +8,7 @@ import jaxae as ae
 from experiments import own_images
 from experiments.denoise.measures import changed
 from experiments.denoise.method import ARMS, LOG, claims, logged_steps, shown_steps
+from jaxae.report.curves import banded
 from jaxae.report.figures import Bars, Curves, Images, Line, Mark
 from jaxae.report.numbers import plural
 
@@ -50,7 +51,9 @@ def logged(found: ae.Findings, arms: list[str]) -> Curves:
     title = "The losses as the report logs them" + ", and the numbers that it prints" * bool(marks)
     if own_images.is_own(found.config):
         title = "The losses, training and validation"
-    return Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
+    return Curves(
+        title, "step", "mean squared error of signed images", lines, marks, log=True, note=banded(found) * bool(marks)
+    )
 
 
 def steps_per_epoch(found: ae.Findings) -> int:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,10 @@ CALLED = {kind: "the course's" if kind == "course" else kind for kind in KINDS} 
 PIXELS = math.prod(GENERATIVE.image_shape)
 ACTIVE = f"{UNITS} P"
 CLAIMED = 0.5  # share of the seeds
+OWN_DIGIT = (
+    "A bar is the mean over seeds of the share of each one's own commonest digit; the table has the digit that is "
+    "commonest in the images of all seeds together."
+)
 
 
 def predictions(found: ae.Findings) -> dict[str, list[Prediction]]:
@@ -76,6 +81,7 @@ def verdict(found: ae.Findings, predicted: list[Prediction]) -> dict[str, Any]:
         "collapsed": [row_of(arm) for arm in collapsed],
         "reported": [row_of(each.arm) for each in predicted if all_settings(found.config)[each.arm].outcome == NINES],
         "read": len(digits),
+        "digits": Counter(map(int, digits)),
         "nines": sum(digit == 9 for digit in digits),
         "near": sum(share > CLAIMED for share in near) if len(near) == len(digits) else None,
         "sure": np.mean(sure) if sure else None,
@@ -112,8 +118,7 @@ def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
 def aside(found: ae.Findings) -> str:
     """For the table of all reports, of a KL that is summed: in how many rows one picture is drawn; or nothing."""
     told = [
-        f"{len(of['collapsed'])} of {of['rows']} rows on {kind} pairs"
-        + f" (a nine in {of['near']})" * (of["near"] is not None)
+        f"{len(of['collapsed'])} of {of['rows']} rows on {kind} pairs{seen_as(of)}"
         for kind, of in verdicts(found).items()
     ]
     if found.config.kl != "sum" or not told:
@@ -121,6 +126,16 @@ def aside(found: ae.Findings) -> str:
     batch, seeds = found.config.batch_size, plural(len(found.seeds), "seed")
     how = f"{seeds}, {plural(found.config.epochs, 'epoch')}{'' if found.judged else ', not comparable'}"
     return f"with the KL summed over batches of {batch} ({how}) one picture alone is drawn in {listed(told)}."
+
+
+def seen_as(of: Mapping[str, Any]) -> str:
+    """What the one picture of those rows is like, in brackets: the classifier reads one thing, and to the means of
+    digits it can be nearest by another."""
+    if not of["digits"]:
+        return ""
+    read = listed([f"{digit} in {count}" for digit, count in of["digits"].most_common()])
+    near = "" if of["near"] is None else f"; nearest to the mean nine in {of['near'] or 'none'}"
+    return f" (the classifier reads {read}{near})"
 
 
 def tables(found: ae.Findings) -> list[ae.Table]:
@@ -163,7 +178,8 @@ def figures(found: ae.Findings) -> Mapping[str, Any]:
         title = "How many images of sums are read as the commonest digit; a perfect model has 10% of each"
         alike = {kind: [each for each in rows if row_of(each.arm) in common] for kind, rows in kinds.items()}
         groups = [(f"{CALLED[kind]} pairs", 100 * by_row(found, rows, SHARE)) for kind, rows in alike.items()]
-        drawn["one_digit"] = Bars(title, axis, "images, %", common, groups, within=(0, 100))
+        note = OWN_DIGIT if len(found.seeds) > 1 else ""
+        drawn["one_digit"] = Bars(title, axis, "images, %", common, groups, note, within=(0, 100))
     return drawn
 
 

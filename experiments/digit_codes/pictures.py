@@ -8,7 +8,7 @@ import jaxae as ae
 from experiments import own_images
 from experiments.digit_codes.measures import two_numbers
 from experiments.digit_codes.method import DECODERS, READINGS, REPORTED, Config
-from jaxae.report.curves import PLACES
+from jaxae.report.curves import PLACES, banded, unlearned
 from jaxae.report.figures import Curves, Images, Mark, Scatter, by_epoch
 
 NAMES = {"rmse": "RMSE", "bce": "binary cross-entropy"}
@@ -45,13 +45,14 @@ def curves(found: ae.Findings, name: str) -> Curves:
                 marks.append(Mark(f"reported, {words}", value, float(found.config.epochs), panel, colour))
     title = f"{NAMES[name][0].upper()}{NAMES[name][1:]} by epoch"
     several = "Bands are of validation; the training curves are means over seeds. Seeds that died are left out."
-    note = f"{PLACES} {several}" if len(found.seeds) > 1 else PLACES
+    note = " ".join(filter(None, [PLACES, several, unlearned(found)])) if len(found.seeds) > 1 else PLACES
     if marks:
         title += ", and the numbers that the report prints"
         note += (
             f" The report's numbers, in the colours of its decoders, are of {Config.epochs} epochs; those of training "
             "on BCE, by its words a cross-entropy, which it compares with RMSEs, are drawn in both figures."
         )
+        note += f" {banded(found)}" if banded(found) else ""
     return Curves(title, "epoch", f"{NAMES[name]} per pixel", lines, marks, note=note, within=(0, np.inf))
 
 

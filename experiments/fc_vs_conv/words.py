@@ -12,7 +12,7 @@ import jaxae as ae
 from experiments import author_weights
 from experiments.fc_vs_conv.measures import NOT_BELOW, epoch_name
 from experiments.fc_vs_conv.method import REPORTED, SIZES, claims
-from jaxae.report.curves import PLACES
+from jaxae.report.curves import PLACES, banded
 from jaxae.report.figures import Curves, Images, by_epoch
 from jaxae.report.statements import mostly
 
@@ -218,7 +218,7 @@ def loss_above_floor(found: ae.Findings) -> Curves:
                 lines.append(by_epoch(f"{model} {label}, the author's", author.curves(model)[split] - lowest, **place))
     return Curves(
         "Mean squared error above the least that a sigmoid can reach", "epoch", "loss - floor", lines, log=True,
-        note=f"{PLACES} Seeds that died are left out, except where all did.",
+        note=f"{PLACES} Seeds that died are left out, except where all did. {banded(found)}".strip(),
     )  # fmt: skip
 
 

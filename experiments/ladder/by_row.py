@@ -43,14 +43,20 @@ def rows_section(name: str, found: ae.Findings) -> str:
     said = [f"- {told(kind, of)}" for kind, of in nines.verdicts(found).items()]
     said += [f"- Not comparable with what is reported: {'; '.join(bars)}."] if bars else []
     drawn = nines.figures(found)
-    shown = [f"![{each.title}]({FOLDER}/{name}_{what}.png)" for what, each in drawn.items()]
+    shown = [picture_of(name, what, each) for what, each in drawn.items()]
     tables = [
         f"<details><summary>{each.title}</summary>\n\n{each.note}\n\n{markdown_table(each)}\n\n</details>"
         for each in nines.tables(found)
     ]
     config = found.config
-    head = f"## Nines, row by row: the KL's {config.kl} over batches of {config.batch_size} ({name})"
+    pairs = listed([*nines.verdicts(found)])
+    head = f"## Nines, row by row, on {pairs} pairs: the KL's {config.kl} over batches of {config.batch_size} ({name})"
     return "\n\n".join([head, "\n".join(said), *shown, *tables])
+
+
+def picture_of(name: str, what: str, drawn: Any) -> str:
+    """A picture, and beneath it what its figure's note says."""
+    return "\n\n".join(filter(None, [f"![{drawn.title}]({FOLDER}/{name}_{what}.png)", drawn.note]))
 
 
 def told(kind: str, of: Mapping[str, Any]) -> str:

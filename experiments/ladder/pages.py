@@ -1,7 +1,7 @@
 """The ladder's page and its pictures, made of committed results."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,8 @@ a committed result, the mean over its living seeds with the 95% interval; a rung
 that departs from the report in what bars a comparison is shown, but not held against the report. A rung moves the
 number where the rung just before it is measured too, with the same departures or ones that its words name; a move has
 a 95% interval where both are of one result and of the same three seeds or more, and without one it can be chance. Where
-the rungs are choices, each is the first one with its own words alone, and moves the number from there."""
+the rungs are choices, each is the first one with its own words alone, and moves the number from there. Bands in the
+pictures are intervals of the mean; a verdict holds the report's number against the wider range of single runs."""
 
 
 class Climbed(NamedTuple):
@@ -84,27 +85,27 @@ def climbed_to(rung: Rung, found: ae.Findings | None) -> Climbed:
 
 def section(ladder: Ladder, results: Results, facts: Facts) -> str:
     """A number: what its ladder shows, the picture, the rungs."""
-    steps = climbed(ladder, results)
+    steps, parts = climbed(ladder, results), parts_of(ladder, results)
     picture = f"![{ladder.title}]({FOLDER}/ladder_{ladder.name}.png)"
     parts = (
         f"## {ladder.title}",
         conclusion(ladder, steps, results, facts),
         picture if measured(steps) else "",
-        markdown_table(table(ladder, steps)),
+        markdown_table(table(ladder, steps, parts)),
     )
     return "\n\n".join(filter(None, parts))
 
 
 def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts: Facts) -> str:
     """How near the last rung that can be judged comes, which one takes the longest step, what isn't measured."""
-    known, moves = measured(steps), moves_of(ladder, steps)
+    known, moves, parts = measured(steps), moves_of(ladder, steps), parts_of(ladder, results)
     comparable = [place for place in known if not steps[place].bars]
     ends, said = {*end_of(ladder, steps, comparable), *end_of(ladder, steps, known)}, []
     for place in sorted(ends):
         kind = " and comparable" if len(ends) > 1 and place in comparable else ""
         words = reached(ladder, ladder.rungs[place], steps[place], results)
         which = "nearest of the rungs that are" if ladder.choices else "last rung that is"
-        said.append(f"- The {which} measured{kind}, {place + 1}, {words}.")
+        said.append(f"- The {which} measured{kind}, {place + 1} ({ladder.rungs[place].switched}), {words}.")
     if moves:
         longest = max(moves, key=lambda place: abs(moves[place]))
         words = f"is rung {longest + 1}: {ladder.rungs[longest].switched}"
@@ -113,10 +114,24 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
         said.append(f"- Beside it: {ladder.bound.words}, {number(beside)}.")
     if ladder.aside and known:
         said.append(f"- {ladder.aside(facts)}")
-    if len(known) < len(steps):
-        open_ = [str(place + 1) for place in range(len(steps)) if place not in known]
+    if len(known) + len(parts) < len(steps):
+        open_ = [str(place + 1) for place in range(len(steps)) if place not in known and place not in parts]
         said.append(f"- Not measured: rung{'s' * (len(open_) > 1)} {listed(open_)}.")
+    said += [
+        f"- Rung {place + 1} is measured in part: {words} ({ladder.rungs[place].result})."
+        for place, words in parts.items()
+    ]
     return "\n".join(said)
+
+
+def parts_of(ladder: Ladder, results: Results) -> dict[int, str]:
+    """What results have of rungs that they don't measure whole, in words, by place."""
+    told = {
+        place: rung.part(results[rung.result])
+        for place, (rung, step) in enumerate(zip(ladder.rungs, climbed(ladder, results), strict=True))
+        if rung.part and rung.result in results and not step.value.size
+    }
+    return {place: words for place, words in told.items() if words}
 
 
 def end_of(ladder: Ladder, steps: Sequence[Climbed], places: Sequence[int]) -> Sequence[int]:
@@ -184,15 +199,17 @@ def value_of(step: Climbed) -> str:
     return over_seeds(step.value) if step.value.size else UNMEASURED
 
 
-def table(ladder: Ladder, steps: Sequence[Climbed]) -> ae.Table:
-    """The rungs, what each gives, by how much it moves the number, how its result departs from the report."""
+def table(ladder: Ladder, steps: Sequence[Climbed], parts: Container[int] = ()) -> ae.Table:
+    """The rungs, what each gives, by how much it moves the number, how its result departs from the report; `parts` are
+    the places of those that are measured in part."""
     cells, moves = [], moves_of(ladder, steps)
     for place, (rung, step) in enumerate(zip(ladder.rungs, steps, strict=True)):
         known = bool(step.value.size)
         cells.append([
-            str(place + 1), rung.switched, value_of(step),
+            str(place + 1), rung.switched, "measured in part" if place in parts else value_of(step),
             moved(moves[place], steps[0 if ladder.choices else place - 1], step) if place in moves else NONE,
-            str(step.value.size) if known else NONE, rung.result if known else "", departed(step) if known else "",
+            str(step.value.size) if known else NONE, rung.result if known or place in parts else "",
+            departed(step) if known else "",
         ])  # fmt: skip
     cells.append(["", "the report", f"{ladder.reported:.4g}", NONE, NONE, "", ""])
     columns = (

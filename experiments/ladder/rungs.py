@@ -38,13 +38,14 @@ class Rung(NamedTuple):
 
     Without `result`, or where there is no committed result of that name, or the value is empty, it isn't measured.
     `otherwise` says that its result departs from the report otherwise than the rung's before, and that its words name
-    that.
+    that. `part` says in words what a result has of a rung that it doesn't measure whole; nothing where it has nothing.
     """
 
     switched: str
     result: str = ""
     value: Callable[[ae.Findings], Any] | None = None
     otherwise: bool = False
+    part: Callable[[ae.Findings], str] | None = None
 
 
 class Bound(NamedTuple):
@@ -106,6 +107,17 @@ def ends_as_reported(kind: str) -> Callable[[ae.Findings], Any]:
         return 100 * (hits * counted).sum(0)[some] / counted.sum(0)[some]
 
     return value
+
+
+def some_rows(kind: str) -> Callable[[ae.Findings], str]:
+    """In words, how many of the trainings of report 003's table a result has on pairs of this kind."""
+
+    def part(found: ae.Findings) -> str:
+        arms = [arm for arm in found.measures if arm.startswith(KINDS[kind])]
+        ours = f"{len(arms)} of the {len(TABLE)} trainings that the table's {len(NUMBERED)} rows take"
+        return f"{ours}, told row by row below" if arms else ""
+
+    return part
 
 
 def all_collapsed(results: Results, facts: Facts) -> float:
@@ -257,7 +269,7 @@ LADDERS = (
             Rung("batches of 128", "digit_addition_sum_128", ends_as_reported("natural")),
             Rung(
                 "the course's pairs in place of natural ones, in batches of 64", "digit_addition_sum_course",
-                ends_as_reported("course"),
+                ends_as_reported("course"), part=some_rows("course"),
             ),
         ),
         Bound("were every row to draw one picture alone", all_collapsed),

@@ -12,10 +12,11 @@ from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Departure, Row
 from jaxae.findings.scales import on_scale, own_margin
 from jaxae.report import statements
 from jaxae.report.document import Document
+from jaxae.report.numbers import listed, number, plural
 from jaxae.report.tables import EQUAL, claimed, judged, shown_verdict
 from jaxae.run.saved import Saved
 
-UNTRIED = "in no run"
+UNTRIED = "judged in no run"
 STATED = (*statements.TOLD, NOT_COMPARABLE, UNTRIED, statements.JUDGEMENT)
 ELSEWHERE = "a number or a picture"  # what the other statements are, which stand among these
 APART = 2.0  # the factor within which a number is thought of as drawn by chance
@@ -176,6 +177,26 @@ def _covered(row: Row) -> float:
         low, high = (np.log(max(float(end) / row.reported, 1 / APART)) for end in row.pi95)
     low, high = np.clip([low, high], *apart)
     return float((high - low) / np.ptp(apart))
+
+
+def of_the_living(results: Sequence[Said]) -> str:
+    """In words, which verdicts rest on the trainings that lived alone, where others died; "" where none does."""
+    rows = [(report, row) for report, of in numbers_of(results).items() for row in of if row.excluded and row.pi95]
+    told = [
+        f"{number(row.reported)} of {row.arm} (report {report}), {row.verdict} by the {row.n_seeds} of "
+        f"{row.n_seeds + len(row.excluded)} that lived"
+        for report, row in rows
+        if row.verdict != NOT_COMPARABLE and row.reported is not None
+    ]
+    return f"Judged by living trainings alone: {'; '.join(told)}." if told else ""
+
+
+def tally(results: Sequence[Said]) -> str:
+    """How many numbers there are in all, and with which verdicts, in a sentence."""
+    counts = Counter(shown_verdict(row) for rows in numbers_of(results).values() for row in rows)
+    told = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]]
+    told += [plural(counts[EQUAL], EQUAL)] if counts[EQUAL] else []
+    return f"Of {plural(counts.total(), 'reported number')}: {listed(told)}."
 
 
 def _weight(row: Row) -> tuple[bool, int]:

@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.tables.counts import APART, ELSEWHERE, STATED, Said, chance, statements_table, verdicts_table
+from experiments.tables.counts import (
+    APART,
+    ELSEWHERE,
+    STATED,
+    Said,
+    chance,
+    of_the_living,
+    statements_table,
+    verdicts_table,
+)
 from experiments.tables.places import MADE, file_of, link, of_more_seeds, page_of, plain_table
 from experiments.tables.sources import sources_list
 from jaxae.findings import VERDICTS
@@ -25,7 +34,8 @@ runs of these seeds had been seen. A run that is done again has the same seeds, 
 "measured", when it began, doesn't say that they were new."""
 STATED_WHERE = """What the reports state in words, each statement once: told by a run that can be judged, where there is
 one, of these by that of the most living seeds. Where a report gives no number, what counts as holding was named after
-these runs had been seen."""
+these runs had been seen. On the pages a statement is "not judged here" where the run trained or measured too little to
+tell: that says nothing against it."""
 RULE = f"""{EXPLANATION} A number that differs in the reading that decides is explained where another reading reproduces
 it. Not comparable: the run isn't the report's, or has too few seeds."""
 
@@ -43,7 +53,8 @@ def index(results: Sequence[Said]) -> str:
     stated = [(head, "number") for head in ("Report", "Statements", *STATED, ELSEWHERE)]
     listed = [said for said in results if claimed(said.document.rows) or said.departures]
     parts = [
-        INTRO, "## Verdicts", COUNTED, RULE, markdown_table(counts), words, DATA,
+        INTRO, "## Verdicts", COUNTED, RULE, markdown_table(counts), *filter(None, [of_the_living(results)]), words,
+        DATA,
         STATED_WHERE, markdown_table(Table("", stated, statements_table(results))),
         f"[The ladder]({page_of('ladder').name}): the conventions between disputed numbers and ours, one at a time.",
         "## The reports", sources_list(said.source for said in results),

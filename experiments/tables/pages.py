@@ -9,15 +9,16 @@ from typing import Any
 from experiments import ladder
 from experiments.benchmark import table as benchmark_table
 from experiments.benchmark.contents import load_content
-from experiments.tables.counts import Said
+from experiments.tables.counts import Said, of_the_living, tally
 from experiments.tables.index import index
-from experiments.tables.picture import picture
+from experiments.tables.picture import drawn_rows, picture
 from experiments.tables.places import MADE, README, RESULTS, file_of, link, of_more_seeds, page_of, plain_table
 from experiments.tables.sources import sources_list
 from jaxae.findings.claims import NOT_COMPARABLE
 from jaxae.report import statements
+from jaxae.report.curves import unlearned
 from jaxae.report.document import Document
-from jaxae.report.key_pictures import pictures_of
+from jaxae.report.key_pictures import Shown, pictures_of
 from jaxae.report.page import section
 from jaxae.report.tables import claimed
 from jaxae.run.cost import cost_of
@@ -27,6 +28,7 @@ from jaxae.run.terminal import duration
 
 PICTURE = RESULTS.with_name("numbers.svg")
 RESULTS_BLOCK, FINDINGS_BLOCK, REPORTS_BLOCK = "results", "findings", "reports"  # of the README
+PICTURE_BLOCK = "picture"  # likewise
 STUDY = re.compile(
     r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE
 )  # of the README's table, and its last cell
@@ -50,6 +52,7 @@ def pages() -> dict[Path, str]:
     made[PICTURE] = picture(results)
     readme = within(README.read_text(), RESULTS_BLOCK, reports_table(results))
     readme = within(readme, REPORTS_BLOCK, sources_list(said.source for said in results))
+    readme = within(readme, PICTURE_BLOCK, picture_and_counts(results))
     return {README: with_costs(within(readme, FINDINGS_BLOCK, findings_list(results))), **made}
 
 
@@ -106,10 +109,19 @@ def _of_its_own(document: Document, told: set[Any]) -> Document:
 def _own_section(said: Said, document: Document, more: Sequence[Said]) -> str:
     """A result's part of the page, and where its arms stand again with more seeds, if they do."""
     made = {**said.saved.manifest, "command": command_of(said)}
-    text = section(said.name, made, document, said.departures, pictures_of(file_of(said)))
+    text = section(said.name, made, document, said.departures, pictures_said(said))
     head, _, rest = text.partition("\n")
     note = f"\n\nAll of it is told again, by more seeds, in {', '.join(map(link, more))}." if more else ""
     return f"{head}{note}\n{rest}"
+
+
+def pictures_said(said: Said) -> list[Shown]:
+    """Its pictures; those of curves with the seeds in their means that don't learn yet, which a title doesn't tell."""
+    shown, more = pictures_of(file_of(said)), unlearned(said.saved.findings)
+    return [
+        each._replace(title=f"{each.title.rstrip('.')}. {more}") if more and "curves" in each.name else each
+        for each in shown
+    ]
 
 
 def command_of(said: Said) -> str:
@@ -151,6 +163,15 @@ def reports_table(results: Sequence[Said]) -> str:
         own = [line for (of, _), line in lines.items() if of == report]
         rows.append([report, *("<br>".join(cells) for cells in zip(*own, strict=True))])
     return plain_table(("report", "study", "it says", "we find", "why"), rows)
+
+
+def picture_and_counts(results: Sequence[Said]) -> str:
+    """The picture of the numbers that are judged, and how many there are of all: it shows but a part."""
+    count, file = len(drawn_rows(results)), PICTURE.relative_to(README.parent).as_posix()
+    words = f"The {count} reported numbers that could be judged by an interval"
+    drawn = f"![{words}, each beside the range in which 95% of our single runs fall]({file})"
+    told = f"The picture shows the {count} that could be judged by an interval."
+    return f"{drawn}\n\n{' '.join(filter(None, [tally(results), told, of_the_living(results)]))}"
 
 
 def findings_list(results: Sequence[Said]) -> str:

@@ -23,7 +23,7 @@ STYLE = """text { font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-ser
 
 def picture(results: Sequence[Said]) -> str:
     """An SVG: a line for every number; its bar is the range in which 95% of single runs fall, the mark the report's."""
-    rows = [(report, row) for report, of in numbers_of(results).items() for row in of if is_held(row)]
+    rows = drawn_rows(results)
     verdicts = [verdict for verdict in SHOWN if any(row.verdict == verdict for _, row in rows)]
     bottom = TOP + STEP * len(rows)
     height = bottom + 58
@@ -42,6 +42,11 @@ def picture(results: Sequence[Said]) -> str:
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def drawn_rows(results: Sequence[Said]) -> list[tuple[str, Row]]:
+    """The numbers that it shows, (report, row): those that are held against a range."""
+    return [(report, row) for report, of in numbers_of(results).items() for row in of if is_held(row)]
 
 
 def _heads() -> list[str]:

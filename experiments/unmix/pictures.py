@@ -8,6 +8,7 @@ import numpy as np
 
 import jaxae as ae
 from experiments.unmix.method import FIRST, FORMULA, IMAGES, LAST
+from jaxae.report.curves import banded
 from jaxae.report.figures import Bars, Curves, Histogram, Images, Mark, by_epoch
 
 SAMPLE = 8  # pairs in the report's picture of a sample
@@ -58,7 +59,9 @@ def curves(found: ae.Findings, arms: Sequence[str]) -> Curves:
     ends = ((FIRST, 1.0), (LAST, last)) if last > 1 else ()
     marks = [Mark("reported, first and last", number, x, "total") for number, x in ends]
     title = "The loss of every batch: the sum of both decoders', and each alone."
-    return Curves(title, "step", "mean squared error of signed images", lines, marks, log=True)
+    return Curves(
+        title, "step", "mean squared error of signed images", lines, marks, log=True, note=banded(found) * bool(marks)
+    )
 
 
 def errors(found: ae.Findings, arm: str) -> Histogram:

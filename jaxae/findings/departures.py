@@ -57,8 +57,8 @@ def _told(value: Any) -> str:
 
 def _limited(entry: Mapping[str, Any]) -> str:
     use = "training" if entry["split"].startswith("train") else "test"
-    judge = " for the judge" if entry["role"].endswith(", judge") else ""
-    return f"{entry['n']:,} of {entry['of']:,} {use} images{judge}"
+    judge = ", for the judge" if entry["role"].endswith(", judge") else ""
+    return f"{entry['n']:,} of the {entry['of']:,} {use} images at hand{judge}"
 
 
 def _official(entry: Mapping[str, Any]) -> int:

@@ -44,7 +44,7 @@ def console(document: Document, manifest: Mapping[str, Any], departures: Sequenc
 
 
 def _claims(rows: Sequence[Row]) -> list[RenderableType]:
-    columns = ("arm", "left"), ("measure", "left"), ("reported", "right"), ("reproduced", "right"), ("verdict", "left")
+    columns = ("arm", "left"), ("measure", "left"), ("reported", "right"), ("ours", "right"), ("verdict", "left")
     cells = [
         (row.arm, _measure(row), number(row.reported) if not row.exact else printed(row), reproduced(row),
          _verdict(shown_verdict(row)))

@@ -7,10 +7,16 @@ import numpy as np
 from jaxae.findings import Findings
 from jaxae.findings.claims import named_seeds
 from jaxae.report.figures import Curves, Line, by_epoch
+from jaxae.report.numbers import FEW
 
 PLACES = (
     "Training begins at 0, and epoch 1 ends at 1. A training loss is the mean over an epoch's steps, drawn at its "
     "middle, the first at 0.5; a validation or test loss is drawn when it was measured."
+)
+
+BANDS = (  # of curves beside a reported number
+    "Bands are 95% intervals of the mean; a verdict holds a reported number against the range of single runs, which is "
+    "wider."
 )
 
 
@@ -30,8 +36,15 @@ def loss_curves(found: Findings) -> Curves | None:
     arms = list(dict.fromkeys(line.panel for line in lines))
     title = f"The loss of {arms[0]}, epoch by epoch." if len(arms) == 1 else "The loss of each arm, epoch by epoch."
     trained = any(line.label == "train" for line in lines)
-    means = f"{PLACES} " if trained else ""
-    return Curves(title, "epoch", "loss", lines, log=log, note=(means + _ended_early(found)).strip())
+    means = PLACES if trained else ""
+    return Curves(
+        title,
+        "epoch",
+        "loss",
+        lines,
+        log=log,
+        note=" ".join(filter(None, [means, _ended_early(found), unlearned(found)])),
+    )
 
 
 def _lines(found: Findings, arm: str, curves: Mapping[str, np.ndarray]) -> list[Line]:
@@ -46,6 +59,18 @@ def _lines(found: Findings, arm: str, curves: Mapping[str, np.ndarray]) -> list[
         x = found.arrays[arm]["validation epochs"]
         lines.append(Line("validation", x, curves["validation/loss"][found.living(arm)], panel))
     return lines
+
+
+def banded(found: Findings) -> str:
+    """What bands are and verdicts aren't, for a caption of curves beside reported numbers; "" of too few seeds."""
+    return BANDS if len(found.seeds) >= FEW else ""
+
+
+def unlearned(found: Findings) -> str:
+    """Which seeds don't learn yet and are among those that means are of; "" where there are none, or no others."""
+    several = {arm: seeds for arm, seeds in found.slow.items() if 0 < len(seeds) < found.living(arm).sum()}
+    told = "; ".join(f"{arm}, {named_seeds(seeds)}" for arm, seeds in several.items())
+    return f"Means are also of seeds that show one picture so far: {told}." if told else ""
 
 
 def _ended_early(found: Findings) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from jaxae.findings import NOT_COMPARABLE, share_interval
 from jaxae.report.document import Document, Table
 
-HOLDS, PARTLY, FAILS, OPEN, ABSENT = "holds", "in part", "doesn't hold", "undecided", "not in this run"
+HOLDS, PARTLY, FAILS, OPEN, ABSENT = "holds", "in part", "doesn't hold", "undecided", "not judged here"
 ROWS, SHOWN, JUDGEMENT = "see the rows", "shown", "a judgement"  # a number, a picture, what nothing measures
 TOLD = HOLDS, PARTLY, FAILS, OPEN  # by what was trained
 SAID = (*TOLD, ABSENT, ROWS, SHOWN, JUDGEMENT, NOT_COMPARABLE)  # what can be said of a statement
@@ -18,7 +18,7 @@ def verdict(sides: int | Iterable[int]) -> str:
     """What one or several answers come to, each 1 for the statement, -1 against it or 0 where it doesn't tell.
 
     >>> verdict(1), verdict([1, -1]), verdict([-1, 0]), verdict([])
-    ('holds', 'in part', 'undecided', 'not in this run')
+    ('holds', 'in part', 'undecided', 'not judged here')
     """
     found = {*sides} if isinstance(sides, Iterable) else {sides}
     if not found:

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from flax import traverse_util
 
+from jaxae import commands
 from jaxae.errors import UsageError
 from jaxae.files import ANY, digest_of, draft_of, load_json, path_of, refuse_changed, refuse_misfit, sealed, write_json
 from jaxae.fitted import Fitted
@@ -159,7 +160,9 @@ def arm_of(made: Mapping[str, Any], path: Path, arm: str) -> tuple[str, Mapping[
     names = trained_arms(made)
     if arm not in names and (arm or len(names) != 1):
         wanted = f"no trained arm {arm!r}" if arm else "several arms" if names else "no trained arm yet"
-        raise UsageError(f"{path} holds {wanted}; choose from {', '.join(map(repr, names)) or 'another run'}")
+        choice = f"choose from {', '.join(map(repr, names))}" if names else "choose another run"
+        onward = "" if made["status"] == "complete" else f", or {commands.onward(made['command'], path)}"
+        raise UsageError(f"{path} holds {wanted}; {choice}{onward}")
     name = arm or names[0]
     return name, made["arms"][name]
 

@@ -21,7 +21,7 @@ def refuse_other_run(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
     for name, new in flags.science(config).items():
         if (old := was[name]) != new:
             where = f" --data-dir {shlex.quote(str(config.data_dir))}" if config.data_dir else ""
-            again = f"{commands.here(before['command'])} --resume{where} --out {shlex.quote(str(folder))}"
+            again = f"{commands.here(before['command'])}{where} --out {shlex.quote(str(folder))} --resume"
             raise UsageError(f"the run in {folder} has {flags.flag(name)} {old}, not {new}; resume it with: {again}")
     if config.force:
         return

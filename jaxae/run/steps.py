@@ -51,7 +51,9 @@ def perform(
     with Stop(run.say):  # the pages take seconds: the first signal waits for them
         try:
             with run.working("drawing the figures and the report"):
-                write_pages(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
+                page = write_pages(run.folder, experiment, manifest.load_manifest(run.folder), found, run.console)
+            if like is None:  # a run beside another may lie where it is gone in a moment
+                run.console.print(f"report: {page}", soft_wrap=True, highlight=False, markup=False)
         except KeyboardInterrupt:
             raise Interrupted(signal.SIGINT, commands.tool("report", run.folder)) from None
     return run.folder
@@ -130,5 +132,4 @@ def write_pages(
         page = write_report(folder, made, document, departures)
     if terminal is not None:
         terminal.print(console(document, made, departures))
-        terminal.print(f"report: {page}", soft_wrap=True, highlight=False, markup=False)
     return page

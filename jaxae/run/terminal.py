@@ -173,12 +173,13 @@ class Bar:
             about += f", validation {_mean(seen[:, -1]):.5f}"
         about += f", {rate:,.0f} img/s"
         whole, each = self.epochs * self.per_epoch, (time.perf_counter() - self.began) / max(done - self.first, 1)
-        run = f", {duration((whole - done + self.later * whole) * each)} of the run" if self.later else ""
+        run = f", {duration((whole - done + self.later * whole) * each)} left of the run" if self.later else ""
         self.live.update(self.task, completed=done, about=about + run)
         ended = done // self.per_epoch > self.done // self.per_epoch
         if self.log and (ended or time.perf_counter() - self.said > TELL):
             epoch = f"epoch {done // self.per_epoch}" if ended else f"in epoch {done // self.per_epoch + 1}"
-            self._print(f"{self.arm}: {epoch}/{self.epochs}, {about}, {duration((whole - done) * each)} left{run}")
+            left = f"{duration((whole - done) * each)} left{' of this arm' if run else ''}{run}"
+            self._print(f"{self.arm}: {epoch}/{self.epochs}, {about}, {left}")
             self.said = time.perf_counter()
         self.done = done
 

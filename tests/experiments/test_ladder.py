@@ -47,7 +47,7 @@ def said_of(*given: Rung) -> str:
 
 def test_a_ladder_says_what_moved_the_number_and_where_it_ends():
     said = pages.section(LADDER, RESULT, {})
-    assert "The last rung that is measured, 4, holds the report's number" in said
+    assert "The last rung that is measured, 4 (four), holds the report's number" in said
     assert "The longest step, 0.3850, is rung 2: two." in said
     assert "the least, 0.2500." in said
     assert "Not measured: rungs 3 and 5." in said
@@ -79,8 +79,8 @@ def test_a_rung_reaches_a_number_by_the_verdict_on_it(result, words):
 def test_what_departures_bar_is_shown_and_not_judged():
     given = Rung("one", "held", M), Rung("two", "other", M)
     said = said_of(*given)
-    assert "The last rung that is measured and comparable, 1, holds the report's number" in said
-    assert "The last rung that is measured, 2, is not comparable" in said
+    assert "The last rung that is measured and comparable, 1 (one), holds the report's number" in said
+    assert "The last rung that is measured, 2 (two), is not comparable" in said
     assert "| not comparable: epochs 1 in place of 3 |" in said
     assert "The longest step" not in said  # it isn't the rung's alone, but where its words name the departures
     drawn = pages.figure(LADDER._replace(rungs=given), RESULT, {})
@@ -100,7 +100,7 @@ def test_choices_are_set_against_the_first_and_the_nearest_ends_them():
     given = Rung("one", "far", M), Rung("two", "near", M), Rung("three", "far", M)
     ladder = LADDER._replace(rungs=given, choices=True)
     said, steps = pages.section(ladder, RESULT, {}), pages.climbed(ladder, RESULT)
-    assert "- The nearest of the rungs that are measured, 2, decides nothing" in said
+    assert "- The nearest of the rungs that are measured, 2 (two), decides nothing" in said
     assert [row[3] for row in pages.table(ladder, steps).rows] == ["—", "+0.385", "+0", "—"]
 
 
@@ -131,6 +131,11 @@ def test_rows_of_the_table_count_as_often_as_the_report_has_them():
     some = rows_of_table(*none)
     fewer = dataclasses.replace(some, measures=dict([*some.measures.items()][:4]))
     assert not value(fewer).size
+    assert rungs.some_rows("natural")(fewer).startswith("4 of the 14 trainings that the table's 16 rows take")
+    rung = Rung("rows", "some", value, part=rungs.some_rows("natural"))
+    said = pages.section(LADDER._replace(rungs=(rung, Rung("none"))), {"some": fewer}, {})
+    assert "- Not measured: rung 2.\n- Rung 1 is measured in part: 4 of the 14" in said
+    assert "| 1 | rows | measured in part | — | — | `some` | — |" in said
 
 
 def test_the_stored_variances_are_of_the_images_that_a_result_was_trained_on():

@@ -1,5 +1,6 @@
 """What could make nines, on paper: ways to draw pairs, dimensions that survive a KL, and what is said of them."""
 
+from collections import Counter
 from typing import Any
 
 import jax.numpy as jnp
@@ -71,6 +72,13 @@ def predicted(expected, seen):
         Prediction(f"row {i}", 1.0, n, np.array(units, float))
         for i, (n, units) in enumerate(zip(expected, seen, strict=True))
     ]
+
+
+def test_what_is_read_in_the_one_picture_is_told_apart_from_what_it_is_nearest_to():
+    of = {"digits": Counter([8, 8, 5]), "near": 2}
+    assert nines.seen_as(of) == " (the classifier reads 8 in 2 and 5 in 1; nearest to the mean nine in 2)"
+    assert nines.seen_as({**of, "near": None}) == " (the classifier reads 8 in 2 and 5 in 1)"
+    assert nines.seen_as({"digits": Counter(), "near": 0}) == ""
 
 
 def test_predictions_are_ranked_as_what_is_seen():

@@ -10,7 +10,16 @@ import pytest
 
 import jaxae as ae
 from experiments.tables import pages
-from experiments.tables.counts import Said, _covered, chance, numbers_of, statements_of, verdicts_table
+from experiments.tables.counts import (
+    Said,
+    _covered,
+    chance,
+    numbers_of,
+    of_the_living,
+    statements_of,
+    tally,
+    verdicts_table,
+)
 from experiments.tables.pages import ABOVE, reports_table, results_files, said_of, without_repeats
 from experiments.tables.places import RESULTS, of_more_seeds
 from experiments.tables.sources import sources_list
@@ -49,6 +58,16 @@ def test_a_number_that_no_file_has_tried_in_the_deciding_reading_is_not_comparab
     assert [(row.reported, row.verdict) for row in found] == [(1.0, "reproduced"), (2.0, "not comparable")]
 
 
+def test_what_is_judged_by_living_trainings_alone_is_said_and_all_numbers_are_counted_in_a_sentence():
+    living = dataclasses.replace(row(NARROW, "reproduced"), excluded=(3,))
+    count = dataclasses.replace(row([7.0], "reproduced", 7.0, exact=True), metric="parameters")
+    results = [said("x", living, dataclasses.replace(row(NARROW, "differs"), metric="other"), count)]
+    words = "Judged by living trainings alone: 1.000 of a (report 009), reproduced by the 3 of 4 that lived."
+    assert of_the_living(results) == words
+    assert of_the_living([said("x", count)]) == ""
+    assert tally(results) == "Of 3 reported numbers: 1 reproduced, 1 differs and 1 equal count."
+
+
 def stating(name, seeds, judged=True, dead=0, **words):
     rows = [(says, "1", word, "") for says, word in words.items()]
     document = ae.Document("", tables=(ae.Table(statements.TITLE, statements.COLUMNS, rows),))
@@ -59,7 +78,7 @@ def stating(name, seeds, judged=True, dead=0, **words):
 
 def test_a_statement_counts_once_as_the_run_of_most_living_seeds_tells_it():
     three = stating("x", 3, a="holds", b="undecided", c="shown")
-    ten = stating("y", 10, a="undecided", b="not in this run")
+    ten = stating("y", 10, a="undecided", b="not judged here")
     assert statements_of([three, ten]) == {"009": ["undecided", "undecided", "shown"]}
     for other in (stating("z", 10, dead=8, a="in part"), stating("z", 10, judged=False, a="not comparable")):
         assert statements_of([three, other])["009"][0] == "holds"

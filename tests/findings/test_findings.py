@@ -197,7 +197,9 @@ def test_a_run_is_judged_where_it_takes_the_reports_steps():
     (start,) = departures(unmix.Config(), ())  # its default isn't what the report did
     assert start == Departure("pretrained none in place of imagenet", True)
     assert departures(unmix.Config(pretrained=("imagenet",)), ()) == ()
-    assert departures(ae.Flags(limit=5_438), (cut,)) == (Departure("5,438 of 50,000 training images", True),)
+    assert departures(ae.Flags(limit=5_438), (cut,)) == (
+        Departure("5,438 of the 50,000 training images at hand", True),
+    )
     changed = ae.Flags(source="synthetic", epochs=2, precision="bfloat16")
     assert [departure.words for departure in departures(changed, ())] == [
         "synthetic data", "epochs 2 in place of 10", "precision bfloat16 in place of float32",

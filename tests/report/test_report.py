@@ -193,6 +193,11 @@ def test_losses_stand_where_they_were_measured_and_the_dead_are_left_out():
     assert lines["conv (seed 2 died)", "train"].values.shape == (2, 10)
     assert curves.note.endswith("conv: seed 2 died and is left out of the mean; conv: seed 1 stopped at epoch 8.")
     assert loss_curves(replace(findings(), arrays={}, by_seed={})) is None
+    late = loss_curves(
+        replace(findings(), slow={"fc": (1,), "conv": (0, 1)})
+    )  # no seed of conv learns, so none is mixed
+    assert late is not None
+    assert late.note.endswith("Means are also of seeds that show one picture so far: fc, seed 1.")
     point = {"fc": {"train/loss": np.ones((3, 1))}}
     assert loss_curves(replace(findings(), by_seed=point)) is None  # points alone are no curves
 

@@ -43,7 +43,7 @@ def test_every_run_is_a_card_and_what_is_none_is_a_sentence(runs, tmp_path):
     cards = {card.name: card for card in found.cards}
     states = {"long": "finished", "short": "finished", "killed": "left to resume", "stopped": "interrupted"}
     assert {name: card.state for name, card in cards.items()} == states
-    assert all(re.search(r"go on with: .*--resume --out \S+", cards[name].note) for name in ("killed", "stopped"))
+    assert all(re.search(r"go on with: .*--out \S+ --resume", cards[name].note) for name in ("killed", "stopped"))
     assert cards["long"].picture[:2] == b"\xff\xd8"
     assert cards["long"].alarms == ["SYNTHETIC DATA"]
     assert (tmp_path / "page" / cards["long"].link).resolve() == (runs / "long" / "report.html").resolve()

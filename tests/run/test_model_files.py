@@ -14,7 +14,7 @@ from quick import at, perform
 
 import jaxae as ae
 from jaxae.__main__ import main
-from jaxae.errors import Notice
+from jaxae.errors import Notice, UsageError
 from jaxae.files import digest_of, sealed, write_json
 from jaxae.models import cards
 from jaxae.models.weights.files import save_safetensors
@@ -128,6 +128,18 @@ def test_what_a_run_trained_is_what_is_loaded_and_exported(run, tmp_path, capsys
     assert capsys.readouterr().out.strip() == str(tmp_path / "model")
     tiny.assert_same_bits(ae.load(tmp_path / "model").variables["params"], one.variables["params"])
     assert json.loads((tmp_path / "model" / "card.json").read_text())["run"]["seed"] == 1
+
+
+def test_a_run_that_has_not_ended_says_how_it_goes_on_where_it_has_no_arm_yet(run):
+    made = json.loads((run / "manifest.json").read_text())
+    for arms, choice in (
+        ({}, "no trained arm 'fc'; choose another run"),
+        (made["arms"], "choose from 'fc standardised'"),
+    ):
+        with pytest.raises(UsageError, match=rf"{choice}.*, or add its --data-dir, .*: .* --out \S+ --resume$"):
+            model_files.arm_of({**made, "arms": arms, "status": "interrupted"}, run, "fc")
+    with pytest.raises(UsageError, match=r"'$"):  # a whole run has no more
+        model_files.arm_of(made, run, "fc")
 
 
 class Own(ae.models.MLPAutoencoder):

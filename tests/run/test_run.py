@@ -256,8 +256,8 @@ def test_limits_are_noted_and_keep_a_run_from_being_judged(tmp_path):
         assert [len(run.data("mnist", split, use=use)) for split, use in uses] == [200, 300, 10_000, 50]
         assert run.limited
     barred = [departure.words for departure in departures(run.config, run.manifest["data"]) if departure.bars]
-    for words in ("200 of 10,000 training images", "300 of 10,000 training images for the judge",
-                  "50 of 2,000 test images"):  # fmt: skip
+    for words in ("200 of the 10,000 training images at hand", "50 of the 2,000 test images at hand",
+                  "300 of the 10,000 training images at hand, for the judge"):  # fmt: skip
         assert words in barred
     with Run(EXPERIMENT, at(tmp_path / "other", limit=None, judge_limit=300)) as run:
         assert len(run.data("mnist", "train", use="judge")) == 300
