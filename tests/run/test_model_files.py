@@ -151,6 +151,9 @@ def test_what_fit_gives_is_saved_with_its_lane_and_state(tmp_path):
     assert trained.best is not None
     tiny.assert_same_bits(again.variables["params"], tiny.lane(trained.best.params, 1))
     refused("has no encode", again.encode, np.zeros((1, 3), np.uint8))
+    other = ae.load(folder, model=tiny.Tiny())
+    refused("Tiny doesn't fit .*For parameter .kernel.*; give ae.load.* model=.*", other.outputs, np.ones((1, 3), "u1"))
+    refused("Wide doesn't fit .* images of the size", again.outputs, np.ones((1, 4), "u1"))
 
 
 def test_a_walk_has_its_ends_and_a_variational_model_draws():
