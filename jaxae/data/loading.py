@@ -32,6 +32,8 @@ def load(
 
     Nothing is ever downloaded. Raises UsageError, in one sentence, for whatever is absent, unknown, damaged or empty.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"the set {name!r} has no name; give a text, such as 'mnist', or './photos' for a folder")
     if own.is_folder(name) and source == "tfds":
         return own.from_folder(name, split, size=size)
     if own.is_folder(name):
