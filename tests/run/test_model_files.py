@@ -189,6 +189,8 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
     refused("no program 'add'", ae.load_program, whole, "add")
     refused("holds no run", ae.load, tmp_path)
     refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
+    wrong = ae.models.MLPAutoencoder((5,), "3")  # type: ignore[arg-type]
+    refused("code_size='3'; give a whole number, such as 8.; give the model", ae.load, whole, model=wrong)
     refused("model is of type int; give a Flax module", ae.load, whole, model=3)
     refused("has nothing at params/decoder/Dense_2", ae.load, whole, model=Own((5, 4), 3, image_shape=(1, 1, 3)))
 
