@@ -203,6 +203,8 @@ def _refuse_optimizer(optimizer: Any) -> None:
             "of hparams that returns one"
         )
     if str(getattr(optimizer, "__module__", "")).partition(".")[0] == "optax":
+        if "<locals>" in getattr(optimizer, "__qualname__", ""):
+            raise UsageError("optimizer is a schedule of optax's, or the like; give it as a rate, as in optax.adam(it)")
         name = f"optax.{getattr(optimizer, '__name__', type(optimizer).__name__)}"
         raise UsageError(f"optimizer is {name} itself; call it, as in {name}(1e-3), or give a function of hparams")
 

@@ -33,6 +33,7 @@ def refuse_lanes(keys: jax.Array, hparams: Any) -> None:
 def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> None:
     """Raise UsageError, by shapes alone, where no batch can be made of the data, such as images in place of a set, and
     where the validation data hold no example."""
+    _refuse_unhashable(study)
     _refuse_others(data, "training")
     _refuse_others(validation, "validation")
     if validation is not None:
@@ -57,6 +58,17 @@ def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> Non
                 f"the batch of {study.name!r} is of type {type(made).__name__}; return an ae.Batch, such as "
                 "ae.Batch(inputs=image, target=image)"
             )
+
+
+def _refuse_unhashable(study: Study) -> None:
+    """Raise UsageError for a model by which no program can be found again, since it has lists in its fields, say."""
+    try:
+        hash(study.model)
+    except TypeError:
+        kind = type(study.model).__name__
+        raise UsageError(
+            f"a field of the model {kind} can't be hashed; give tuples in place of lists, and no arrays"
+        ) from None
 
 
 def _refuse_others(data: Any, role: str) -> None:

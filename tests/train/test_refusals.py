@@ -1,5 +1,7 @@
 """What can't be trained is refused in one sentence, before training is compiled."""
 
+from dataclasses import replace
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from tiny import DATA, HELD_OUT, Tiny, by_rate, loss, roots, study
 
 from jaxae import devices, keys, train
 from jaxae.errors import UsageError
+from jaxae.models import MLPAutoencoder
 from jaxae.study import Batch
 from jaxae.train.lanes import Lanes
 
@@ -24,6 +27,9 @@ def fit_loss(wrong):
 
 def fit_tiny(**changes):
     return train.fit(study(**changes), roots(1), DATA)
+
+
+LISTED = MLPAutoencoder(hidden=[3])  # type: ignore[arg-type]
 
 
 class Nothing(nn.Module):
@@ -90,6 +96,14 @@ def begun(epochs):
         (lambda: study(optimizer=None), "optimizer is None; give an optax transformation"),
         (lambda: train.fit(study(optimizer=lambda hparams: 0.1), roots(1), DATA), "is 0.1, made of hparams"),
         (lambda: study(optimizer=optax.sgd), r"optimizer is optax\.sgd itself; call it, as in optax\.sgd\("),
+        (
+            lambda: study(optimizer=optax.linear_schedule(1, 0, 9)),
+            "optimizer is a schedule of optax's, or the like; give",
+        ),
+        (
+            lambda: train.fit(replace(study(), model=LISTED), roots(1), DATA),
+            "MLPAutoencoder can't be hashed; give tuples",
+        ),
         (lambda: fit_tiny(optimizer=by_rate), r"and none are given \('NoneType'.*; give fit\(\.\.\., hparams=\.\.\.\)"),
         (lambda: fit_tiny(optimizer=lambda h: optax.sgd(h.rate)), "and none are given .*has no attribute 'rate'"),
         (lambda: study(model=Forward()), r"Forward has forward, not __call__; .* is called __call__\(self, inputs"),  # type: ignore[arg-type]
