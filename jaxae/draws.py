@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 from jax.extend import random as implementations
 
-from jaxae.keys import IMPLEMENTATION
+from jaxae.keys import IMPLEMENTATION, check_key
 from jaxae.settled import settled
 
 _ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
@@ -21,7 +21,8 @@ _PARITY = np.uint32(0x1BD11BDA)
 
 
 def normal(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-    """`jax.random.normal(key, shape, dtype)`, to the bit."""
+    """`jax.random.normal(key, shape, dtype)`, to the bit. Raises UsageError for what is no key."""
+    check_key(key)
 
     def at_once(data):
         # in a row, since a loop over few channels isn't made of vectors; settled, since each use would draw anew

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import errors
 from jax.core import Tracer
 
 from jaxae import latent
@@ -17,6 +18,10 @@ from jaxae.metrics import BEYOND
 from jaxae.programs import of_first
 from jaxae.transforms import Scale, from_scale, to_scale
 
+OTHERS = (  # what Flax raises where a model needs other variables
+    errors.ScopeParamShapeError, errors.ScopeParamNotFoundError, errors.ScopeVariableNotFoundError,
+    errors.ScopeCollectionNotFound,
+)  # fmt: skip
 MEANS = (-0.5, 1.5)  # of images in [0, 1], however noisy, since noise averages out
 
 
@@ -186,7 +191,7 @@ def _array(values: Any, what: str, mend: str) -> jax.Array:
 
 
 def _posterior(model, scale, variables, images) -> Any:
-    return model.apply(variables, to_scale(images, scale), method="encode")
+    return _applied(model, variables, to_scale(images, scale), method="encode")
 
 
 @of_first(static_argnames="scale")
@@ -197,7 +202,7 @@ def _encode(model, scale, variables, images) -> Any:
 
 @of_first(static_argnames="scale")
 def _decode(model, scale, variables, code) -> jax.Array:
-    outputs: Any = model.apply(variables, code, method="decode")
+    outputs: Any = _applied(model, variables, code, method="decode")
     return from_scale(getattr(outputs, "image", outputs), scale)
 
 
@@ -209,4 +214,17 @@ def _reconstruct(model, scale, variables, images) -> jax.Array:
 @of_first(static_argnames="scale")
 def _outputs(model, scale, variables, images, *others) -> Any:
     scaled = to_scale(images, scale)
-    return model.apply(variables, (scaled, *others) if others else scaled)
+    return _applied(model, variables, (scaled, *others) if others else scaled)
+
+
+def _applied(model: nn.Module, variables: Any, inputs: Any, method: str | None = None) -> Any:
+    """Raises UsageError where the model needs other variables: of one that isn't jaxae's they are first compared here,
+    where its inputs are known."""
+    try:
+        return model.apply(variables, inputs, method=method)
+    except OTHERS as error:
+        said = str(error).partition(" (http")[0].rstrip(".")
+        raise UsageError(
+            f"{type(model).__name__} doesn't fit these variables or images ({said}); give ae.load(..., model=...) the "
+            "model that was trained, and images of the size that it was trained with"
+        ) from None

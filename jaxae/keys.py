@@ -5,6 +5,7 @@ consumer, cutting a run into other chunks or resuming it changes no other draw.
 """
 
 import hashlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,17 +35,26 @@ def _is_step(step: jax.Array | int) -> bool:
     return hasattr(step, "dtype") and jnp.issubdtype(step.dtype, jnp.integer)
 
 
+def check_key(key: Any) -> None:
+    """Refuse what is no key, such as a seed, with a UsageError; JAX's old ones, uint32[2], are keys, too."""
+    kind = getattr(key, "dtype", None)
+    if kind is None or not (jnp.issubdtype(kind, jax.dtypes.prng_key) or kind == jnp.uint32):
+        told = f"an array of {kind}" if kind is not None else repr(key)[:40]
+        raise UsageError(f"{told} is no key; give one, such as ae.keys.root(0)")
+
+
 def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:
     """The key of the stream `name` at `steps` (any number of integers, traced or not).
 
     A stream without steps and one with steps never share a key, so `stream(key, "noise")` may be drawn from
-    although `stream(key, "noise", 3)` exists. Raises UsageError for a name that is no text, and steps that are no
-    integers.
+    although `stream(key, "noise", 3)` exists. Raises UsageError for what is no key, a name that is no text, and
+    steps that are no integers.
 
     >>> noise = [ae.keys.stream(ae.keys.root(0), "noise", step) for step in range(3)]
     >>> [round(float(jax.random.uniform(key)), 3) for key in noise]
     [0.238, 0.583, 0.074]
     """
+    check_key(key)
     if not isinstance(name, str):
         raise UsageError(f"the stream {name!r} has no name; give it a text, such as 'noise'")
     if wrong := [step for step in steps if not _is_step(step)]:

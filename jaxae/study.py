@@ -1,5 +1,6 @@
 """The records of a study: what is trained, as plain functions."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -39,6 +40,12 @@ class State(NamedTuple):
     """the optimizer's state"""
 
 
+CALLED = {  # with what the functions of a study are called
+    "batch": ("key", "data", "index"), "loss": ("outputs", "batch", "hparams"), "scores": ("outputs", "batch"),
+    "examples": ("data",), "eval_batch": ("key", "data", "index"), "index": ("key", "data"),
+}  # fmt: skip
+
+
 def examples(data: Any) -> int:
     """The number of examples in `data`: the leading axis that all its arrays share.
 
@@ -51,6 +58,8 @@ def examples(data: Any) -> int:
     shapes = [np.shape(leaf) for leaf in jax.tree.leaves(data, is_leaf=lambda leaf: hasattr(leaf, "shape"))]
     if () in shapes:
         raise UsageError("the data hold a single value, not examples; give arrays that the examples lead")
+    if not shapes:
+        raise UsageError(f"the data, {_told(data)}, hold no array; give arrays that the examples lead")
     sizes = {shape[0] for shape in shapes}
     if len(sizes) != 1:
         raise UsageError(f"the data's arrays have leading axes of sizes {sorted(sizes)}; give Study(examples=...)")
@@ -99,20 +108,13 @@ class Study:
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
             raise UsageError(f"name is {_told(self.name)}; give a text, by which results call the study")
-        if not isinstance(self.model, nn.Module):
-            raise UsageError(f"model is {_told(self.model)}; give a Flax module, such as ae.models.MLPAutoencoder()")
-        if not isinstance(self.optimizer, optax.GradientTransformation) and not callable(self.optimizer):
-            raise UsageError(
-                f"optimizer is {_told(self.optimizer)}; give an optax transformation, such as optax.adam(1e-3), or a "
-                "function of hparams that returns one"
-            )
-        for name in ("batch", "loss", "scores", "examples", "eval_batch", "index"):
-            value, optional = getattr(self, name), name in ("eval_batch", "index")
-            if not callable(value) and not (optional and value is None):
-                raise UsageError(f"{name} is {_told(value)}; give a function, as Study's docstring describes it")
+        _refuse_model(self.model)
+        _refuse_optimizer(self.optimizer)
+        for name, given in CALLED.items():
+            _refuse_function(name, getattr(self, name), given)
         for name in ("batch_size", "epochs", "unroll", "parts"):
             whole = isinstance(value := getattr(self, name), int | np.integer) and not isinstance(value, bool)
-            if not whole or value < (name == "unroll"):  # other zeros are refused where they are used
+            if not whole or value < (name in ("batch_size", "unroll")):  # other zeros are refused where they are used
                 raise UsageError(f"{name} is {_told(value)}; give a whole number from {int(name != 'epochs')} up")
         if self.scale is not None and not isinstance(self.scale, Scale):
             raise UsageError(f"scale is {_told(self.scale)}; give ae.transforms.UNIT, SIGNED, MNIST, or a Scale")
@@ -159,11 +161,76 @@ class Study:
         return jnp.arange(self.examples(data), dtype=jnp.int32) if self.index is None else self.index(key, data)
 
     def transformation(self, hparams: Any) -> optax.GradientTransformationExtraArgs:
-        """The optimizer for these hparams. Raises UsageError where a function of them gives none."""
-        made = self.optimizer if isinstance(self.optimizer, optax.GradientTransformation) else self.optimizer(hparams)
+        """The optimizer for these hparams. Raises UsageError where a function of them gives none, or needs others."""
+        made = self.optimizer if isinstance(self.optimizer, optax.GradientTransformation) else self._made_of(hparams)
         if not isinstance(made, optax.GradientTransformation):
             raise UsageError(f"the optimizer of {self.name!r} is {_told(made)}, made of hparams; return optax's")
         return optax.with_extra_args_support(made)
+
+    def _made_of(self, hparams: Any) -> Any:
+        """What the optimizer, a function, gives for hparams. What it stumbles over is told only where there are none:
+        else it is its own."""
+        try:
+            return self.optimizer(hparams)  # pyright: ignore[reportCallIssue] (a function, as whoever calls this saw)
+        except (TypeError, AttributeError) as error:
+            if hparams is not None:
+                raise
+            raise UsageError(
+                f"the optimizer of {self.name!r} is a function of hparams, and none are given ({str(error)[:80]}); "
+                "give fit(..., hparams=...), with a row for each lane"
+            ) from error
+
+
+def _refuse_model(model: Any) -> None:
+    """Raise UsageError for what is no module, or can't be called as it will be."""
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"model is {_told(model)}; give a Flax module, such as ae.models.MLPAutoencoder()")
+    kind, wanted = type(model).__name__, "__call__(self, inputs, *, train=False)"
+    if not callable(model):
+        has = "forward, not __call__" if hasattr(model, "forward") else "no __call__"
+        raise UsageError(f"the model {kind} has {has}; what Flax applies is called {wanted}")
+    if not _takes(model, "inputs", train=True):
+        raise UsageError(f"the model {kind} can't be called with inputs and train=True; give it {wanted}")
+
+
+def _refuse_optimizer(optimizer: Any) -> None:
+    """Raise UsageError for what is no optimizer, and for a function of optax's, which would get hparams."""
+    if isinstance(optimizer, optax.GradientTransformation):
+        return
+    if not callable(optimizer):
+        raise UsageError(
+            f"optimizer is {_told(optimizer)}; give an optax transformation, such as optax.adam(1e-3), or a function "
+            "of hparams that returns one"
+        )
+    if str(getattr(optimizer, "__module__", "")).partition(".")[0] == "optax":
+        if "<locals>" in getattr(optimizer, "__qualname__", ""):
+            raise UsageError("optimizer is a schedule of optax's, or the like; give it as a rate, as in optax.adam(it)")
+        name = f"optax.{getattr(optimizer, '__name__', type(optimizer).__name__)}"
+        raise UsageError(f"optimizer is {name} itself; call it, as in {name}(1e-3), or give a function of hparams")
+
+
+def _refuse_function(name: str, value: Any, given: tuple[str, ...]) -> None:
+    """Raise UsageError for a field that is no function, or none of so many values."""
+    if value is None and name in ("eval_batch", "index"):
+        return
+    if not callable(value):
+        raise UsageError(f"{name} is {_told(value)}; give a function, as Study's docstring describes it")
+    if not _takes(value, *given):
+        called = getattr(value, "__name__", type(value).__name__)
+        raise UsageError(f"{name} is the function {called}{inspect.signature(value)}; let it take ({', '.join(given)})")
+
+
+def _takes(function: Callable[..., Any], *given: Any, **named: Any) -> bool:
+    """Whether a function can be called so, as far as Python tells: of some it doesn't."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*given, **named)
+    except TypeError:
+        return False
+    return True
 
 
 def _told(value: Any) -> str:

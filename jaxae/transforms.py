@@ -123,8 +123,9 @@ def add_gaussian_noise(
     0.05 of unit ones. Raises UsageError unless the image is floating, and for a deviation below 0, unless it is traced.
     """
     check_floating(image)
-    if not isinstance(deviation, Tracer) and not np.all(np.asarray(deviation) >= 0):
-        raise UsageError(f"a deviation of {deviation} is none; give one from 0 up")
+    given = None if isinstance(deviation, Tracer) else np.asarray(deviation)
+    if given is not None and not (jnp.issubdtype(given.dtype, jnp.number) and np.all(given >= 0)):
+        raise UsageError(f"a deviation of {deviation!r} is none; give one from 0 up")
     if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
         raise UsageError(f"nothing lies from {low} to {high}; give the lower end first")
     noise = draws.normal(key, image.shape, image.dtype)

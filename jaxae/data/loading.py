@@ -6,6 +6,7 @@ import jaxae.data.own as own
 import jaxae.data.synthetic as synthetic
 import jaxae.data.tfds as tfds
 from jaxae.data.dataset import Dataset, assemble
+from jaxae.data.splits import check_split
 from jaxae.errors import UsageError
 
 
@@ -32,6 +33,9 @@ def load(
 
     Nothing is ever downloaded. Raises UsageError, in one sentence, for whatever is absent, unknown, damaged or empty.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"the set {name!r} has no name; give a text, such as 'mnist', or './photos' for a folder")
+    check_split(split)
     if own.is_folder(name) and source == "tfds":
         return own.from_folder(name, split, size=size)
     if own.is_folder(name):

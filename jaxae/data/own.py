@@ -95,10 +95,14 @@ def is_folder(name: str) -> bool:
 
 
 def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    pair = (size, size) if isinstance(size, int) else size
-    if pair is not None and not all(isinstance(side, int) and 1 <= side <= 4096 for side in pair):
-        raise UsageError(f"images can't be resized to {size}; give a side from 1 to 4096, or (height, width)")
-    return pair
+    if size is None:
+        return None
+    sides = tuple(size) if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(isinstance(side, int | np.integer) and 1 <= side <= 4096 for side in sides):
+        raise UsageError(
+            f"images can't be resized to {size!r}; give a whole number from 1 to 4096, or two, (height, width)"
+        )
+    return sides
 
 
 def _common(root: Path, paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[bool, tuple[int, int]]:

@@ -24,10 +24,17 @@ def parse(spec: str, sizes: Mapping[str, int]) -> tuple[Part, ...]:
     `sizes` is the number of examples of each split. Percentages are rounded to the closest example, as in TFDS.
     Raises UsageError for another syntax, an unknown split, a bound outside the split and a part without examples.
     """
+    check_split(spec)
     names = re.split(r"\s*\+\s*", spec)
     if "all" in names and "all" not in sizes:
         names = [name for text in names for name in (sizes if text == "all" else [text])]
     return tuple(_part(name, sizes) for name in names)
+
+
+def check_split(spec: str) -> None:
+    """Refuse what is no text, with a UsageError."""
+    if not isinstance(spec, str):
+        raise UsageError(f"the split {spec!r} is no text; give one, such as 'train' or 'train[:90%]'")
 
 
 def _part(text: str, sizes: Mapping[str, int]) -> Part:

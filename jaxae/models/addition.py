@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import jaxae.models.layers as layers
 from jaxae.errors import UsageError
 from jaxae.models.digits import DigitDecoder, DigitEncoder, Enlarge, transposed
+from jaxae.models.fields import check_fields
 from jaxae.models.mlp import MLP
 from jaxae.programs import of_first
 
@@ -53,6 +54,7 @@ class ValueToLatent(nn.Module):
     @nn.compact
     def __call__(self, value) -> jax.Array:
         """Value (b,) -> (b, code_size)."""
+        check_fields(self)
         return MLP((self.hidden, self.code_size), self.initializer, self.dtype)(value[:, None]).astype(jnp.float32)
 
 
@@ -81,6 +83,7 @@ class AdditionModel(nn.Module):
 
     def setup(self):
         """Build E, P, D and the map of the number."""
+        check_fields(self)
         shared = {"image_shape": self.image_shape, "initializer": self.initializer, "dtype": self.dtype}
         options = {"initializer": self.initializer, "dtype": self.dtype}
         self.E = DigitEncoder(self.code_size * (1 + self.variational), widths=self.widths, **shared)

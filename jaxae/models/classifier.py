@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 import jaxae.models.layers as layers
+from jaxae.models.fields import check_fields
 from jaxae.models.output import check_images
 
 
@@ -27,6 +28,7 @@ class DigitClassifier(nn.Module):
     @nn.compact
     def __call__(self, image, *, train: bool = False) -> jax.Array:
         """Image (b, 28, 28, 1) -> logits (b, classes)."""
+        check_fields(self)
         check_images(type(self).__name__, image, self.image_shape)
         options = {"initializer": self.initializer, "dtype": self.dtype}
         drop = nn.Dropout(self.dropout, deterministic=not train)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxae.models.layers as layers
+from jaxae.models.fields import check_fields
 from jaxae.models.output import Output, check_halved, check_images
 
 
@@ -57,6 +58,7 @@ class ConvAutoencoder(nn.Module):
 
     def setup(self):
         """Build the encoder and the decoder."""
+        check_fields(self)
         check_halved(self.image_shape, len(self.widths))
         self.encoder = _Encoder(self.widths, self.initializer, self.dtype)
         widths = (*self.widths[::-1], self.image_shape[2])
@@ -97,6 +99,7 @@ class DenoiseAutoencoder(nn.Module):
 
     def setup(self):
         """Build the encoder and the decoder."""
+        check_fields(self)
         widths = (*self.widths[-2::-1], self.image_shape[2])
         options = (self.batch_norm, self.initializer, self.dtype)
         self.encoder = _Stack(layers.Conv, self.widths, *options, final=True)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 import jaxae.models.layers as layers
+from jaxae.models.fields import check_fields
 from jaxae.models.output import Output, check_halved, check_images
 
 Shape = tuple[int, int, int]
@@ -32,6 +33,7 @@ class DigitEncoder(nn.Module):
     @nn.compact
     def __call__(self, image) -> jax.Array:
         """Image (b, h, w, c) -> (b, features)."""
+        check_fields(self)
         check_images(type(self).__name__, image, self.image_shape)
         options = {"initializer": self.initializer, "dtype": self.dtype}
         x = image
@@ -103,6 +105,7 @@ class DigitDecoder(nn.Module):
     @nn.compact
     def __call__(self, code) -> jax.Array:
         """Code (b, d) -> logits (b, h, w, c)."""
+        check_fields(self)
         options = {"initializer": self.initializer, "dtype": self.dtype}
         small = self._small()
         x = nn.relu(layers.Dense(self.hidden, **options)(code))
@@ -135,6 +138,7 @@ class DigitAutoencoder(nn.Module):
 
     def setup(self):
         """Build the encoder and the decoder."""
+        check_fields(self)
         shared = {"image_shape": self.image_shape, "initializer": self.initializer, "dtype": self.dtype}
         self.encoder = DigitEncoder(self.code_size, self.widths, **shared)
         self.decoder = DigitDecoder(self.enlarge, self.widths[::-1], **shared)

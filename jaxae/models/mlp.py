@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 import jaxae.models.layers as layers
+from jaxae.models.fields import check_fields
 from jaxae.models.output import Output, check_images
 
 
@@ -28,6 +29,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x):
         """(b, i) -> (b, features[-1])."""
+        check_fields(self)
         for size in self.features[:-1]:
             x = nn.relu(layers.Dense(size, self.initializer, self.dtype)(x))
         return layers.Dense(self.features[-1], self.initializer, self.dtype)(x)
@@ -50,6 +52,7 @@ class MLPAutoencoder(nn.Module):
 
     def setup(self):
         """Build the encoder and the decoder."""
+        check_fields(self)
         self.encoder = MLP((*self.hidden, self.code_size), self.initializer, self.dtype)
         self.decoder = MLP((*self.hidden[::-1], math.prod(self.image_shape)), self.initializer, self.dtype)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 import jaxae.models.layers as layers
 from jaxae.errors import UsageError
+from jaxae.models.fields import check_fields
 
 Stem = Literal["imagenet", "cifar"]
 WIDTHS = (64, 128, 256, 512)
@@ -51,6 +52,7 @@ class ResNet18(nn.Module):
 
     def setup(self):
         """Build the layers, under torchvision's names."""
+        check_fields(self)
         if self.stem not in ("imagenet", "cifar"):
             raise UsageError(f"there is no stem {self.stem!r}; choose imagenet or cifar")
         options = {"use_bias": False, "initializer": self.initializer, "dtype": self.dtype}

@@ -11,6 +11,7 @@ import jaxae.models.layers as layers
 import jaxae.models.ops as ops
 import jaxae.models.resnet as resnet
 from jaxae.errors import UsageError
+from jaxae.models.fields import check_fields
 from jaxae.models.output import Output, check_images
 from jaxae.models.resnet import ResNet18, Stem
 
@@ -53,6 +54,7 @@ class Unmixer(nn.Module):
 
     def setup(self):
         """Build the encoder and the decoders."""
+        check_fields(self)
         height, width, _ = self.image_shape
         if height % 4 or width % 4:
             raise UsageError(f"images of {height}x{width} can't be halved twice; give sides that are multiples of 4")

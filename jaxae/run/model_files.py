@@ -171,12 +171,13 @@ def _fitted(where: str, name: Any, card: Mapping[str, Any], variables: Any, mode
     """Raises UsageError unless model and variables belong together and the scale is known."""
     if model is None and card.get("model") is None:
         raise UsageError(f"{where} is of a model that isn't jaxae's own, or of an older jaxae; give model= as it was")
+    mend = MEND if model is None else "give the model that was trained"
     model = cards.rebuilt(card["model"]) if model is None else model
-    _refuse_misfit(where, model, variables)
+    _refuse_misfit(where, model, variables, mend)
     return Fitted(str(name), model, variables, _known_scale(scale or _scale(card.get("scale"), where), where))
 
 
-def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
+def _refuse_misfit(where: str, model: nn.Module, variables: Any, mend: str) -> None:
     """Raise UsageError where the model has other variables.
 
     Of one that isn't jaxae's the names alone are compared, since what its `image_shape` means is its own affair; one
@@ -187,7 +188,7 @@ def _refuse_misfit(where: str, model: nn.Module, variables: Any) -> None:
     except Exception as error:  # of a module, whatever it stumbles over
         if cards.described(model) is None:
             return
-        raise UsageError(f"{where} has fields that make no model ({str(error)[:120]}); {MEND}") from None
+        raise UsageError(f"{where} has fields that make no model ({str(error)[:120]}); {mend}") from None
     found = {name: np.shape(leaf) for name, leaf in named(variables).items()}
     for name in sorted(wanted.keys() | found.keys()):
         known = cards.described(model) is not None or name not in wanted or name not in found

@@ -25,7 +25,8 @@ class NonFiniteLossError(FloatingPointError):
 
     def __init__(self, study: str, lane: int, epoch: int, step: int, what: str):
         self.study, self.lane, self.epoch, self.step, self.what = study, lane, epoch, step, what
-        super().__init__(f"{study}, lane {lane}: {what} step {step} of epoch {epoch}")
+        mend = "try a smaller learning rate, or look at the range of the inputs"
+        super().__init__(f"{study}, lane {lane}: {what} step {step} of epoch {epoch}; {mend}")
 
 
 def refuse_non_finite(study: Study, now: Progress, losses: Losses, count: int, per_epoch: int) -> None:

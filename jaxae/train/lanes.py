@@ -123,7 +123,9 @@ def arranged(study: Study, count: int, mode: Mode | None = None, devices: int | 
 def _refuse_devices(count):
     found = len(places.found())
     if not isinstance(count, int | np.integer) or not 1 <= count <= found:
-        raise UsageError(f"devices is {count!r} and {found} are there; give a whole number from 1 to {found}")
+        few = places.platform() == "cpu" and found < places.cores()
+        more = "; ae.set_up() before the first array gives a CPU as many as it has cores" if few else ""
+        raise UsageError(f"devices is {count!r} and {found} are there; give a whole number from 1 to {found}{more}")
 
 
 def there() -> int:

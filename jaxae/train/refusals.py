@@ -33,6 +33,9 @@ def refuse_lanes(keys: jax.Array, hparams: Any) -> None:
 def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> None:
     """Raise UsageError, by shapes alone, where no batch can be made of the data, such as images in place of a set, and
     where the validation data hold no example."""
+    _refuse_unhashable(study)
+    _refuse_others(data, "training")
+    _refuse_others(validation, "validation")
     if validation is not None:
         evaluate.refuse_empty(study, validation)
     found = {"training": (data, study.batch), "validation": (validation, study.eval_batch or study.batch)}
@@ -55,6 +58,30 @@ def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> Non
                 f"the batch of {study.name!r} is of type {type(made).__name__}; return an ae.Batch, such as "
                 "ae.Batch(inputs=image, target=image)"
             )
+
+
+def _refuse_unhashable(study: Study) -> None:
+    """Raise UsageError for a model by which no program can be found again, since it has lists in its fields, say."""
+    try:
+        hash(study.model)
+    except TypeError:
+        kind = type(study.model).__name__
+        raise UsageError(
+            f"a field of the model {kind} can't be hashed; give tuples in place of lists, and no arrays"
+        ) from None
+
+
+def _refuse_others(data: Any, role: str) -> None:
+    """Raise UsageError for what JAX takes for no array, such as the name of a set."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(data):
+        try:
+            jax.eval_shape(lambda leaf: (), leaf)
+        except TypeError:
+            told = repr(leaf)[:40] if isinstance(leaf, str) else f"of type {type(leaf).__name__}"
+            raise UsageError(
+                f"the {role} data{jax.tree_util.keystr(path)} are {told}; give arrays, such as those that ae.data.load "
+                "gives"
+            ) from None
 
 
 def refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int, per_epoch: int) -> None:

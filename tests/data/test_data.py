@@ -206,6 +206,8 @@ def test_wrong_folders(prepared, tmp_path, monkeypatch):
         refused(f"single set; give {root} instead", data.load, "mnist", "train", data_dir=inside)
     refused("no data folder .*nowhere", data.load, "mnist", "train", data_dir=tmp_path / "nowhere")
     refused("no data folder .*nowhere", data.listing, tmp_path / "nowhere")
+    refused("the set None has no name; give a text, such as 'mnist'", data.load, None, "train")
+    refused("the split None is no text; give one, such as 'train'", data.load, "mnist", None)
     refused("no source 'tdfs'", data.load, "mnist", "train", source="tdfs")
     monkeypatch.setenv("TFDS_DATA_DIR", str(root))
     assert len(data.load("mnist", "test")) == 7

@@ -106,7 +106,9 @@ def test_several_sizes_are_refused_or_brought_to_the_one_asked_for_without_disto
     made = from_folder(tmp_path, "all", size=4)
     assert made.image.shape == (11, 4, 4, 1)
     assert (made.image[9] == 100).all()  # the last for training
-    refused("give a side from 1 to 4096", from_folder, tmp_path, size=0)
+    for size in 0, (32,), "32", 2.5, (4, "4"), (1, 2, 3):
+        told = repr(size).replace("(", r"\(").replace(")", r"\)")
+        refused(f"resized to {told}; give a whole number from 1 to 4096, or", from_folder, tmp_path, size=size)
     refused("--source synthetic draws its own images", ae.data.load, str(tmp_path), "train", source="synthetic")
 
 

@@ -92,6 +92,10 @@ def test_stored_images_are_bytes(name):
     [
         lambda: transforms.add_gaussian_noise(KEY, IMAGE, -1.0),
         lambda: transforms.add_gaussian_noise(KEY, IMAGE, float("nan")),
+        lambda: transforms.add_gaussian_noise(KEY, IMAGE, "a"),  # pyright: ignore[reportArgumentType]
+        lambda: transforms.add_gaussian_noise(KEY, IMAGE, None),  # pyright: ignore[reportArgumentType]
+        lambda: transforms.add_gaussian_noise(0, IMAGE, 0.1),  # pyright: ignore[reportArgumentType]
+        lambda: transforms.add_gaussian_noise(jnp.zeros(2, jnp.int32), IMAGE, 0.1),
         lambda: transforms.resize(IMAGE, 0),
         lambda: transforms.resize(IMAGE[0, 0], 4),
         lambda: transforms.random_shift(KEY, IMAGE, 1.5),  # pyright: ignore[reportArgumentType]

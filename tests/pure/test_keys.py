@@ -1,11 +1,13 @@
 """Named streams: the same values for ever, whatever else is drawn."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxae import keys
+from jaxae import draws, keys
 from jaxae.errors import UsageError
 
 
@@ -58,3 +60,10 @@ def test_seeds_that_are_not_32_bit_integers_are_refused(seed):
 def test_streams_have_a_text_for_a_name_and_integers_for_steps(name, steps, words):
     with pytest.raises(UsageError, match=words):
         keys.stream(keys.root(0), name, *steps)
+
+
+@pytest.mark.parametrize("key", [0, None, "key", jnp.zeros(2), jnp.zeros(2, jnp.int32)])
+def test_what_is_no_key_is_a_sentence(key: Any):
+    for call in (lambda: keys.stream(key, "noise"), lambda: draws.normal(key, (3,))):
+        with pytest.raises(UsageError, match="is no key; give one, such as ae"):
+            call()

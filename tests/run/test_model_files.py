@@ -163,6 +163,9 @@ def test_what_fit_gives_is_saved_with_its_lane_and_state(tmp_path):
     assert trained.best is not None
     tiny.assert_same_bits(again.variables["params"], tiny.lane(trained.best.params, 1))
     refused("has no encode", again.encode, np.zeros((1, 3), np.uint8))
+    other = ae.load(folder, model=tiny.Tiny())
+    refused("Tiny doesn't fit .*For parameter .kernel.*; give ae.load.* model=.*", other.outputs, np.ones((1, 3), "u1"))
+    refused("Wide doesn't fit .* images of the size", again.outputs, np.ones((1, 4), "u1"))
 
 
 def test_a_walk_has_its_ends_and_a_variational_model_draws():
@@ -198,6 +201,8 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
     refused("no program 'add'", ae.load_program, whole, "add")
     refused("holds no run", ae.load, tmp_path)
     refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
+    wrong = ae.models.MLPAutoencoder((5,), "3")  # type: ignore[arg-type]
+    refused("code_size='3'; give a whole number, such as 8.; give the model", ae.load, whole, model=wrong)
     refused("model is of type int; give a Flax module", ae.load, whole, model=3)
     refused("has nothing at params/decoder/Dense_2", ae.load, whole, model=Own((5, 4), 3, image_shape=(1, 1, 3)))
 

@@ -1,12 +1,18 @@
 """What can't be trained is refused in one sentence, before training is compiled."""
 
+from dataclasses import replace
+
+import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from prepared import refused
 from tiny import DATA, HELD_OUT, Tiny, by_rate, loss, roots, study
 
-from jaxae import keys, train
+from jaxae import devices, keys, train
 from jaxae.errors import UsageError
+from jaxae.models import MLPAutoencoder
 from jaxae.study import Batch
 from jaxae.train.lanes import Lanes
 
@@ -17,6 +23,24 @@ def of_a_set(key, data, index):
 
 def fit_loss(wrong):
     return train.fit(study(loss=wrong), roots(1), DATA)
+
+
+def fit_tiny(**changes):
+    return train.fit(study(**changes), roots(1), DATA)
+
+
+LISTED = MLPAutoencoder(hidden=[3])  # type: ignore[arg-type]
+
+
+class Nothing(nn.Module):
+    """A model that can't be applied."""
+
+
+class Forward(nn.Module):
+    """As in PyTorch."""
+
+    def forward(self, x):
+        return x
 
 
 def begun(epochs):
@@ -43,6 +67,10 @@ def begun(epochs):
         (lambda: Lanes("map", 99), r"devices is 99 and \d+ are there; give a whole number from 1 to"),
         (lambda: train.fit(study(), roots(1), DATA, devices=99), "devices is 99 and"),
         (lambda: train.fit(study(), roots(1), DATA, devices=0), "devices is 0 and"),
+        (lambda: train.fit(study(), roots(1), None), "the data, None, hold no array; give arrays that"),
+        (lambda: train.fit(study(), roots(1), "mnist"), "the training data are 'mnist'; give arrays, such as"),
+        (lambda: train.fit(study(), roots(1), [object()]), r"the training data\[0\] are of type object; give arrays"),
+        (lambda: train.fit(study(), roots(1), DATA, validation="test"), "the validation data are 'test'; give arrays"),
         (lambda: train.fit(study(), roots(1), (DATA, HELD_OUT)), "leading axes of sizes"),
         (lambda: train.fit(study(), roots(1), DATA, epochs=0), "epochs is 0"),
         (lambda: train.fit(study(), roots(1), DATA, lanes="pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
@@ -67,9 +95,27 @@ def begun(epochs):
         (lambda: fit_loss(lambda outputs, *_: (outputs.image.mean(1), {"all": outputs.image})), r"gives all in shape"),
         (lambda: study(optimizer=None), "optimizer is None; give an optax transformation"),
         (lambda: train.fit(study(optimizer=lambda hparams: 0.1), roots(1), DATA), "is 0.1, made of hparams"),
+        (lambda: study(optimizer=optax.sgd), r"optimizer is optax\.sgd itself; call it, as in optax\.sgd\("),
+        (
+            lambda: study(optimizer=optax.linear_schedule(1, 0, 9)),
+            "optimizer is a schedule of optax's, or the like; give",
+        ),
+        (
+            lambda: train.fit(replace(study(), model=LISTED), roots(1), DATA),
+            "MLPAutoencoder can't be hashed; give tuples",
+        ),
+        (lambda: fit_tiny(optimizer=by_rate), r"and none are given \('NoneType'.*; give fit\(\.\.\., hparams=\.\.\.\)"),
+        (lambda: fit_tiny(optimizer=lambda h: optax.sgd(h.rate)), "and none are given .*has no attribute 'rate'"),
+        (lambda: study(model=Forward()), r"Forward has forward, not __call__; .* is called __call__\(self, inputs"),  # type: ignore[arg-type]
+        (lambda: study(model=Nothing()), "the model Nothing has no __call__; "),  # type: ignore[arg-type]
+        (lambda: study(model=nn.Dense(3)), "the model Dense can't be called with inputs and train=True; give it __c"),  # type: ignore[arg-type]
+        (lambda: study(loss=lambda outputs, batch: 0), r"function <lambda>\(outputs, batch\); let it take \("),
+        (lambda: study(scores=loss), r"scores is the function loss\(outputs, batch, hparams\); let it take \(outputs"),
+        (lambda: study(batch=lambda data, index: 0), r"batch is the function .*; let it take \(key, data, index\)"),
         (lambda: study(model="conv"), "model is 'conv'; give a Flax module"),
         (lambda: study(model=Tiny), "model is of type .*; give a Flax"),
         (lambda: study(batch_size=5.0), r"batch_size is 5\.0; give a whole number"),
+        (lambda: study(batch_size=0), "batch_size is 0; give a whole number from 1 up"),
         (lambda: study(batch_size=-1), "batch_size is -1; give a whole number from 1 up"),
         (lambda: study(unroll=0), "unroll is 0; give a whole number from 1 up"),
         (lambda: study(scale=3), "scale is 3; give ae.transforms.UNIT"),
@@ -84,3 +130,10 @@ def begun(epochs):
 def test_bad_input_is_refused_in_one_sentence(call, words):
     with pytest.raises(UsageError, match=words):
         call()
+
+
+def test_the_cpus_devices_that_could_be_there_are_said(monkeypatch):
+    monkeypatch.setattr(devices, "found", lambda: [None])
+    for cores, more in (2, r"; ae\.set_up\(\) before the first array gives a CPU as many as it has cores"), (1, ""):
+        monkeypatch.setattr(devices, "cores", lambda cores=cores: cores)
+        refused(f"devices is 2 and 1 are there; give a whole number from 1 to 1{more}$", Lanes, "map", 2)
