@@ -60,7 +60,7 @@ class Arm(NamedTuple):
     """A study's training; `arrays` is what the other side needs of the data, by the names that it knows.
 
     `scored` gives the study and the data of its scores, where those of its training aren't; what they take isn't made
-    where no score is asked for.
+    where no score is asked for. `chunk` are the steps of a call where the study says how many.
     """
 
     study: ae.Study
@@ -68,6 +68,7 @@ class Arm(NamedTuple):
     arrays: dict[str, Any]
     hparams: Any = None
     scored: Callable[[], tuple[ae.Study, Any]] | None = None
+    chunk: int | None = None
 
 
 def fc(asked: Question) -> Arm:
@@ -121,7 +122,7 @@ def unmixer(asked: Question) -> Arm:
     pairs = ae.data.pairs(digits, photos, count=asked.images or unmix.EPOCH)
     (arm,) = unmix.arms(config, len(pairs))
     arrays = {"digit": digits.image, "photo": photos.image, "count": np.array([len(pairs)])}
-    return Arm(arm.study, pairs, arrays, arm.settings[""])
+    return Arm(arm.study, pairs, arrays, arm.settings[""], chunk=unmix.CHUNK)
 
 
 ARMS: dict[str, Callable[[Question], Arm]] = {
@@ -140,7 +141,7 @@ def chunk(asked: Question, arm: Arm) -> int:
     per_epoch, unroll = arm.study.steps_per_epoch(arm.data), arm.study.unroll
     if asked.first:
         return min(max(unroll, 2), per_epoch)
-    most = chunk_length(per_epoch) // asked.lanes
+    most = (arm.chunk or chunk_length(per_epoch)) // asked.lanes
     divisors = [steps for steps in range(2, per_epoch + 1) if per_epoch % steps == 0] or [1]
     whole = [steps for steps in divisors if steps % unroll == 0] or divisors
     return max([steps for steps in whole if steps <= most] or whole[:1])
