@@ -168,9 +168,9 @@ def reports_table(results: Sequence[Said]) -> str:
 def picture_and_counts(results: Sequence[Said]) -> str:
     """The picture of the numbers that are judged, and how many there are of all: it shows but a part."""
     count, file = len(drawn_rows(results)), PICTURE.relative_to(README.parent).as_posix()
-    words = f"The {count} reported numbers that could be judged by an interval"
+    words = f"The {count} reported numbers that could be judged by an interval of {FEW} seeds or more"
     drawn = f"![{words}, each beside the range in which 95% of our single runs fall]({file})"
-    told = f"The picture shows the {count} that could be judged by an interval."
+    told = f"The picture shows the {count} that could be judged by an interval of {FEW} seeds or more."
     return f"{drawn}\n\n{' '.join(filter(None, [tally(results), told, of_the_living(results)]))}"
 
 
