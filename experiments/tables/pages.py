@@ -19,6 +19,7 @@ from jaxae.report import statements
 from jaxae.report.curves import unlearned
 from jaxae.report.document import Document
 from jaxae.report.key_pictures import Shown, pictures_of
+from jaxae.report.numbers import FEW
 from jaxae.report.page import section
 from jaxae.report.tables import claimed
 from jaxae.run.cost import cost_of
