@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-from jaxae.run.command_line import with_errors
-
 HERE = Path(__file__).parent
 GUARD = '\nif __name__ == "__main__":'  # of a file that is a program
 
@@ -25,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with_errors(main)
+    main()

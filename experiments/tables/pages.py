@@ -28,8 +28,8 @@ from jaxae.run.saved import load_result
 from jaxae.run.terminal import duration
 
 PICTURE = RESULTS.with_name("numbers.svg")
-RESULTS_BLOCK, FINDINGS_BLOCK, REPORTS_BLOCK = "results", "findings", "reports"  # of the README
-PICTURE_BLOCK = "picture"  # likewise
+# of the README
+RESULTS_BLOCK, FINDINGS_BLOCK, REPORTS_BLOCK, PICTURE_BLOCK = "results", "findings", "reports", "picture"
 STUDY = re.compile(
     r"^(\| `experiments\.(\w+)` \|.*\|) [^|]* \|$", re.MULTILINE
 )  # of the README's table, and its last cell
@@ -169,9 +169,11 @@ def reports_table(results: Sequence[Said]) -> str:
 def picture_and_counts(results: Sequence[Said]) -> str:
     """The picture of the numbers that are judged, and how many there are of all: it shows but a part."""
     count, file = len(drawn_rows(results)), PICTURE.relative_to(README.parent).as_posix()
-    words = f"The {count} reported numbers that could be judged by an interval of {FEW} seeds or more"
-    drawn = f"![{words}, each beside the range in which 95% of our single runs fall]({file})"
-    told = f"The picture shows the {count} that could be judged by an interval of {FEW} seeds or more."
+    which = f"that could be judged by an interval of {FEW} seeds or more"
+    drawn = (
+        f"![The {count} reported numbers {which}, each beside the range in which 95% of our single runs fall]({file})"
+    )
+    told = f"The picture shows the {count} {which}."
     return f"{drawn}\n\n{' '.join(filter(None, [tally(results), told, of_the_living(results)]))}"
 
 

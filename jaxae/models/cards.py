@@ -14,6 +14,7 @@ from jaxae.models.addition import AdditionModel
 from jaxae.models.classifier import DigitClassifier
 from jaxae.models.conv import ConvAutoencoder, DenoiseAutoencoder
 from jaxae.models.digits import DigitAutoencoder
+from jaxae.models.fields import FLAX
 from jaxae.models.mlp import FCAutoencoder, MLPAutoencoder, linear
 from jaxae.models.unmix import Unmixer
 
@@ -31,7 +32,6 @@ FUNCTIONS: dict[str, Any] = {
 }  # fmt: skip
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 LONGEST = 64  # tuple of a model's fields
-FLAX = ("parent", "name")  # fields that every module has
 
 
 def described(model: nn.Module) -> dict[str, Any] | None:

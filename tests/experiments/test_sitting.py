@@ -45,8 +45,8 @@ def test_a_piece_is_gone_on_with_until_it_is_complete(tmp_path):
 def test_a_rehearsal_is_not_taken_for_a_result(tmp_path, monkeypatch, capsys):
     study = next(piece for piece in PIECES if piece.kind == "study")
     monkeypatch.setattr(sitting, "pieces", lambda: [study])
+    monkeypatch.setattr(sitting, "load_manifest", manifest_in(tmp_path / "toy"))
     for toy, said in ((False, "not begun"), (True, "complete already")):
-        monkeypatch.setattr(sitting, "load_manifest", manifest_in(tmp_path / "toy"))
         sitting.sit(tmp_path, 0.0, **WHERE | {"toy": toy})
         assert said in capsys.readouterr().out
 
