@@ -7,6 +7,8 @@
 s is the stride. Images are NHWC, kernels HWIO; `low` is the padding above and to the left, `size` that of the result.
 """
 
+import math
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -15,6 +17,7 @@ _FEW_OUTPUTS = 4  # up to here spread computes all the taps in one matrix produc
 _FEW_CHANNELS = 8  # up to here neighbouring columns are computed at once
 _MANY_CHANNELS = 64  # from here on kernel_gradient is faster as a product over the other side's patches
 _WIDE = 256  # from here on a stride is one matrix product of blocks, in correlate and in kernel_gradient
+_VECTOR = 16  # columns of a product are filled up to a multiple of it, the numbers in a register of AVX-512
 _CACHED = 2**18  # bytes of `small`, about, that kernel_gradient sums over at once; up to twice that needs no loop
 
 
@@ -28,6 +31,8 @@ def correlate(x, kernel, stride, low, size):
         return spread(x, kernel[::-1, ::-1], 1, low, size)
     if stride == 1 and max(kernel.shape[2:]) <= _FEW_CHANNELS:
         return _correlate_folded(x, kernel, low, size)
+    if stride == 1 and _few_inputs(kernel):
+        return _patches(x, kernel.shape[:2], low, size) @ kernel.reshape(-1, kernel.shape[3])
     if _blocky(stride, kernel.shape[:2], x.shape[3]):
         return _correlate_blocks(x, kernel, stride, low, size)
     return _xla(x, kernel, low, size, stride=stride)
@@ -71,13 +76,20 @@ def _correlate_blocks(x, kernel, stride, low, size):
 
 def spread(x, kernel, stride, low, size):
     """The rows s m + a of y, for one phase a, are a convolution of x with every s-th tap of the kernel."""
-    form = _phases_by_products if _few_outputs(kernel) else _phases
+    few = _few_outputs(kernel)
+    form = _phases_by_products if few else _phases
     phase = form(x, kernel, stride, low, tuple(-(-n // stride) for n in size))
-    return cut_out(weave([[phase(a, b) for b in range(stride)] for a in range(stride)]), (0, 0), size)
+    y = cut_out(weave([[phase(a, b) for b in range(stride)] for a in range(stride)]), (0, 0), size)
+    return _once(y) if few else y
 
 
 def _few_outputs(kernel):
     return kernel.shape[3] <= _FEW_OUTPUTS and kernel.shape[2] > _FEW_CHANNELS
+
+
+def _few_inputs(kernel):
+    """Whether the patches of an image are smaller than what is made of them."""
+    return kernel.shape[2] <= _FEW_CHANNELS and max(_MANY_CHANNELS, math.prod(kernel.shape[:3])) <= kernel.shape[3]
 
 
 def _phases(x, kernel, stride, low, grid):
@@ -92,8 +104,10 @@ def _phases(x, kernel, stride, low, grid):
 def _phases_by_products(x, kernel, stride, low, grid):
     kh, kw, _, o = kernel.shape
     exact = jnp.float32 if x.dtype.itemsize < 4 else x.dtype  # what sums of products are kept in
-    products = lax.dot_general(x, kernel, (((3,), (2,)), ((), ())), preferred_element_type=exact)
-    products = products.transpose(3, 4, 0, 1, 2, 5)  # (kh, kw, b, h, w, o)
+    taps = kernel.transpose(2, 0, 1, 3).reshape(kernel.shape[2], -1)
+    taps = jnp.pad(taps, ((0, 0), (0, -taps.shape[1] % _VECTOR)))
+    products = lax.dot_general(x, taps, (((3,), (0,)), ((), ())), preferred_element_type=exact)
+    products = products[..., : kh * kw * o].reshape(*x.shape[:3], kh, kw, o).transpose(3, 4, 0, 1, 2, 5)
 
     def phase(*start):
         (a, c), (b, d) = (divmod(i + j, stride) for i, j in zip(start, low, strict=True))
@@ -105,6 +119,19 @@ def _phases_by_products(x, kernel, stride, low, grid):
         return sum(parts, jnp.zeros((x.shape[0], *grid, o), exact)).astype(x.dtype)
 
     return phase
+
+
+def _once(x):
+    """x (b, h, w, c), which XLA else may compute again for each array that is made of it: a gradient's nine patches.
+
+    It does so with sums, however long, and in spite of an optimization_barrier, but not with what a branch returns.
+    """
+    return lax.cond(known(x), lambda x: x, lambda x: jnp.full_like(x, jnp.nan), x)
+
+
+def known(x):
+    """True, but XLA can't tell before it has x (b, h, w, c)."""
+    return ~(x[0, 0, 0, 0] > jnp.inf) if 0 not in x.shape else True
 
 
 def _blocky(stride, window, channels):

@@ -168,8 +168,7 @@ def _conv_transpose_gradients(arrays, geometry, g):
 def in_turn(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Both as they are, (b, h, w, c), but what is made of `first` waits for `second`; backwards, the other way.
 
-    Of two branches that would keep their large images side by side, one is done before the other begins. All NaN where
-    what is waited for begins with NaN.
+    Of two branches that would keep their large images side by side, one is done before the other begins.
     """
     return _after(second, first), second
 
@@ -183,12 +182,12 @@ in_turn.defvjp(lambda first, second: (in_turn(first, second), None), _in_turn_gr
 
 
 def _after(first, then):
-    """The array `then`, which XLA has only once it has `first`; all NaN where that begins with NaN.
+    """The array `then`, which XLA has only once it has `first`.
 
     Else it makes patches of large images long before they are needed, leaves kernels' gradients for the end of the
     step, and keeps what they are made of until then.
     """
-    return jnp.where(first[0, 0, 0, 0] <= jnp.inf, then, jnp.nan) if 0 not in first.shape else then
+    return jnp.where(cpu_forms.known(first), then, jnp.nan)
 
 
 _conv = _by_platform(Form(cpu_forms.correlate, _conv_gradients), _by_autodiff(plain_forms.correlate))

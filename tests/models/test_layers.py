@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxae.errors import UsageError
-from jaxae.models import cpu_forms, layers, ops
+from jaxae.models import cpu_forms, layers
 
 CONVOLUTIONS = [  # image, kernel, geometry
     ((2, 28, 28, 1), (3, 3, 1, 32), {"padding": 1}),  # fc_vs_conv and digits
@@ -55,17 +55,6 @@ CASES = [
     *((layers.conv_transpose, *case) for case in TRANSPOSED),
     *((layers.upsample_conv, *case) for case in UPSAMPLED),
 ]
-
-
-def test_branches_in_turn_have_the_values_and_gradients_of_branches_side_by_side():
-    def branches(x, turn):
-        first, second = turn(x, jnp.sin(x))
-        return (second + jnp.cos(first) ** 2).sum()
-
-    x = normal(2, 3, 4, 5)
-    one, other = (jax.value_and_grad(branches)(x, turn) for turn in (ops.in_turn, lambda *both: both))
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), one, other)
-    assert jnp.isnan(ops.in_turn(x, x.at[0, 0, 0, 0].set(jnp.nan))[0]).all()  # which is how it waits
 
 
 def normal(*shape, dtype=jnp.float32):
@@ -130,21 +119,6 @@ def test_values_and_both_gradients_are_those_of_xlas_operation(elsewhere, operat
     operation = functools.partial(operation, **geometry)
     assert_close(values_and_gradients(operation, *inputs), expected)
     assert_close(elsewhere(values_and_gradients, operation, *inputs), expected)
-
-
-def test_large_images_wait_for_the_gradient_of_the_kernel_and_change_no_bit(monkeypatch):
-    inputs, g, geometry = (normal(3, 6, 5, 16), normal(4, 4, 16, 12)), normal(3, 12, 10, 12), (2, (1, 1), (12, 10))
-    unknown = g.at[0, 0, 0, 0].set(jnp.nan)  # shows what waits for what
-
-    def gradients():
-        compiled = jax.jit(lambda g: ops._conv_transpose_gradients(inputs, geometry, g))
-        return [np.asarray(one) for one in (*compiled(g), *compiled(unknown))]
-
-    usual = gradients()
-    monkeypatch.setattr(ops, "LARGE", 0)
-    late = gradients()
-    assert [one.tobytes() for one in late[:2]] == [one.tobytes() for one in usual[:2]]
-    assert np.isnan(late[2]).all() and not np.isnan(usual[2]).all()
 
 
 def test_transposed_convolution_scatters_as_its_definition_says():
