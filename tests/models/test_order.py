@@ -1,6 +1,7 @@
 """What XLA is made to compute one after another, and once: the same values, shown by not a number and by counts."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -71,4 +72,5 @@ def test_sums_of_few_outputs_are_computed_once_and_change_no_bit(monkeypatch):
     monkeypatch.setattr(cpu_forms, "known", lambda x: True)
     often = compiled()
     assert np.asarray(once(*inputs)).tobytes() == np.asarray(often(*inputs)).tobytes()
-    assert once.cost_analysis()["flops"] < often.cost_analysis()["flops"]
+    counts: list[Any] = [program.cost_analysis() for program in (once, often)]
+    assert counts[0]["flops"] < counts[1]["flops"]
