@@ -16,7 +16,7 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here spread computes all the taps in one matrix product and adds them up
 _FEW_CHANNELS = 8  # up to here neighbouring columns are computed at once
 _MANY_CHANNELS = 64  # from here on kernel_gradient is faster as a product over the other side's patches
-_WIDE = 256  # from here on a stride is one matrix product of blocks, in correlate and in kernel_gradient
+_WIDE = 128  # channels: from here on a stride is one matrix product of blocks, in correlate and in kernel_gradient
 _VECTOR = 16  # columns of a product are filled up to a multiple of it, the numbers in a register of AVX-512
 _CACHED = 2**18  # bytes of `small`, about, that kernel_gradient sums over at once; up to twice that needs no loop
 
