@@ -15,9 +15,9 @@ from jax import lax
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW_OUTPUTS = 4  # up to here spread computes all the taps in one matrix product and adds them up
 _FEW_CHANNELS = 8  # up to here neighbouring columns are computed at once
-_MANY_CHANNELS = 64  # from here on kernel_gradient is faster as a product over the other side's patches
-_WIDE = 128  # channels: from here on a stride is one matrix product of blocks, in correlate and in kernel_gradient
-_VECTOR = 16  # columns of a product are filled up to a multiple of it, the numbers in a register of AVX-512
+_MANY_CHANNELS = 64  # from here on products over patches, or over blocks, are worth it
+_WIDE = 128  # channels of the larger image: from here on a stride is one matrix product of blocks
+_VECTOR = 16  # numbers in a register of AVX-512: columns are filled up to a multiple of it where few are missing
 _CACHED = 2**18  # bytes of `small`, about, that kernel_gradient sums over at once; up to twice that needs no loop
 
 
@@ -33,7 +33,7 @@ def correlate(x, kernel, stride, low, size):
         return _correlate_folded(x, kernel, low, size)
     if stride == 1 and _few_inputs(kernel):
         return _patches(x, kernel.shape[:2], low, size) @ kernel.reshape(-1, kernel.shape[3])
-    if _blocky(stride, kernel.shape[:2], x.shape[3]):
+    if _blocky(stride, kernel.shape[:2], x.shape[3]) and kernel.shape[3] >= _MANY_CHANNELS:
         return _correlate_blocks(x, kernel, stride, low, size)
     return _xla(x, kernel, low, size, stride=stride)
 
@@ -88,7 +88,7 @@ def _few_outputs(kernel):
 
 
 def _few_inputs(kernel):
-    """Whether the patches of an image are smaller than what is made of them."""
+    """Whether the patches of an image of few channels are no larger than the many that are made of them."""
     return kernel.shape[2] <= _FEW_CHANNELS and max(_MANY_CHANNELS, math.prod(kernel.shape[:3])) <= kernel.shape[3]
 
 
@@ -104,8 +104,9 @@ def _phases(x, kernel, stride, low, grid):
 def _phases_by_products(x, kernel, stride, low, grid):
     kh, kw, _, o = kernel.shape
     exact = jnp.float32 if x.dtype.itemsize < 4 else x.dtype  # what sums of products are kept in
-    taps = kernel.transpose(2, 0, 1, 3).reshape(kernel.shape[2], -1)
-    taps = jnp.pad(taps, ((0, 0), (0, -taps.shape[1] % _VECTOR)))
+    taps, missing = kernel.transpose(2, 0, 1, 3).reshape(kernel.shape[2], -1), -kh * kw * o % _VECTOR
+    if 4 * missing <= kh * kw * o:
+        taps = jnp.pad(taps, ((0, 0), (0, missing)))
     products = lax.dot_general(x, taps, (((3,), (0,)), ((), ())), preferred_element_type=exact)
     products = products[..., : kh * kw * o].reshape(*x.shape[:3], kh, kw, o).transpose(3, 4, 0, 1, 2, 5)
 
@@ -122,15 +123,16 @@ def _phases_by_products(x, kernel, stride, low, grid):
 
 
 def _once(x):
-    """x (b, h, w, c), which XLA else may compute again for each array that is made of it: a gradient's nine patches.
+    """x (b, h, w, c), which XLA else may compute again for each array that is made of it: each patch of a gradient.
 
-    It does so with sums, however long, and in spite of an optimization_barrier, but not with what a branch returns.
+    It does so with sums, however long, and in spite of an optimization_barrier, but not with what a branch returns. The
+    other branch is never taken. Under vmap there are no branches, and XLA may do as it likes.
     """
-    return lax.cond(known(x), lambda x: x, lambda x: jnp.full_like(x, jnp.nan), x)
+    return lax.cond(always(x), lambda x: x, lambda x: jnp.full_like(x, jnp.nan), x)
 
 
-def known(x):
-    """True, but XLA can't tell before it has x (b, h, w, c)."""
+def always(x):
+    """True, whatever is in x (b, h, w, c), NaN included; but XLA, which doesn't fold this comparison, waits for x."""
     return ~(x[0, 0, 0, 0] > jnp.inf) if 0 not in x.shape else True
 
 

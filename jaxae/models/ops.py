@@ -8,7 +8,8 @@ operation has its gradients written down, in terms of `correlate`, `spread` and 
 need nothing but convolutions of the fast form (stride, but no reversal and no holes in the image); `pooling` does the
 same for maxima.
 
-Differentiable once and in reverse (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine.
+Differentiable once and in reverse (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine, meshes
+of explicit axes aren't.
 """
 
 import functools
@@ -187,7 +188,7 @@ def _after(first, then):
     Else it makes patches of large images long before they are needed, leaves kernels' gradients for the end of the
     step, and keeps what they are made of until then.
     """
-    return jnp.where(cpu_forms.known(first), then, jnp.nan)
+    return jnp.where(cpu_forms.always(first), then, jnp.nan)
 
 
 _conv = _by_platform(Form(cpu_forms.correlate, _conv_gradients), _by_autodiff(plain_forms.correlate))

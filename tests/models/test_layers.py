@@ -28,6 +28,8 @@ CONVOLUTIONS = [  # image, kernel, geometry
     ((1, 5, 8, 12), (1, 1, 12, 3), {"padding": 1}),
     ((2, 4, 3, 16), (3, 1, 16, 16), {"stride": 3}),
     ((2, 19, 17, 9), (2, 4, 9, 5), {"stride": 2, "padding": 1}),
+    ((2, 7, 5, 3), (2, 3, 3, 64), {"padding": 1}),
+    ((2, 9, 8, 128), (4, 2, 128, 64), {"stride": 2, "padding": 1}),
     # kernel gradients summed in parts of the batch, the last one filled up
     ((53, 28, 28, 12), (3, 3, 12, 8), {"padding": 1}),
     ((47, 14, 14, 12), (3, 3, 12, 64), {"stride": 2, "padding": 1}),
