@@ -104,11 +104,13 @@ def _phases(x, kernel, stride, low, grid):
 def _phases_by_products(x, kernel, stride, low, grid):
     kh, kw, _, o = kernel.shape
     exact = jnp.float32 if x.dtype.itemsize < 4 else x.dtype  # what sums of products are kept in
-    taps, missing = kernel.transpose(2, 0, 1, 3).reshape(kernel.shape[2], -1), -kh * kw * o % _VECTOR
-    if 4 * missing <= kh * kw * o:
+    taps = kernel.transpose(2, 0, 1, 3).reshape(kernel.shape[2], -1)
+    count = taps.shape[1]
+    missing = -count % _VECTOR
+    if 4 * missing <= count:
         taps = jnp.pad(taps, ((0, 0), (0, missing)))
     products = lax.dot_general(x, taps, (((3,), (0,)), ((), ())), preferred_element_type=exact)
-    products = products[..., : kh * kw * o].reshape(*x.shape[:3], kh, kw, o).transpose(3, 4, 0, 1, 2, 5)
+    products = products[..., :count].reshape(*x.shape[:3], kh, kw, o).transpose(3, 4, 0, 1, 2, 5)
 
     def phase(*start):
         (a, c), (b, d) = (divmod(i + j, stride) for i, j in zip(start, low, strict=True))

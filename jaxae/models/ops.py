@@ -8,8 +8,8 @@ operation has its gradients written down, in terms of `correlate`, `spread` and 
 need nothing but convolutions of the fast form (stride, but no reversal and no holes in the image); `pooling` does the
 same for maxima.
 
-Differentiable once and in reverse (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine, meshes
-of explicit axes aren't.
+Differentiable once and in reverse (`jax.grad`, not `jax.jvp`); vmap, scan, map and shard_map are fine, meshes of
+explicit axes aren't.
 """
 
 import functools
