@@ -14,7 +14,7 @@ from jax.core import Tracer
 
 from jaxae import draws
 from jaxae.errors import UsageError
-from jaxae.keys import stream
+from jaxae.keys import check_key, stream
 from jaxae.losses import check_floating, check_pair
 
 MNIST_MEAN = 0.1307  # of the training set's unit images; the digits that most PyTorch code has
@@ -191,8 +191,10 @@ def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
     """Each image moved by its own whole offsets, uniform in -pixels..pixels down and across: [b, h, w, c] -> the same.
 
     What moves out is lost and zeros move in, so zero should be the background: shift before standardising.
-    Raises UsageError unless the shape is [b, h, w, c] and `pixels` a whole number with 0 <= pixels < min(h, w).
+    Raises UsageError for what is no key, and unless the shape is [b, h, w, c] and `pixels` a whole number with
+    0 <= pixels < min(h, w).
     """
+    check_key(key)
     if image.ndim != 4:
         raise UsageError(f"images of shape {image.shape} are not [batch, height, width, channels]; reshape them")
     if not isinstance(pixels, int | np.integer) or not 0 <= pixels < min(image.shape[1:3]):

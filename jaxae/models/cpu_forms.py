@@ -176,9 +176,9 @@ def kernel_gradient(large, small, stride, low, window):
 
 def _taps(large, small, stride, low, window):
     """Large batches in parts."""
-    parts = min(-(-small.size * small.dtype.itemsize // _CACHED), len(small))
-    if parts > 2:
-        return _taps_in_parts(large, small, parts, stride, low, window)
+    parts = -(-known_bytes(small) // _CACHED)
+    if parts > 2 and len(small) > 2:
+        return _taps_in_parts(large, small, min(parts, len(small)), stride, low, window)
     return _taps_of_images(large, small, stride, low, window)
 
 
@@ -240,6 +240,11 @@ def _xla(x, kernel, low, size, *, stride=1, dilation=1):
     kernel = lax.optimization_barrier(kernel)
     strides, holes = (stride, stride), (dilation, dilation)
     return lax.conv_general_dilated(x, kernel, strides, edges, rhs_dilation=holes, dimension_numbers=LAYOUT)
+
+
+def known_bytes(x):
+    """What x (b, h, w, c) takes; 0 where b is any number, as in a program that is exported for batches of any size."""
+    return x.size * x.dtype.itemsize if isinstance(x.shape[0], int) else 0
 
 
 def cut_out(x, low, size):

@@ -158,7 +158,7 @@ def _conv_gradients(arrays, geometry, g):
 
 def _conv_transpose_gradients(arrays, geometry, g):
     (x, kernel), (stride, low, _) = arrays, geometry
-    large = max(array.size * array.dtype.itemsize for array in (x, g)) >= LARGE
+    large = max(map(cpu_forms.known_bytes, (x, g))) >= LARGE
     x = _after(g, x) if large else x
     dkernel = cpu_forms.kernel_gradient(g, x, stride, low, kernel.shape[:2]).swapaxes(2, 3)
     kernel = _after(dkernel, kernel) if large else kernel

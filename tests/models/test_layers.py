@@ -212,6 +212,15 @@ def test_a_program_for_another_platform_has_its_own_forms_and_no_holes_in_images
     assert "lhs_dilate" not in program
 
 
+@pytest.mark.usefixtures("in_parts")
+def test_gradients_are_exported_for_batches_of_any_size():
+    gradient = jax.jit(jax.grad(network, (0, 1)))
+    images = jax.ShapeDtypeStruct((*jax.export.symbolic_shape("b"), 8, 6, 1), jnp.float32)
+    exported = jax.export.export(gradient, platforms=["cpu", "tpu"])(KERNELS, images)
+    x = normal(3, 8, 6, 1)
+    assert_close(jax.jit(exported.call)(KERNELS, x), gradient(KERNELS, x))
+
+
 LAYERS = [  # layer, input, fan_in as torch.nn.init._calculate_fan_in_and_fan_out has it
     (layers.Dense(50), (1, 40), 40),
     (layers.Conv(20), (1, 5, 5, 16), 9 * 16),

@@ -98,6 +98,7 @@ def test_stored_images_are_bytes(name):
         lambda: transforms.add_gaussian_noise(jnp.zeros(2, jnp.int32), IMAGE, 0.1),
         lambda: transforms.resize(IMAGE, 0),
         lambda: transforms.resize(IMAGE[0, 0], 4),
+        lambda: transforms.random_shift(0, IMAGE, 1),  # pyright: ignore[reportArgumentType]
         lambda: transforms.random_shift(KEY, IMAGE, 1.5),  # pyright: ignore[reportArgumentType]
         lambda: transforms.to_rgb(jnp.zeros(())),
         lambda: metrics.is_constant(jnp.zeros(()), jnp.zeros(())),
