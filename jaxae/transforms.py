@@ -191,8 +191,7 @@ def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
     """Each image moved by its own whole offsets, uniform in -pixels..pixels down and across: [b, h, w, c] -> the same.
 
     What moves out is lost and zeros move in, so zero should be the background: shift before standardising.
-    Raises UsageError for what is no key, and unless the shape is [b, h, w, c] and `pixels` a whole number with
-    0 <= pixels < min(h, w).
+    Raises UsageError for no key, another shape, and unless `pixels` is a whole number from 0 to under both sides.
     """
     check_key(key)
     if image.ndim != 4:

@@ -115,6 +115,8 @@ class Flags:
         if not 0 <= self.seed <= 2**32 - self.seeds:
             last = 2**32 - self.seeds
             raise UsageError(f"--seed is {self.seed}; with {self.seeds} seeds, choose one from 0 to {last}")
+        if self.source == "synthetic" and self.data_dir is not None:
+            raise UsageError(f"--data-dir is {self.data_dir}, and --source synthetic reads no folder; leave one out")
         if self.resume and self.out is None:
             raise UsageError("--resume needs --out DIR, the folder of the interrupted run")
         if self.jobs and (self.job or not self.plan):

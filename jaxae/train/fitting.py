@@ -15,6 +15,7 @@ import jaxae.train.evaluation as evaluation
 import jaxae.train.lanes as lanes
 import jaxae.train.loop as loop
 import jaxae.train.memory as memory
+import jaxae.train.ranges as ranges
 import jaxae.train.streaming as streaming
 from jaxae.errors import UsageError
 from jaxae.programs import of_first
@@ -70,14 +71,15 @@ def fit(
     - `start`: a Progress to go on from, bitwise (its arrays are consumed)
     - `show`: what is told of every epoch, in a line, such as print; None: nothing
 
-    Raises UsageError, before anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first
-    loss that is not finite.
+    A Notice, a warning, says of floating images from 0 to 255 that models draw from 0 to 1. Raises UsageError, before
+    anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first loss that is not finite.
     """
     plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk, stop_dead)
     refuse_lanes(keys, hparams)
     if show is not None and not callable(show):
         raise UsageError(f"show is {show!r}; give a function that takes a line, such as print, or leave it out")
     refuse_data(study, keys[0], data, validation)
+    ranges.note_bytes(study, keys[0], data)
     how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
     sets = {"training": data, "validation": validation}
     how = memory.limited(how, study, keys[0], len(keys), sets, _first(hparams))

@@ -142,6 +142,7 @@ def test_a_loss_that_is_not_finite_stops_with_arm_seed_epoch_and_step(tmp_path):
         ({"seed": -1}, "--seed is -1; with 2 seeds, choose one from 0 to 4294967294"),
         ({"limit": -5}, "--limit is -5"),
         ({"resume": True, "out": None}, "--resume needs --out"),
+        ({"data_dir": Path("there")}, "--data-dir is there, and --source synthetic reads no folder; leave one out"),
         ({"force": True}, "--force is for --resume"),
         ({"arms": ("fc", "fc")}, "--arms fc fc names one twice"),
         ({"targets": ()}, "--targets is given without a value"),

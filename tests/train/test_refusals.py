@@ -1,5 +1,6 @@
 """What can't be trained is refused in one sentence, before training is compiled."""
 
+import warnings
 from dataclasses import replace
 
 import flax.linen as nn
@@ -8,12 +9,13 @@ import numpy as np
 import optax
 import pytest
 from prepared import refused
-from tiny import DATA, HELD_OUT, Tiny, by_rate, loss, roots, study
+from tiny import DATA, HELD_OUT, IMAGES, Tiny, Wide, by_rate, image_loss, loss, noiseless, roots, study
 
 from jaxae import devices, keys, train
-from jaxae.errors import UsageError
+from jaxae.errors import Notice, UsageError
 from jaxae.models import MLPAutoencoder
 from jaxae.study import Batch
+from jaxae.train import ranges
 from jaxae.train.lanes import Lanes
 
 
@@ -137,3 +139,14 @@ def test_the_cpus_devices_that_could_be_there_are_said(monkeypatch):
     for cores, more in (2, r"; ae\.set_up\(\) before the first array gives a CPU as many as it has cores"), (1, ""):
         monkeypatch.setattr(devices, "cores", lambda cores=cores: cores)
         refused(f"devices is 2 and 1 are there; give a whole number from 1 to 1{more}$", Lanes, "map", 2)
+
+
+def test_bytes_as_floats_are_noticed_unless_the_batch_scales_them():
+    stored = np.round(255 * IMAGES)
+    asked = study(model=Wide(), batch=noiseless, loss=image_loss)
+    scaled = replace(asked, batch=lambda key, data, index: noiseless(key, data / 255, index))
+    with pytest.warns(Notice, match="whole numbers from 0 to 255, as floats, .* or divide by 255"):
+        ranges.note_bytes(asked, keys.root(0), stored)
+    with warnings.catch_warnings(action="error"):
+        ranges.note_bytes(scaled, keys.root(0), stored)
+        ranges.note_bytes(asked, keys.root(0), np.round(IMAGES))
