@@ -9,7 +9,7 @@ Source    "Homework 4 - Autoencoders for Reconstruction" (520.638 Deep Learning)
           seed; CIFAR-10 in [-1, 1], MSE, batch 16, 3 epochs of 45,000; by its public code: Adam 1e-4, L2 1e-5 added to
           the gradient, metrics on 8-bit images
 Code      https://github.com/nhinke/deeplearning-repo/tree/49a7b05/Homework/hw4
-Expected  experiments/results/denoise.json (n seeds, device and command are in it), denoise_15_seeds.json,
+Expected  experiments/results/denoise.json (n seeds, device and command are in it), denoise_25_seeds.json,
           denoise_improvements.json
 Run       python -m experiments.denoise --seeds 3
 Also      --arms deviation --improvements rate sgd l1 batch-norm copies layers epochs channels (what the report

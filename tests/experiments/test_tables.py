@@ -157,7 +157,7 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
     names = {path.name for path in made}
     assert {"README.md", "denoise.md", "unmix.md", "benchmark.md"} <= names
     text = next(text for path, text in made.items() if path.name == "denoise.md")
-    assert text.index("## denoise_15_seeds") < text.index("## denoise\n")
+    assert text.index("## denoise_25_seeds") < text.index("## denoise\n")
     assert text.index("- The report's noise") < text.index("| Arm | Measure |")
     assert text.count("<details>") == text.count("</details>") > 3
 
@@ -165,8 +165,8 @@ def test_pages_say_what_tells_most_first_and_lie_where_links_lead():
 def test_a_result_whose_arms_all_stand_again_with_more_seeds_names_those():
     results = [said_of(path) for path in results_files() if path.stem.startswith(("denoise", "fc_vs"))]
     more = {said.name: [other.name for other in of_more_seeds(said, results)] for said in results}
-    assert "denoise_15_seeds" in more["denoise"]
-    assert more["fc_vs_conv"] == [] == more["denoise_15_seeds"]  # of another upsampling; of the most seeds
+    assert "denoise_25_seeds" in more["denoise"]
+    assert more["fc_vs_conv"] == [] == more["denoise_25_seeds"]  # of another upsampling; of the most seeds
 
 
 def test_the_pictures_of_pages_are_there_and_small_and_no_others():

@@ -52,7 +52,7 @@ def test_every_run_is_a_card_and_what_is_none_is_a_sentence(runs, tmp_path):
 
 
 def test_a_results_file_is_said_by_its_first_sentence_and_leads_to_its_page(tmp_path):
-    (card,) = index_runs([ROOT / "experiments" / "results" / "denoise_15_seeds.json"], tmp_path / "index.html").cards
+    (card,) = index_runs([ROOT / "experiments" / "results" / "denoise_25_seeds.json"], tmp_path / "index.html").cards
     assert re.fullmatch(r"[^-].*\.", card.conclusion)
     assert dict(card.tally)["reproduced"] > 0
     assert card.link.endswith("/results/denoise.md")
