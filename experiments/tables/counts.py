@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.tables.sources import Source, source_of
-from jaxae.findings import NOT_COMPARABLE, REPRODUCED, VERDICTS, Departure, Row
+from jaxae.findings import INCONCLUSIVE, NOT_COMPARABLE, REPRODUCED, VERDICTS, Departure, Row
 from jaxae.findings.scales import on_scale, own_margin
+from jaxae.findings.spread import MOST
 from jaxae.report import statements
 from jaxae.report.document import Document
 from jaxae.report.numbers import listed, number, plural
@@ -197,6 +198,24 @@ def tally(results: Sequence[Said]) -> str:
     told = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]]
     told += [plural(counts[EQUAL], EQUAL)] if counts[EQUAL] else []
     return f"Of {plural(counts.total(), 'reported number')}: {listed(told)}."
+
+
+def left_open(results: Sequence[Said]) -> str:
+    """In words, which of the inconclusive numbers more seeds would decide, and how many none would; "" without any."""
+    rows = [row for rows in numbers_of(results).values() for row in rows if row.verdict == INCONCLUSIVE]
+    needed = sorted(row.deciding for row in rows if row.deciding)
+    never = sum(row.deciding == 0 for row in rows)
+    told = []
+    if never:
+        told.append(
+            f"of {plural(len(rows), 'inconclusive number')} {never} would stay so with any number of seeds up to "
+            f"{MOST:,}: single runs lie further apart than a verdict allows"
+        )
+    if needed:
+        seeds = listed([f"{number:,}" for number in needed])
+        told.append(f"about {seeds} seeds in all would decide {len(needed)} of them")
+    words = "; ".join(told)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
 
 
 def _weight(row: Row) -> tuple[bool, int]:

@@ -9,6 +9,7 @@ from experiments.tables.counts import (
     STATED,
     Said,
     chance,
+    left_open,
     of_the_living,
     statements_table,
     verdicts_table,
@@ -53,8 +54,8 @@ def index(results: Sequence[Said]) -> str:
     stated = [(head, "number") for head in ("Report", "Statements", *STATED, ELSEWHERE)]
     listed = [said for said in results if claimed(said.document.rows) or said.departures]
     parts = [
-        INTRO, "## Verdicts", COUNTED, RULE, markdown_table(counts), *filter(None, [of_the_living(results)]), words,
-        DATA,
+        INTRO, "## Verdicts", COUNTED, RULE, markdown_table(counts),
+        *filter(None, [left_open(results), of_the_living(results)]), words, DATA,
         STATED_WHERE, markdown_table(Table("", stated, statements_table(results))),
         f"[The ladder]({page_of('ladder').name}): the conventions between disputed numbers and ours, one at a time.",
         "## The reports", sources_list(said.source for said in results),

@@ -9,7 +9,7 @@ from typing import Any
 from experiments import ladder
 from experiments.benchmark import table as benchmark_table
 from experiments.benchmark.contents import load_content
-from experiments.tables.counts import Said, of_the_living, tally
+from experiments.tables.counts import Said, left_open, of_the_living, tally
 from experiments.tables.index import index
 from experiments.tables.picture import drawn_rows, picture
 from experiments.tables.places import MADE, README, RESULTS, file_of, link, of_more_seeds, page_of, plain_table
@@ -174,7 +174,7 @@ def picture_and_counts(results: Sequence[Said]) -> str:
         f"![The {count} reported numbers {which}, each beside the range in which 95% of our single runs fall]({file})"
     )
     told = f"The picture shows the {count} {which}."
-    return f"{drawn}\n\n{' '.join(filter(None, [tally(results), told, of_the_living(results)]))}"
+    return f"{drawn}\n\n{' '.join(filter(None, [tally(results), left_open(results), told, of_the_living(results)]))}"
 
 
 def findings_list(results: Sequence[Said]) -> str:

@@ -85,6 +85,8 @@ class Row:
     - `dead`: seeds among the values that died: two outcomes, which have no mean
     - `primary`: whether a claim's reading is the one that decides
     - `margin`: the widest half width of `pi95` on the scale that decides; 0 where a rival of the number is unknown
+    - `deciding`: how many seeds would decide an inconclusive number, at the spread of these; 0: none up to 1,000;
+      None: it isn't a question of seeds
     """
 
     arm: str
@@ -106,6 +108,7 @@ class Row:
     primary: bool = True
     scale: Scale = "plain"
     margin: float | None = None
+    deciding: int | None = None
 
 
 class Difference(NamedTuple):

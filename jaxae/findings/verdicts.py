@@ -142,7 +142,7 @@ def _verdict(row: Row, claim: Claim, tried: Tried) -> Row:
     elif row.pi95 is None:
         verdict, reason = NOT_COMPARABLE, f"{row.n_seeds} seed{'s'[: row.n_seeds != 1]}: no interval without two"
     elif claim.categorical:
-        verdict, reason = _commonest(np.array(row.values) == claim.reported)
+        return _commonest(row, np.array(row.values) == claim.reported)
     else:
         return _held(row, claim, tried)
     return replace(row, verdict=verdict, reason=reason)
@@ -159,17 +159,18 @@ def _without_mean(row: Row) -> str:
     return f"infinite in {infinite} of {row.n_seeds} seeds{why}"
 
 
-def _commonest(hits: np.ndarray) -> tuple[str, str]:
-    """The verdict on an outcome that each seed has or hasn't, bool[seeds], and in how many it is seen.
+def _commonest(row: Row, hits: np.ndarray) -> Row:
+    """The row with the verdict on an outcome that each seed has or hasn't, bool[seeds], and in how many it is seen.
 
     It is decided where the exact interval of its share leaves out one half.
     """
     count, of = int(hits.sum()), len(hits)
     low, high = share_interval(count, of)
     seen = f"in {count} of {of} seeds, which leaves any share from {low:.0%} to {high:.0%} open"
-    if low > 0.5:
-        return REPRODUCED, seen
-    return (DIFFERS, seen) if high < 0.5 else (INCONCLUSIVE, f"{seen}; {_would(deciding_share(count, of), 'share')}")
+    if low > 0.5 or high < 0.5:
+        return replace(row, verdict=REPRODUCED if low > 0.5 else DIFFERS, reason=seen)
+    seeds = deciding_share(count, of) or 0
+    return replace(row, verdict=INCONCLUSIVE, reason=f"{seen}; {_would(seeds, 'share')}", deciding=seeds)
 
 
 class Range(NamedTuple):
@@ -188,18 +189,20 @@ def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     found, unknown = _range(row, claim, tried), unknown_rivals(claim, tried)
     margin, nearest = margin_of(claim, tried)
     side, rounded = _side(claim, found.ends)
-    reason = f"{side} the range of a single run, {found.words}{rounded}"
+    reason, deciding = f"{side} the range of a single run, {found.words}{rounded}", None
     if side != "inside":
         verdict, reason = DIFFERS, "; ".join(filter(None, [f"the report's is {reason}", claim.reason]))
     elif not found.half <= margin:  # or NaN
-        verdict, reason = INCONCLUSIVE, f"{reason}, but {_too_wide(found, row.n_seeds, claim, margin, nearest)}"
+        deciding = deciding_seeds(found.spread, row.n_seeds, margin, found.error) or 0
+        verdict, reason = INCONCLUSIVE, f"{reason}, but {_too_wide(found, claim, margin, nearest, deciding)}"
     elif over_seeds_alone(claim, tried):
         verdict, reason = INCONCLUSIVE, f"{reason}: with that error it would be wider"
     elif unknown:
         verdict, reason = INCONCLUSIVE, f"{reason}, but {_not_measured(unknown)}"
     else:
         verdict = REPRODUCED
-    return replace(row, verdict=verdict, reason=reason, pi95=found.ends, margin=0.0 if unknown else margin)
+    margin = 0.0 if unknown else margin
+    return replace(row, verdict=verdict, reason=reason, pi95=found.ends, margin=margin, deciding=deciding)
 
 
 def _range(row: Row, claim: Claim, tried: Tried) -> Range:
@@ -223,8 +226,8 @@ def _side(claim: Claim, ends: Interval) -> tuple[str, str]:
     return "above" if claim.reported > high else "below", ""
 
 
-def _too_wide(found: Range, seeds: int, claim: Claim, margin: float, nearest: str) -> str:
-    would = _would(deciding_seeds(found.spread, seeds, margin, found.error), f"spread{of_few(found.spread.freedom)}")
+def _too_wide(found: Range, claim: Claim, margin: float, nearest: str, deciding: int) -> str:
+    would = _would(deciding, f"spread{of_few(found.spread.freedom)}")
     return f"its half width of {_width(found.half, claim)} is above {_width(margin, claim)}, {nearest}; {would}"
 
 
@@ -247,8 +250,8 @@ def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str
     return both, f" (deviation pooled over {both.arms} arms that are alike, {both.freedom:.1f} degrees of freedom)"
 
 
-def _would(seeds: int | None, known: str) -> str:
-    """How many seeds would decide, if what is known of them stayed as it is."""
+def _would(seeds: int, known: str) -> str:
+    """How many seeds would decide, 0 for none, if what is known of them stayed as it is."""
     number = f"about {seeds} seeds" if seeds else f"no number of seeds up to {MOST:,}"
     return f"{number} would decide at this {known}"
 

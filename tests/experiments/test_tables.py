@@ -14,6 +14,7 @@ from experiments.tables.counts import (
     Said,
     _covered,
     chance,
+    left_open,
     numbers_of,
     of_the_living,
     statements_of,
@@ -66,6 +67,19 @@ def test_what_is_judged_by_living_trainings_alone_is_said_and_all_numbers_are_co
     assert of_the_living(results) == words
     assert of_the_living([said("x", count)]) == ""
     assert tally(results) == "Of 3 reported numbers: 1 reproduced, 1 differs and 1 equal count."
+
+
+def test_inconclusive_numbers_are_told_by_what_would_decide_them():
+    rows = [
+        dataclasses.replace(row(NARROW, "inconclusive"), metric=f"m{number}", deciding=seeds)
+        for number, seeds in enumerate((0, 1_000, 9, None, 0))
+    ]
+    assert left_open([said("x", *rows)]) == (
+        "Of 5 inconclusive numbers 2 would stay so with any number of seeds up to 1,000: single runs lie further apart "
+        "than a verdict allows; about 9 and 1,000 seeds in all would decide 2 of them."
+    )
+    assert left_open([said("x", rows[2])]) == "About 9 seeds in all would decide 1 of them."
+    assert left_open([said("x", rows[3])]) == left_open([]) == ""
 
 
 def stating(name, seeds, judged=True, dead=0, **words):

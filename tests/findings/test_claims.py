@@ -65,7 +65,7 @@ def test_an_outcome_is_reproduced_where_most_seeds_have_it():
         judged_of(seeds, nine) for seeds in ([9.0] * 5, [9.0] * 6, [8.0] * 6)
     )  # an interval over digits would hold 9 in either case
     assert five.verdict == "inconclusive"
-    assert five.reason.endswith("; about 6 seeds would decide at this share")
+    assert (five.reason.endswith("; about 6 seeds would decide at this share"), five.deciding) == (True, 6)
     assert (six.verdict, none.verdict) == ("reproduced", "differs")
     assert row([9.0, 9.0, 9.0], nine, barred=["synthetic data"])[0].verdict == "not comparable"
 

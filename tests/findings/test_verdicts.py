@@ -78,6 +78,7 @@ def test_the_seeds_that_would_decide_are_the_least_whose_range_is_narrow_enough(
     assert results.deciding_seeds(found, 3, 1.9) is None  # 1.96 is what is left of it
     would = "; about 9 seeds would decide at this spread, of 2 degrees of freedom"
     assert judge(told_from(2.5)).reason.endswith(would)
+    assert [judge(told_from(margin)).deciding for margin in (2.5, 1.9, 2 * HALF)] == [9, 0, None]
     assert results.telling_seeds([1.0, 2.0, 3.0]) == 4  # 3.182 / 2 is below the mean, 4.303 / sqrt(3) isn't
     assert results.telling_seeds([-1.0, 1.0]) is None
 

@@ -143,7 +143,7 @@ def test_the_cpus_devices_that_could_be_there_are_said(monkeypatch):
 
 def test_bytes_as_floats_are_noticed_unless_the_batch_scales_them():
     stored = np.round(255 * IMAGES)
-    asked = study(model=Wide(), batch=noiseless, loss=image_loss)
+    asked = replace(study(), model=Wide(), batch=noiseless, loss=image_loss)
     scaled = replace(asked, batch=lambda key, data, index: noiseless(key, data / 255, index))
     with pytest.warns(Notice, match="whole numbers from 0 to 255, as floats, .* or divide by 255"):
         ranges.note_bytes(asked, keys.root(0), stored)
