@@ -16,7 +16,8 @@ Expected  experiments/results/unmix.json (the PSNRs are no photo's, but for the 
           better; the photos of the plain decoder stay blurs)
 Run       python -m experiments.unmix --seeds 3
 Also      --pretrained none cifar (fine-tuning against training from scratch; cifar is an encoder trained here);
-          --pretrained imagenet, as the report's (downloads timm/resnet18.tv_in1k; or the path of that file);
+          --pretrained imagenet, as the report's (downloads timm/resnet18.tv_in1k; or the path of that file), --stages 3
+          in the first three of its four stages alone;
           --rungs plain pooled frozen betas (what the report leaves open and may explain its scores; see -h);
           --decoders plain skip --times 1 5 (how far unmixing can go past the report); --consistency 0 1; --aligned
 """

@@ -10,7 +10,7 @@ import optax
 
 import jaxae as ae
 from experiments import photo_classifier
-from experiments.unmix.ways import Config, Way, arm_name, setting, ways
+from experiments.unmix.ways import STAGES, Config, Way, arm_name, setting, ways
 from jaxae.transforms import SIGNED, mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
 
 IMAGES = ("digit", "photo")  # in the order in which the model gives them
@@ -47,7 +47,7 @@ def claims(config: Config) -> list[ae.Claim]:
     if 0 not in config.consistency:
         return []
     held = [way for way in ways(config) if (way.decoders, way.times) == ("plain", 1)]
-    as_told = [way for way in held if way == Way(source=way.source)]
+    as_told = [way for way in held if way == Way(source=way.source, stages=way.stages)]
     nearest = [way for way in as_told if way.source not in ("none", "cifar")] or as_told
     primary = [arm_name(way) for way in nearest[:1]]
     found = [claim for way in held for claim in claims_of(arm_name(way))]
@@ -201,7 +201,7 @@ def test_pairs(run: ae.Run) -> ae.data.Pairs:
 
 
 def encoder(run: ae.Run, source: str) -> dict[str, Any] | None:
-    """Variables for the model's encoder to start from: those of `--pretrained`."""
+    """Variables for the model's encoder to start from: those of `--pretrained`, of as many stages as are asked for."""
     if source == "none" or (source == "imagenet" and run.rehearsing):  # a plan downloads nothing
         return None
     if source == "cifar":
@@ -210,7 +210,11 @@ def encoder(run: ae.Run, source: str) -> dict[str, Any] | None:
         path = ae.models.weights.imagenet() if source == "imagenet" else Path(source)
         found = ae.models.weights.load(path, ae.models.ResNet18(classes=None))
         run.file(f"encoder, {Path(source).name}", path)
-    return {kind: {"encoder": leaves} for kind, leaves in found.items()}
+    drawn = tuple(f"layer{stage}_" for stage in range(run.config.stages + 1, STAGES + 1))
+    return {
+        kind: {"encoder": {part: leaves[part] for part in leaves if not part.startswith(drawn)}}
+        for kind, leaves in found.items()
+    }
 
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:

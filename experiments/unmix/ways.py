@@ -11,12 +11,17 @@ import jaxae as ae
 RungName = Literal["plain", "pooled", "frozen", "cifar", "cifar-frozen", "betas", "aligned", "together"]
 
 
+STAGES = 4  # of a ResNet, the first with what comes before it
+
+
 class Way(NamedTuple):
-    """How an arm is trained: decoders, times the epochs, what the encoder starts from, and what is otherwise."""
+    """How an arm is trained: decoders, times the epochs, what so many of the encoder's stages start from, and what is
+    otherwise."""
 
     decoders: str = "plain"
     times: int = 1
     source: str = "none"
+    stages: int = STAGES
     pooled: bool = False
     frozen: bool = False
     beta: float = 0.9
@@ -39,14 +44,16 @@ RUNGS: Mapping[str, Way] = {
 class Config(ae.Flags):
     """The report's settings, but for its ImageNet weights, which take a download; and what goes past them."""
 
-    settings = (*ae.Flags.settings, "pretrained")
+    settings = (*ae.Flags.settings, "pretrained", "stages")
     reported: ClassVar[Mapping[str, Any]] = {"pretrained": ("imagenet",)}
-    counts = (*ae.Flags.counts, "times")
+    counts = (*ae.Flags.counts, "times", "stages")
 
     pretrained: tuple[str, ...] = ("none",)
     """What the encoder starts from, each an arm: none (drawn at random), cifar (trained here to classify all photos,
     whatever --limit says), imagenet (torchvision's weights from the Hugging Face hub), or the path of a .safetensors or
     .pth file of them."""
+    stages: int = STAGES
+    """How many of the encoder's four stages, from the first on, start from --pretrained; those after them are drawn."""
     decoders: tuple[Literal["plain", "skip"], ...] = ("plain",)
     """The report's decoders, or ones that see the encoder's maps and the mean itself too; each an arm."""
     times: tuple[int, ...] = (1,)
@@ -72,6 +79,10 @@ class Config(ae.Flags):
             )
         if len({Path(file).stem for file in files}) < len(files):
             raise ae.UsageError(f"--pretrained {' '.join(files)}: arms are called by the files' names; rename one")
+        if self.stages > STAGES:
+            raise ae.UsageError(f"--stages is {self.stages}; a ResNet has {STAGES}")
+        if self.stages != STAGES and "none" in self.pretrained:
+            raise ae.UsageError(f"--stages {self.stages} of what? Name it by --pretrained, without none")
         ways = {name: getattr(self, name) for name in ("pretrained", "decoders", "times", "consistency")}
         if self.rungs and (given := [name for name, value in ways.items() if value != getattr(type(self), name)]):
             raise ae.UsageError(f"--rungs are trainings of their own, without --{given[0]}; leave one of them out")
@@ -86,6 +97,7 @@ def arm_name(way: Way) -> str:
         way.decoders,
         "512 features" if way.pooled else "",
         starts.get(way.source, f"from {Path(way.source).stem}"),
+        f"in {way.stages} of {STAGES} stages" if way.stages != STAGES else "",
         "frozen" if way.frozen else "",
         f"betas {way.beta:g}" if way.beta != Way().beta else "",
         "aligned" if way.aligned else "",
@@ -103,4 +115,5 @@ def ways(config: Config) -> list[Way]:
     """How every arm is trained."""
     if config.rungs:
         return [way for rung, way in RUNGS.items() if rung in config.rungs]  # a merge names them in another order
-    return [Way(*way) for way in itertools.product(config.decoders, config.times, config.pretrained)]
+    stages = [config.stages]
+    return [Way(*way) for way in itertools.product(config.decoders, config.times, config.pretrained, stages)]

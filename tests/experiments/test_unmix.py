@@ -112,6 +112,19 @@ def test_a_file_of_weights_becomes_the_encoder_and_is_noted_in_the_manifest(smal
     assert [entry["role"] for entry in run.manifest["files"]] == ["encoder, made.safetensors"]
 
 
+def test_the_encoder_starts_in_so_many_stages_and_the_others_are_drawn(tmp_path, monkeypatch):
+    blocks = [f"layer{stage}_{block}" for stage in range(1, 5) for block in (0, 1)]
+    whole = {"params": dict.fromkeys(["conv1", "bn1", *blocks]), "batch_stats": dict.fromkeys(["bn1", *blocks])}
+    monkeypatch.setattr(ae.models.weights, "load", lambda *_: whole)
+    (tmp_path / "made.pth").touch()
+    config = unmix.Config(quiet=True, out=tmp_path / "run", pretrained=(str(tmp_path / "made.pth"),), stages=3)
+    with ae.Run(unmix.EXPERIMENT, config) as run:
+        initial: Any = method.encoder(run, *config.pretrained)
+    assert initial["params"]["encoder"].keys() == {"conv1", "bn1", *blocks[:6]}
+    assert initial["batch_stats"]["encoder"].keys() == {"bn1", *blocks[:6]}
+    assert [arm.study.name for arm in unmix.arms(config)] == ["plain from made in 3 of 4 stages"]
+
+
 def test_equal_arms_are_equal_studies_and_the_rate_falls_only_where_an_arm_trains_longer():
     config = unmix.Config(pretrained=("none", "cifar"), times=(1, 4))
     short, again, long, _ = unmix.arms(config, 1280)
@@ -172,6 +185,9 @@ def test_what_is_not_comparable_is_not_judged_in_words_and_what_is_not_at_hand_n
     )
     assert "so that its network ended worse than ours" in judged.conclusions
     assert "`--pretrained imagenet` would decide" in other.conclusions
+    part = unmix.say(found(pretrained=("imagenet",), stages=3))
+    assert "3 of 4 stages are here, from torchvision's weights" in part.conclusions
+    assert "photos are better than the report's with them" in part.conclusions
     assert not [row for row in judged.rows if row.reported == method.LAST and row.metric == method.EPOCH_MEAN]
     assert {row.verdict for row in other.rows if row.reported} == {ae.results.NOT_COMPARABLE}
     assert "better at" not in other.conclusions
@@ -196,6 +212,19 @@ def test_weights_that_are_not_there_or_have_one_name_are_refused(files, words, t
         (tmp_path / file).touch()
     with pytest.raises(ae.UsageError, match=words):
         unmix.Config(pretrained=files)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"stages": 3}, "--stages 3 of what. Name it by --pretrained, without none"),
+        ({"stages": 5, "pretrained": ("imagenet",)}, "--stages is 5; a ResNet has 4"),
+        ({"stages": 0, "pretrained": ("imagenet",)}, "--stages is 0; it must be at least 1"),
+    ],
+)
+def test_stages_are_of_something_and_no_more_than_there_are(flags, words):
+    with pytest.raises(ae.UsageError, match=words):
+        unmix.Config(**flags)
 
 
 def test_rungs_are_arms_of_their_own_and_each_is_what_its_name_says():
