@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxae.errors import UsageError
@@ -177,10 +178,10 @@ def _row(values, x):
 
 
 def _parameters(layer, shape, fan_in, use_bias=True):
-    """The layer's kernel and bias, cast to the dtype that it computes in; UsageError if there is nothing in them."""
-    if min(shape) < 1:
+    """The layer's kernel and bias, cast to the dtype that it computes in; UsageError if their shapes are none."""
+    if not all(isinstance(side, int | np.integer) and side > 0 for side in shape):
         sizes = " x ".join(map(str, shape))
-        raise UsageError(f"{type(layer).__name__} has a kernel of {sizes} numbers; give sizes and widths of at least 1")
+        raise UsageError(f"{type(layer).__name__} has a kernel of {sizes} numbers; give whole sizes and widths above 0")
     kernel_init, bias_init = layer.initializer(fan_in)
     kernel = layer.param("kernel", kernel_init, shape, jnp.float32)
     bias = layer.param("bias", bias_init, shape[-1:], jnp.float32).astype(layer.dtype) if use_bias else None

@@ -33,9 +33,10 @@ TRACED = 64  # geometries of an operation: JAX traces the same function of the s
 def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) -> jax.Array:
     """Convolve x (b, h, w, i) with kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv2d.
 
-    h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError if nothing is left of the image, for a
-    stride under 1 and for a padding under 0.
+    h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError for arrays of other shapes, if nothing is
+    left of the image, for a stride under 1 and for a padding under 0.
     """
+    _refuse_arrays(x, kernel)
     _refuse_geometry(stride, padding)
     size = _checked(x, kernel, [(n + 2 * padding - k) // stride + 1 for n, k in _sides(x, kernel)])
     return _conv((stride, (padding, padding), size), *_vary_alike(x, kernel))
@@ -47,9 +48,9 @@ def conv_transpose(
     """Spread x (b, h, w, i) by kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv_transpose2d.
 
     h' = (h - 1) stride - 2 padding + k + output_padding, and w' alike; the kernel is torch's with its axes moved,
-    not reversed. Raises UsageError if nothing is left of the image, for a stride under 1, a padding under 0 and an
-    output padding that isn't smaller than the stride.
+    not reversed. Raises UsageError as `conv` does, and for an output padding that isn't smaller than the stride.
     """
+    _refuse_arrays(x, kernel)
     _refuse_geometry(stride, padding)
     if not 0 <= output_padding < stride:
         raise UsageError(f"output_padding is {output_padding}; give one from 0 to {stride - 1}, less than the stride")
@@ -58,13 +59,21 @@ def conv_transpose(
 
 
 def upsample(x: jax.Array) -> jax.Array:
-    """Repeat every pixel in a 2x2 square, nearest-neighbour upsampling: (b, h, w, c) -> (b, 2h, 2w, c)."""
+    """Repeat every pixel in a 2x2 square, nearest-neighbour upsampling: (b, h, w, c) -> (b, 2h, 2w, c).
+
+    Raises UsageError for an image of another number of axes.
+    """
+    _refuse_arrays(x)
     b, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
 
 
 def upsample_conv(x: jax.Array, kernel: jax.Array, *, padding: int = 1) -> jax.Array:
-    """`conv(upsample(x), kernel, padding=padding)`: (b, h, w, i) -> (b, 2h + 2 padding - k + 1, ..., o)."""
+    """`conv(upsample(x), kernel, padding=padding)`: (b, h, w, i) -> (b, 2h + 2 padding - k + 1, ..., o).
+
+    Raises UsageError as `conv` does.
+    """
+    _refuse_arrays(x, kernel)
     size = _checked(x, kernel, [2 * n + 2 * padding - k + 1 for n, k in _sides(x, kernel)])
     return _upsample_conv((padding, size), *_vary_alike(x, kernel))
 
@@ -73,9 +82,10 @@ def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) 
     """Take the largest of every size x size window: (b, h, w, c) -> (b, h', w', c), as torch's max_pool2d.
 
     h' = (h + 2 padding - size) // stride + 1, and w' alike; the stride is the size unless given. Of equal maxima the
-    first in reading order gets the gradient, as in PyTorch. Raises UsageError if nothing is left of the image, for a
-    size or stride under 1 and for a padding of more than half the size, with which windows would see nothing.
+    first in reading order gets the gradient, as in PyTorch. Raises UsageError as `conv` does, and for a size under 1 or
+    a padding of more than half the size, with which windows would see nothing.
     """
+    _refuse_arrays(x)
     stride = stride or size
     _refuse_geometry(min(size, stride), padding)
     if padding > size // 2:
@@ -84,6 +94,14 @@ def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) 
     if min(sides) < 1:
         raise UsageError(f"windows of {size}x{size} leave nothing of images {x.shape}: use larger images")
     return _max_pool((size, stride, padding, sides), x)
+
+
+def _refuse_arrays(x, kernel=None):
+    if x.ndim != 4:
+        raise UsageError(f"images of shape {x.shape} are not [batch, height, width, channels]; reshape them")
+    if kernel is not None and (kernel.ndim != 4 or kernel.shape[2] != x.shape[3]):
+        fitting = f"[height, width, {x.shape[3]}, outputs]"
+        raise UsageError(f"a kernel of shape {kernel.shape} doesn't fit images {x.shape}; give one of {fitting}")
 
 
 def _refuse_geometry(stride, padding):

@@ -202,27 +202,20 @@ def test_what_is_not_comparable_is_not_judged_in_words_and_what_is_not_at_hand_n
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
-    [(("gone.pth",), "gone.pth: there is no such file; give none, cifar"), (("a/x.pth", "b/x.pth"), "rename one")],
-)
-def test_weights_that_are_not_there_or_have_one_name_are_refused(files, words, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for file in ("a/x.pth", "b/x.pth"):
-        (tmp_path / file).parent.mkdir()
-        (tmp_path / file).touch()
-    with pytest.raises(ae.UsageError, match=words):
-        unmix.Config(pretrained=files)
-
-
-@pytest.mark.parametrize(
     ("flags", "words"),
     [
+        ({"pretrained": ("gone.pth",)}, "gone.pth: there is no such file; give none, cifar"),
+        ({"pretrained": ("a/x.pth", "b/x.pth")}, "rename one"),
         ({"stages": 3}, "--stages 3 of what. Name it by --pretrained, without none"),
         ({"stages": 5, "pretrained": ("imagenet",)}, "--stages is 5; a ResNet has 4"),
         ({"stages": 0, "pretrained": ("imagenet",)}, "--stages is 0; it must be at least 1"),
     ],
 )
-def test_stages_are_of_something_and_no_more_than_there_are(flags, words):
+def test_weights_that_are_not_there_or_have_one_name_and_other_stages_are_refused(flags, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for file in ("a/x.pth", "b/x.pth"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
     with pytest.raises(ae.UsageError, match=words):
         unmix.Config(**flags)
 

@@ -55,6 +55,15 @@ def test_a_model_takes_no_images_too(model):
         ("padding is 2; give at most 1", lambda x, k: ops.max_pool(x, 2, padding=2)),
         ("stride is -1 and padding 0; give a stride from 1", lambda x, k: ops.max_pool(x, 2, stride=-1)),
         ("stride is 0 and padding 0; give a stride from 1", lambda x, k: ops.conv(x, k, stride=0)),
+        ("images of shape .* are not .batch, height, width, channels.; resh", lambda x, k: ops.conv(x[0], k)),
+        ("images of shape .* are not .batch, height, width, channels.; resh", lambda x, k: ops.max_pool(x[0])),
+        ("images of shape .* are not .batch, height, width, channels.; resh", lambda x, k: ops.upsample(x[0])),
+        (
+            r"a kernel of shape .* doesn't fit images .*; give one of \[height, width, ",
+            lambda x, k: ops.conv(x[..., 1:], k),
+        ),
+        ("a kernel of shape .* doesn't fit images", lambda x, k: ops.conv_transpose(x, k[0])),
+        ("a kernel of shape .* doesn't fit images", lambda x, k: ops.upsample_conv(x, k[:, :, 1:])),
         ("stride is 1 and padding -1; give a stride from 1", lambda x, k: ops.conv(x, k, padding=-1)),
         ("stride is 0 and padding 0; give a stride from 1", lambda x, k: ops.conv_transpose(x, k, stride=0)),
         (
