@@ -191,7 +191,7 @@ def random_shift(key: jax.Array, image: jax.Array, pixels: int) -> jax.Array:
     """Each image moved by its own whole offsets, uniform in -pixels..pixels down and across: [b, h, w, c] -> the same.
 
     What moves out is lost and zeros move in, so zero should be the background: shift before standardising.
-    Raises UsageError for no key, another shape, and unless `pixels` is a whole number from 0 to under both sides.
+    Raises UsageError for no key, another shape, and unless `pixels` is a whole number, 0 <= pixels < min(h, w).
     """
     check_key(key)
     if image.ndim != 4:

@@ -201,21 +201,19 @@ def tally(results: Sequence[Said]) -> str:
 
 
 def left_open(results: Sequence[Said]) -> str:
-    """In words, which of the inconclusive numbers more seeds would decide, and how many none would; "" without any."""
+    """In words, how many of the inconclusive numbers no number of seeds would decide, and how many the others take; ""
+    where it isn't a question of seeds."""
     rows = [row for rows in numbers_of(results).values() for row in rows if row.verdict == INCONCLUSIVE]
     needed = sorted(row.deciding for row in rows if row.deciding)
-    never = sum(row.deciding == 0 for row in rows)
-    told = []
+    never, told = sum(row.deciding == 0 for row in rows), []
     if never:
         told.append(
-            f"of {plural(len(rows), 'inconclusive number')} {never} would stay so with any number of seeds up to "
-            f"{MOST:,}: single runs lie further apart than a verdict allows"
+            f"{never} would stay so with any number of seeds up to {MOST:,}, since single runs scatter too far, "
+            "another reading is too near or test images are too few"
         )
     if needed:
-        seeds = listed([f"{number:,}" for number in needed])
-        told.append(f"about {seeds} seeds in all would decide {len(needed)} of them")
-    words = "; ".join(told)
-    return f"{words[0].upper()}{words[1:]}." if words else ""
+        told.append(f"{len(needed)} would take about {listed([f'{seeds:,}' for seeds in needed])} seeds")
+    return f"Of {plural(len(rows), 'inconclusive number')}, {'; '.join(told)}." if told else ""
 
 
 def _weight(row: Row) -> tuple[bool, int]:

@@ -15,7 +15,7 @@ STAGES = 4  # of a ResNet, the first with what comes before it
 
 
 class Way(NamedTuple):
-    """How an arm is trained: decoders, times the epochs, what so many of the encoder's stages start from, and what is
+    """How an arm is trained: decoders, times the epochs, what the encoder starts from, in how many stages, and what is
     otherwise."""
 
     decoders: str = "plain"
@@ -79,13 +79,13 @@ class Config(ae.Flags):
             )
         if len({Path(file).stem for file in files}) < len(files):
             raise ae.UsageError(f"--pretrained {' '.join(files)}: arms are called by the files' names; rename one")
+        ways = {name: getattr(self, name) for name in ("pretrained", "stages", "decoders", "times", "consistency")}
+        if self.rungs and (given := [name for name, value in ways.items() if value != getattr(type(self), name)]):
+            raise ae.UsageError(f"--rungs are trainings of their own, without --{given[0]}; leave one of them out")
         if self.stages > STAGES:
             raise ae.UsageError(f"--stages is {self.stages}; a ResNet has {STAGES}")
         if self.stages != STAGES and "none" in self.pretrained:
             raise ae.UsageError(f"--stages {self.stages} of what? Name it by --pretrained, without none")
-        ways = {name: getattr(self, name) for name in ("pretrained", "decoders", "times", "consistency")}
-        if self.rungs and (given := [name for name, value in ways.items() if value != getattr(type(self), name)]):
-            raise ae.UsageError(f"--rungs are trainings of their own, without --{given[0]}; leave one of them out")
         if min(self.consistency) < 0:
             raise ae.UsageError(f"--consistency is {min(self.consistency):g}; it must be at least 0")
 

@@ -14,7 +14,7 @@ from experiments import photo_classifier
 from experiments.unmix.errors import STEP
 from experiments.unmix.measures import BELOW, GAINED
 from experiments.unmix.method import EPOCH_MEAN, FIRST, FORMULA, GUESSES, IMAGES, LAST, SAMPLE, SCORES, claims
-from experiments.unmix.ways import STAGES, ways
+from experiments.unmix.ways import STAGES, arm_name, ways
 from jaxae.report import numbers
 
 TEMPLATE = Path(__file__).with_name("words.md")
@@ -213,7 +213,7 @@ def same_error(scores: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
 
 
 def starts(config: Any) -> dict[str, Any]:
-    """What the encoders started from, in how many stages, and whether the report's start is missing."""
+    """What the encoders started from, whether the report's start is missing, and the arms that have a part of it."""
     sources = dict.fromkeys(way.source for way in ways(config))
     words = {
         "none": "random weights",
@@ -222,7 +222,9 @@ def starts(config: Any) -> dict[str, Any]:
     }
     return {
         "words": [words.get(source, f"the weights in {Path(source).name}") for source in sources],
-        "stages": config.stages if config.stages != STAGES else 0,
+        "partly": [
+            arm_name(way) for way in ways(config) if way.stages < STAGES and way.source not in ("none", "cifar")
+        ],
         "missing": {*sources} <= {"none", "cifar"},
     }
 

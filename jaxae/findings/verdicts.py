@@ -190,15 +190,15 @@ def _held(row: Row, claim: Claim, tried: Tried) -> Row:
     margin, nearest = margin_of(claim, tried)
     side, rounded = _side(claim, found.ends)
     reason, deciding = f"{side} the range of a single run, {found.words}{rounded}", None
+    missing = _not_measured(unknown) or ("with that error it would be wider" if over_seeds_alone(claim, tried) else "")
     if side != "inside":
         verdict, reason = DIFFERS, "; ".join(filter(None, [f"the report's is {reason}", claim.reason]))
     elif not found.half <= margin:  # or NaN
-        deciding = deciding_seeds(found.spread, row.n_seeds, margin, found.error) or 0
-        verdict, reason = INCONCLUSIVE, f"{reason}, but {_too_wide(found, claim, margin, nearest, deciding)}"
-    elif over_seeds_alone(claim, tried):
-        verdict, reason = INCONCLUSIVE, f"{reason}: with that error it would be wider"
-    elif unknown:
-        verdict, reason = INCONCLUSIVE, f"{reason}, but {_not_measured(unknown)}"
+        seeds = deciding_seeds(found.spread, row.n_seeds, margin, found.error) or 0
+        deciding = None if seeds and missing else seeds
+        verdict, reason = INCONCLUSIVE, f"{reason}, but {_too_wide(found, claim, margin, nearest, deciding, missing)}"
+    elif missing:
+        verdict, reason = INCONCLUSIVE, f"{reason}, but {missing}"
     else:
         verdict = REPRODUCED
     margin = 0.0 if unknown else margin
@@ -226,14 +226,16 @@ def _side(claim: Claim, ends: Interval) -> tuple[str, str]:
     return "above" if claim.reported > high else "below", ""
 
 
-def _too_wide(found: Range, claim: Claim, margin: float, nearest: str, deciding: int) -> str:
-    would = _would(deciding, f"spread{of_few(found.spread.freedom)}")
+def _too_wide(found: Range, claim: Claim, margin: float, nearest: str, deciding: int | None, missing: str) -> str:
+    """What is too wide for what, and how many seeds would decide: None where something else is missing, too."""
+    would = missing if deciding is None else _would(deciding, f"spread{of_few(found.spread.freedom)}")
     return f"its half width of {_width(found.half, claim)} is above {_width(margin, claim)}, {nearest}; {would}"
 
 
 def _not_measured(rivals: Sequence[str]) -> str:
+    """What is missing where rivals are; "" where none is."""
     were = "was" if len(rivals) == 1 else "were"
-    return f"{' and '.join(rivals)}, from which it must be told, {were} not measured in this run"
+    return f"{' and '.join(rivals)}, from which it must be told, {were} not measured in this run" if rivals else ""
 
 
 def _spread(claim: Claim, tried: Tried, values: np.ndarray) -> tuple[Spread, str]:

@@ -243,7 +243,7 @@ def _xla(x, kernel, low, size, *, stride=1, dilation=1):
 
 
 def known_bytes(x):
-    """What x (b, h, w, c) takes; 0 where b is any number, as in a program that is exported for batches of any size."""
+    """The bytes that x (b, h, w, c) takes; 0 where b is any number, as in programs that are exported for all sizes."""
     return x.size * x.dtype.itemsize if isinstance(x.shape[0], int) else 0
 
 

@@ -45,7 +45,10 @@ def flax_init(fan_in: int) -> tuple[Initializer, Initializer]:
 
 
 class Dense(nn.Module):
-    """x (..., i) -> (..., features); kernel (i, features), bias (features,)."""
+    """x (..., i) -> (..., features); kernel (i, features), bias (features,).
+
+    Raises UsageError for a width that isn't a whole number above 0.
+    """
 
     features: int
     initializer: Init = torch_init
@@ -54,7 +57,7 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x):
         """The layer's output, in `dtype`."""
-        kernel, bias = _parameters(self, (x.shape[-1], self.features), fan_in=x.shape[-1])
+        kernel, bias = _parameters(self, (x.shape[-1], self.features), fan_in=(0,))
         return _add_bias(x.astype(self.dtype) @ kernel, bias)
 
 
@@ -62,6 +65,7 @@ class Conv(nn.Module):
     """x (b, h, w, i) -> (b, h', w', features); kernel (k, k, i, features), bias (features,); as torch's Conv2d.
 
     h' = (h + 2 padding - k) // stride + 1, and w' alike. Before a BatchNorm, which has its own, no bias is needed.
+    Raises UsageError for a width or size that isn't a whole number above 0, and as `ops.conv` does.
     """
 
     features: int
@@ -76,7 +80,7 @@ class Conv(nn.Module):
     def __call__(self, x):
         """The layer's output, in `dtype`."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]), use_bias=self.use_bias)
+        kernel, bias = _parameters(self, shape, fan_in=(0, 1, 2), use_bias=self.use_bias)
         y = conv(x.astype(self.dtype), kernel, stride=self.stride, padding=self.padding)
         return y if bias is None else _add_bias(y, bias)
 
@@ -85,7 +89,7 @@ class ConvTranspose(nn.Module):
     """x (b, h, w, i) -> (b, h', w', features); kernel (k, k, i, features), bias (features,); as ConvTranspose2d.
 
     h' = (h - 1) stride - 2 padding + k + output_padding, and w' alike. Its fan_in, in PyTorch, counts the *output*
-    channels: features * k * k.
+    channels: features * k * k. Raises UsageError as Conv does, and as `ops.conv_transpose`.
     """
 
     features: int
@@ -100,7 +104,7 @@ class ConvTranspose(nn.Module):
     def __call__(self, x):
         """The layer's output, in `dtype`."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel, bias = _parameters(self, shape, fan_in=self.features * self.kernel_size**2)
+        kernel, bias = _parameters(self, shape, fan_in=(0, 1, 3))
         geometry = {"stride": self.stride, "padding": self.padding, "output_padding": self.output_padding}
         return _add_bias(conv_transpose(x.astype(self.dtype), kernel, **geometry), bias)
 
@@ -109,7 +113,7 @@ class UpsampleConv(nn.Module):
     """Upsampling by 2, then a Conv: x (b, h, w, i) -> (b, 2h', 2w', features); parameters as Conv's.
 
     2h' = 2h + 2 padding - k + 1: twice h with the defaults. `mode` is "nearest", or "bilinear" with aligned corners.
-    Raises UsageError for another.
+    Raises UsageError for another, and as Conv does.
     """
 
     features: int
@@ -125,7 +129,7 @@ class UpsampleConv(nn.Module):
         if self.mode not in get_args(Mode):
             raise UsageError(f"UpsampleConv has no mode {self.mode!r}; choose nearest or bilinear")
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel, bias = _parameters(self, shape, fan_in=math.prod(shape[:3]))
+        kernel, bias = _parameters(self, shape, fan_in=(0, 1, 2))
         x = x.astype(self.dtype)
         if self.mode == "nearest":
             return _add_bias(upsample_conv(x, kernel, padding=self.padding), bias)
@@ -178,11 +182,14 @@ def _row(values, x):
 
 
 def _parameters(layer, shape, fan_in, use_bias=True):
-    """The layer's kernel and bias, cast to the dtype that it computes in; UsageError if their shapes are none."""
-    if not all(isinstance(side, int | np.integer) and side > 0 for side in shape):
-        sizes = " x ".join(map(str, shape))
+    """The layer's kernel and bias, cast to the dtype that it computes in; `fan_in` are the axes whose product that is.
+
+    Raises UsageError where a side isn't a whole number above 0.
+    """
+    if not all(isinstance(side, int | np.integer) and side is not True and side > 0 for side in shape):
+        sizes = " x ".join(map(repr, shape))
         raise UsageError(f"{type(layer).__name__} has a kernel of {sizes} numbers; give whole sizes and widths above 0")
-    kernel_init, bias_init = layer.initializer(fan_in)
+    kernel_init, bias_init = layer.initializer(math.prod(shape[axis] for axis in fan_in))
     kernel = layer.param("kernel", kernel_init, shape, jnp.float32)
     bias = layer.param("bias", bias_init, shape[-1:], jnp.float32).astype(layer.dtype) if use_bias else None
     return kernel.astype(layer.dtype), bias

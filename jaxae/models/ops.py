@@ -22,6 +22,7 @@ import numpy as np
 from jax import lax
 
 import jaxae.models.cpu_forms as cpu_forms
+import jaxae.models.output as output
 import jaxae.models.plain_forms as plain_forms
 import jaxae.models.pooling as pooling
 from jaxae.errors import UsageError
@@ -36,7 +37,7 @@ def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) 
     h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError for arrays of other shapes, if nothing is
     left of the image, for a stride under 1 and for a padding under 0.
     """
-    _refuse_arrays(x, kernel)
+    output.refuse_arrays(x, kernel)
     _refuse_geometry(stride, padding)
     size = _checked(x, kernel, [(n + 2 * padding - k) // stride + 1 for n, k in _sides(x, kernel)])
     return _conv((stride, (padding, padding), size), *_vary_alike(x, kernel))
@@ -50,7 +51,7 @@ def conv_transpose(
     h' = (h - 1) stride - 2 padding + k + output_padding, and w' alike; the kernel is torch's with its axes moved,
     not reversed. Raises UsageError as `conv` does, and for an output padding that isn't smaller than the stride.
     """
-    _refuse_arrays(x, kernel)
+    output.refuse_arrays(x, kernel)
     _refuse_geometry(stride, padding)
     if not 0 <= output_padding < stride:
         raise UsageError(f"output_padding is {output_padding}; give one from 0 to {stride - 1}, less than the stride")
@@ -63,7 +64,7 @@ def upsample(x: jax.Array) -> jax.Array:
 
     Raises UsageError for an image of another number of axes.
     """
-    _refuse_arrays(x)
+    output.refuse_arrays(x)
     b, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
 
@@ -73,7 +74,8 @@ def upsample_conv(x: jax.Array, kernel: jax.Array, *, padding: int = 1) -> jax.A
 
     Raises UsageError as `conv` does.
     """
-    _refuse_arrays(x, kernel)
+    output.refuse_arrays(x, kernel)
+    _refuse_geometry(1, padding)
     size = _checked(x, kernel, [2 * n + 2 * padding - k + 1 for n, k in _sides(x, kernel)])
     return _upsample_conv((padding, size), *_vary_alike(x, kernel))
 
@@ -85,7 +87,7 @@ def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) 
     first in reading order gets the gradient, as in PyTorch. Raises UsageError as `conv` does, and for a size under 1 or
     a padding of more than half the size, with which windows would see nothing.
     """
-    _refuse_arrays(x)
+    output.refuse_arrays(x)
     stride = stride or size
     _refuse_geometry(min(size, stride), padding)
     if padding > size // 2:
@@ -94,14 +96,6 @@ def max_pool(x: jax.Array, size: int = 2, *, stride: int = 0, padding: int = 0) 
     if min(sides) < 1:
         raise UsageError(f"windows of {size}x{size} leave nothing of images {x.shape}: use larger images")
     return _max_pool((size, stride, padding, sides), x)
-
-
-def _refuse_arrays(x, kernel=None):
-    if x.ndim != 4:
-        raise UsageError(f"images of shape {x.shape} are not [batch, height, width, channels]; reshape them")
-    if kernel is not None and (kernel.ndim != 4 or kernel.shape[2] != x.shape[3]):
-        fitting = f"[height, width, {x.shape[3]}, outputs]"
-        raise UsageError(f"a kernel of shape {kernel.shape} doesn't fit images {x.shape}; give one of {fitting}")
 
 
 def _refuse_geometry(stride, padding):

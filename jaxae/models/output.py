@@ -61,3 +61,12 @@ def _refuse_first(shape: tuple[int, int, int]) -> None:
     if shape[0] in (1, 3) and min(shape[1:]) >= SMALLEST:
         given = (*shape[1:], shape[0])
         raise UsageError(f"the image_shape {shape} has its channels first; give {given}, and such images")
+
+
+def refuse_arrays(x: Any, kernel: Any = None) -> None:
+    """Refuse what is no images (b, h, w, i), and a kernel that isn't (k, l, i, o) for them, with a UsageError."""
+    if x.ndim != 4:
+        raise UsageError(f"images of shape {x.shape} are not [batch, height, width, channels]; reshape them")
+    if kernel is not None and (kernel.ndim != 4 or kernel.shape[2] != x.shape[3]):
+        fitting = f"[height, width, {x.shape[3]}, outputs]"
+        raise UsageError(f"a kernel of shape {kernel.shape} doesn't fit images {x.shape}; give one of {fitting}")

@@ -5,13 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxae.models.output import refuse_arrays
+
 
 def upsample_bilinear(x: jax.Array) -> jax.Array:
     """Twice the height and width, bilinearly, the corners in place: (b, h, w, c) -> (b, 2h, 2w, c).
 
     As torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True). Products are kept in
-    at least float32.
+    at least float32. Raises UsageError for an image of another number of axes.
     """
+    refuse_arrays(x)
     b, h, w, c = x.shape
     tall = _enlarged(x.reshape(b, h, w * c))
     return _enlarged(tall.reshape(b * 2 * h, w, c)).reshape(b, 2 * h, 2 * w, c)

@@ -163,7 +163,8 @@ def science(config: Flags) -> dict[str, Any]:
 def restored(config_type: type[C], values: Mapping[str, Any], **local: Any) -> C:
     """The Config whose `science` is `values`, with these local flags; flags that came later have their defaults.
 
-    Raises UsageError for a flag that the experiment doesn't have, and for values that it refuses.
+    Drawn pictures are read from no folder, whatever local flag names one for all runs. Raises UsageError for a flag
+    that the experiment doesn't have, and for values that it refuses.
     """
     known = {field.name for field in dataclasses.fields(config_type)} - {*LOCAL}
     if unknown := sorted(values.keys() - known):
@@ -174,6 +175,8 @@ def restored(config_type: type[C], values: Mapping[str, Any], **local: Any) -> C
             f"the run's {flag(odd[0])} is {str(values[odd[0]])[:40]!r}, which is nothing that such a flag can be; take "
             "its manifest from a sound copy"
         )
+    if given.get("source") == "synthetic":
+        local.pop("data_dir", None)
     return config_type(**given, **local)
 
 

@@ -71,15 +71,15 @@ def fit(
     - `start`: a Progress to go on from, bitwise (its arrays are consumed)
     - `show`: what is told of every epoch, in a line, such as print; None: nothing
 
-    A Notice, a warning, says of floating images from 0 to 255 that models draw from 0 to 1. Raises UsageError, before
-    anything is compiled, for what doesn't fit together, and NonFiniteLossError at the first loss that is not finite.
+    A Notice, which is a warning, tells of images from 0 to 255 that no batch scales. Raises UsageError, before training
+    is compiled, for what doesn't fit together, and NonFiniteLossError at the first loss that is not finite.
     """
     plan = Plan(study.epochs if epochs is None else epochs, validate_every, patience, chunk, stop_dead)
     refuse_lanes(keys, hparams)
     if show is not None and not callable(show):
         raise UsageError(f"show is {show!r}; give a function that takes a line, such as print, or leave it out")
     refuse_data(study, keys[0], data, validation)
-    ranges.note_bytes(study, keys[0], data)
+    ranges.note_bytes(study, keys[0], data, validation)
     how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
     sets = {"training": data, "validation": validation}
     how = memory.limited(how, study, keys[0], len(keys), sets, _first(hparams))

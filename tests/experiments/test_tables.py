@@ -75,10 +75,10 @@ def test_inconclusive_numbers_are_told_by_what_would_decide_them():
         for number, seeds in enumerate((0, 1_000, 9, None, 0))
     ]
     assert left_open([said("x", *rows)]) == (
-        "Of 5 inconclusive numbers 2 would stay so with any number of seeds up to 1,000: single runs lie further apart "
-        "than a verdict allows; about 9 and 1,000 seeds in all would decide 2 of them."
+        "Of 5 inconclusive numbers, 2 would stay so with any number of seeds up to 1,000, since single runs scatter "
+        "too far, another reading is too near or test images are too few; 2 would take about 9 and 1,000 seeds."
     )
-    assert left_open([said("x", rows[2])]) == "About 9 seeds in all would decide 1 of them."
+    assert left_open([said("x", rows[2])]) == "Of 1 inconclusive number, 1 would take about 9 seeds."
     assert left_open([said("x", rows[3])]) == left_open([]) == ""
 
 

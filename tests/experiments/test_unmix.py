@@ -186,8 +186,8 @@ def test_what_is_not_comparable_is_not_judged_in_words_and_what_is_not_at_hand_n
     assert "so that its network ended worse than ours" in judged.conclusions
     assert "`--pretrained imagenet` would decide" in other.conclusions
     part = unmix.say(found(pretrained=("imagenet",), stages=3))
-    assert "3 of 4 stages are here, from torchvision's weights" in part.conclusions
-    assert "photos are better than the report's with them" in part.conclusions
+    assert "3 of 4 stages are here (plain from ImageNet in 3 of 4 stages): photos have" in part.conclusions
+    assert "Of the report's start" not in unmix.say(found(pretrained=("cifar",), stages=3)).conclusions
     assert not [row for row in judged.rows if row.reported == method.LAST and row.metric == method.EPOCH_MEAN]
     assert {row.verdict for row in other.rows if row.reported} == {ae.results.NOT_COMPARABLE}
     assert "better at" not in other.conclusions
@@ -209,6 +209,7 @@ def test_what_is_not_comparable_is_not_judged_in_words_and_what_is_not_at_hand_n
         ({"stages": 3}, "--stages 3 of what. Name it by --pretrained, without none"),
         ({"stages": 5, "pretrained": ("imagenet",)}, "--stages is 5; a ResNet has 4"),
         ({"stages": 0, "pretrained": ("imagenet",)}, "--stages is 0; it must be at least 1"),
+        ({"stages": 3, "rungs": ("plain",)}, "without --stages; leave one of them out"),
     ],
 )
 def test_weights_that_are_not_there_or_have_one_name_and_other_stages_are_refused(flags, words, tmp_path, monkeypatch):

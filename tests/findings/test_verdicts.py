@@ -53,6 +53,10 @@ def test_a_rival_that_was_not_measured_leaves_a_number_open():
     alone = judge(claim)
     assert alone.verdict == "inconclusive"
     assert alone.reason.endswith("but the variance, from which it must be told, was not measured in this run")
+    wide = judge(replace(claim, reported=3.99 * HALF), [x - 80 for x in VALUES])  # more seeds alone don't decide
+    assert (wide.reason.endswith("a quarter of the number; " + alone.reason.partition(", but ")[2]), wide.deciding) == (
+        True, None,
+    )  # fmt: skip
     assert judge(replace(claim, reported=200.0)).verdict == "differs"  # wherever the rival lies
 
 

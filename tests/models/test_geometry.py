@@ -6,7 +6,7 @@ import pytest
 from prepared import refused
 
 import jaxae as ae
-from jaxae.models import ops
+from jaxae.models import layers, ops
 
 
 def images(batch, channels):
@@ -58,6 +58,8 @@ def test_a_model_takes_no_images_too(model):
         ("images of shape .* are not .batch, height, width, channels.; resh", lambda x, k: ops.conv(x[0], k)),
         ("images of shape .* are not .batch, height, width, channels.; resh", lambda x, k: ops.max_pool(x[0])),
         ("images of shape .* are not .batch, height, width, channels.; resh", lambda x, k: ops.upsample(x[0])),
+        ("images of shape .* are not .batch, height", lambda x, k: layers.upsample_bilinear(x[0])),
+        ("stride is 1 and padding -1; give a stride from 1", lambda x, k: ops.upsample_conv(x, k, padding=-1)),
         (
             r"a kernel of shape .* doesn't fit images .*; give one of \[height, width, ",
             lambda x, k: ops.conv(x[..., 1:], k),

@@ -1,22 +1,22 @@
 """What can't be trained is refused in one sentence, before training is compiled."""
 
-import warnings
 from dataclasses import replace
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from prepared import refused
-from tiny import DATA, HELD_OUT, IMAGES, Tiny, Wide, by_rate, image_loss, loss, noiseless, roots, study
+from tiny import DATA, HELD_OUT, IMAGES, Tiny, by_rate, image_loss, loss, roots, study
 
 from jaxae import devices, keys, train
 from jaxae.errors import Notice, UsageError
 from jaxae.models import MLPAutoencoder
-from jaxae.study import Batch
-from jaxae.train import ranges
+from jaxae.study import Batch, Study
 from jaxae.train.lanes import Lanes
+from jaxae.transforms import to_unit
 
 
 def of_a_set(key, data, index):
@@ -141,12 +141,24 @@ def test_the_cpus_devices_that_could_be_there_are_said(monkeypatch):
         refused(f"devices is 2 and 1 are there; give a whole number from 1 to 1{more}$", Lanes, "map", 2)
 
 
-def test_bytes_as_floats_are_noticed_unless_the_batch_scales_them():
-    stored = np.round(255 * IMAGES)
-    asked = replace(study(), model=Wide(), batch=noiseless, loss=image_loss)
-    scaled = replace(asked, batch=lambda key, data, index: noiseless(key, data / 255, index))
-    with pytest.warns(Notice, match="whole numbers from 0 to 255, as floats, .* or divide by 255"):
-        ranges.note_bytes(asked, keys.root(0), stored)
-    with warnings.catch_warnings(action="error"):
-        ranges.note_bytes(scaled, keys.root(0), stored)
-        ranges.note_bytes(asked, keys.root(0), np.round(IMAGES))
+def image_study(batch):
+    model = MLPAutoencoder(image_shape=(12, 12, 1), hidden=(2,))
+    return Study("bytes", model, batch, image_loss, optax.sgd(1e-9), batch_size=5, epochs=1)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_bytes_that_no_batch_scales_are_noticed(kind):
+    def scaled(key, data, index):  # drawn for its own size of batch
+        return Batch(data[index] / 255 + 0.1 * jax.random.normal(key, (5, 12, 12, 1)), to_unit(jnp.uint8(data[index])))
+
+    def unscaled(key, data, index):
+        return Batch(*2 * [data[index].astype(np.float32)])
+
+    stored = np.round(255 * IMAGES).astype(kind)
+    with pytest.warns(Notice, match="of 'bytes' leaves training images from 0 to 255 .* or divide by 255") as told:
+        train.fit(image_study(unscaled), roots(1), stored)
+    assert told[0].filename == __file__
+    with pytest.warns(Notice, match="leaves validation images"):
+        train.fit(replace(image_study(scaled), eval_batch=unscaled), roots(1), stored, validation=stored[:5])
+    train.fit(image_study(scaled), roots(1), stored)  # warnings are errors
+    train.fit(image_study(unscaled), roots(1), np.round(IMAGES))
