@@ -223,6 +223,10 @@ LADDERS = (
             rung_of_unmix("an encoder that stays at CIFAR-10's classes", "cifar-frozen"),
             rung_of_unmix("image i always with photo i", "aligned"),
             rung_of_unmix("512 features of an encoder that stays at CIFAR-10's classes, and betas", "together"),
+            Rung(
+                "an encoder that begins with ImageNet's classes in three of its four stages", "unmix_stages",
+                Measure("plain from imagenet_unfolded in 3 of 4 stages", WIDE),
+            ),
             Rung("an encoder that begins with ImageNet's classes, as the report's"),
         ),
         Bound("the mean training photo, without any network", mean_photo, "unmix"), True,

@@ -10,8 +10,10 @@ Source    "Neural Networks Homework 4 Report" (Neural Networks), 000_78e97eb9560
           [-1, 1], which only the first loss tells
 Expected  experiments/results/unmix.json (the PSNRs are no photo's, but for the data range; our networks are better,
           and with skip connections far better: a run of --decoders plain skip. 0.228 isn't reproduced: ours end lower,
-          and why isn't known; the report's start, from ImageNet, is missing), unmix_pretrained.json (100
-          steps from our own encoder, or with --consistency 1, are no better than from scratch without it), and
+          and why isn't known; the report's start, from ImageNet, is missing), unmix_stages.json (with three of the
+          encoder's four stages from ImageNet losses and scores are those from scratch; their file was made of a public
+          copy with folded batch norms, whose scales and shifts are estimated: see CONTRIBUTING), unmix_pretrained.json
+          (100 steps from our own encoder, or with --consistency 1, are no better than from scratch without it), and
           unmix_longer.json (of short trainings on 32 pairs a step, one of four times the steps at a falling rate is far
           better; the photos of the plain decoder stay blurs)
 Run       python -m experiments.unmix --seeds 3

@@ -10,7 +10,7 @@ import optax
 
 import jaxae as ae
 from experiments import photo_classifier
-from experiments.unmix.ways import STAGES, Config, Way, arm_name, setting, ways
+from experiments.unmix.ways import STAGES, Config, Way, arm_name, refuse_absent, setting, ways
 from jaxae.transforms import SIGNED, mix, resize, signed_to_unit, to_rgb, to_signed, to_unit, unit_to_signed, unmix
 
 IMAGES = ("digit", "photo")  # in the order in which the model gives them
@@ -219,6 +219,7 @@ def encoder(run: ae.Run, source: str) -> dict[str, Any] | None:
 
 def train(run: ae.Run) -> dict[str, ae.Trained]:
     """Every arm, scored on the test pairs."""
+    refuse_absent(run.config)
     pairs, test = train_pairs(run), test_pairs(run)
     sources = dict.fromkeys(way.source for way in ways(run.config))
     quick_first = sorted(sources, key=lambda source: source == "cifar")  # files may be refused

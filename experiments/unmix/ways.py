@@ -72,11 +72,7 @@ class Config(ae.Flags):
 
     def __post_init__(self):
         super().__post_init__()
-        files = [source for source in self.pretrained if source not in ("none", "cifar", "imagenet")]
-        if absent := [file for file in files if not Path(file).is_file()]:
-            raise ae.UsageError(
-                f"--pretrained {absent[0]}: there is no such file; give none, cifar, imagenet or the path of a file"
-            )
+        files = files_of(self)
         if len({Path(file).stem for file in files}) < len(files):
             raise ae.UsageError(f"--pretrained {' '.join(files)}: arms are called by the files' names; rename one")
         ways = {name: getattr(self, name) for name in ("pretrained", "stages", "decoders", "times", "consistency")}
@@ -88,6 +84,19 @@ class Config(ae.Flags):
             raise ae.UsageError(f"--stages {self.stages} of what? Name it by --pretrained, without none")
         if min(self.consistency) < 0:
             raise ae.UsageError(f"--consistency is {min(self.consistency):g}; it must be at least 0")
+
+
+def files_of(config: Config) -> list[str]:
+    """The paths among what encoders start from."""
+    return [source for source in config.pretrained if source not in ("none", "cifar", "imagenet")]
+
+
+def refuse_absent(config: Config) -> None:
+    """Raise UsageError for a file that isn't there: before training alone, since results are read without it."""
+    if absent := [file for file in files_of(config) if not Path(file).is_file()]:
+        raise ae.UsageError(
+            f"--pretrained {absent[0]}: there is no such file; give none, cifar, imagenet or the path of a file"
+        )
 
 
 def arm_name(way: Way) -> str:
