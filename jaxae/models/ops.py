@@ -34,8 +34,8 @@ TRACED = 64  # geometries of an operation: JAX traces the same function of the s
 def conv(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0) -> jax.Array:
     """Convolve x (b, h, w, i) with kernel (k, l, i, o) to (b, h', w', o), as torch.nn.functional.conv2d.
 
-    h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError for arrays of other shapes, if nothing is
-    left of the image, for a stride under 1 and for a padding under 0.
+    h' = (h + 2 padding - k) // stride + 1, and w' alike. Raises UsageError for arrays of other shapes or of whole
+    numbers, if nothing is left of the image, for a stride under 1 and for a padding under 0.
     """
     output.refuse_arrays(x, kernel)
     _refuse_geometry(stride, padding)
@@ -60,11 +60,11 @@ def conv_transpose(
 
 
 def upsample(x: jax.Array) -> jax.Array:
-    """Repeat every pixel in a 2x2 square, nearest-neighbour upsampling: (b, h, w, c) -> (b, 2h, 2w, c).
+    """Repeat every pixel in a 2x2 square, nearest-neighbour upsampling: (b, h, w, c) -> (b, 2h, 2w, c), of any dtype.
 
     Raises UsageError for an image of another number of axes.
     """
-    output.refuse_arrays(x)
+    output.refuse_arrays(x, floating=False)
     b, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
 

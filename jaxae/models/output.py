@@ -63,10 +63,16 @@ def _refuse_first(shape: tuple[int, int, int]) -> None:
         raise UsageError(f"the image_shape {shape} has its channels first; give {given}, and such images")
 
 
-def refuse_arrays(x: Any, kernel: Any = None) -> None:
-    """Refuse what is no images (b, h, w, i), and a kernel that isn't (k, l, i, o) for them, with a UsageError."""
+def refuse_arrays(x: Any, kernel: Any = None, *, floating: bool = True) -> None:
+    """Refuse what is no images (b, h, w, i), and a kernel that isn't (k, l, i, o) for them, with a UsageError; where
+    `floating` ones are asked for, those of whole numbers too."""
     if x.ndim != 4:
         raise UsageError(f"images of shape {x.shape} are not [batch, height, width, channels]; reshape them")
     if kernel is not None and (kernel.ndim != 4 or kernel.shape[2] != x.shape[3]):
         fitting = f"[height, width, {x.shape[3]}, outputs]"
         raise UsageError(f"a kernel of shape {kernel.shape} doesn't fit images {x.shape}; give one of {fitting}")
+    for what, array in (("images of shape {} are", x), ("a kernel of shape {} is", kernel)):
+        if floating and array is not None and not jnp.issubdtype(array.dtype, jnp.floating):
+            raise UsageError(
+                f"{what.format(array.shape)} of {array.dtype}; convert to floating point first, images scaled"
+            )

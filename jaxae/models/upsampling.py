@@ -12,7 +12,7 @@ def upsample_bilinear(x: jax.Array) -> jax.Array:
     """Twice the height and width, bilinearly, the corners in place: (b, h, w, c) -> (b, 2h, 2w, c).
 
     As torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True). Products are kept in
-    at least float32. Raises UsageError for an image of another number of axes.
+    at least float32. Raises UsageError for an image of another number of axes, or of whole numbers.
     """
     refuse_arrays(x)
     b, h, w, c = x.shape

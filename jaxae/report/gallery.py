@@ -25,6 +25,7 @@ from jaxae.report.tables import differing, judged, shown_verdict
 MARK = '<meta name="generator" content="jaxae index">'  # by which a page is known to be one that may be written anew
 STATES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "left to resume": "yellow", "failed": "red"}
 WIDTH, HEIGHT = 640, 640  # pixels of a card's picture, at most
+FEW = 3  # runs that a terminal shows whole, and side by side; of more it has a line each, and the page the rest
 
 
 class Card(NamedTuple):
@@ -195,34 +196,60 @@ def _are(count: int) -> str:
 
 
 def gallery_console(gallery: Gallery) -> RenderableType:
-    """The cards, and what differs between two runs, for 80 columns."""
-    cards = _grid(("run", "left"), ("what it is, and what was found", "left"))
-    for card in gallery.cards:
-        state = Text.assemble(card.name, "\n", (card.state, STATES.get(card.state, "")), f"\n{card.seeds}")
-        cards.add_row(state, _about(card))
-        cards.add_row("", "")
-    parts: list[RenderableType] = [cards]
+    """The cards, of more than a few a line each, and what differs between two runs, for 80 columns."""
+    parts: list[RenderableType] = [(_cards if len(gallery.cards) <= FEW else _lines)(gallery.cards)]
     for comparison in gallery.comparisons:
-        parts += [Text(comparison.title, "bold"), Text()]
-        parts += [part for table in comparison.shown for part in _shown(table)]
+        if len(gallery.cards) <= FEW or not _is_wide(comparison.shown):
+            parts += [Text(comparison.title, "bold"), Text()]
+            parts += [part for table in comparison.shown for part in _shown(table)]
     return Group(*parts, *(Text(f"left out: {problem}", "yellow") for problem in gallery.problems))
 
 
+def _cards(cards: Sequence[Card]) -> Grid:
+    shown = _grid(("run", "left"), ("what it is, and what was found", "left"))
+    for card in cards:
+        shown.add_row(Text("\n").join([Text(card.name), _state(card), Text(card.seeds)]), _about(card))
+        shown.add_row("", "")
+    return shown
+
+
+def _lines(cards: Sequence[Card]) -> Grid:
+    shown = _grid(("run", "left"), ("study", "left"), ("seeds", "right"), ("what was found", "left"))
+    for card in cards:
+        found = [Text(_tally(card)), *(Text(alarm, "bold red") for alarm in card.alarms), Text(card.note, "yellow")]
+        state = [_state(card)] if card.state != "finished" else []
+        told = Text("\n").join(part for part in [*state, *found] if part)
+        shown.add_row(Text(card.name), Text(card.title.partition(":")[0]), card.seeds.partition(" ")[0], told)
+    return shown
+
+
+def _state(card: Card) -> Text:
+    return Text(card.state, STATES.get(card.state, ""))
+
+
+def _tally(card: Card) -> str:
+    return ", ".join(f"{MARKS.get(verdict, '')} {count} {verdict}".strip() for verdict, count in card.tally)
+
+
 def _about(card: Card) -> Text:
-    tally = ", ".join(f"{MARKS.get(verdict, '')} {count} {verdict}".strip() for verdict, count in card.tally)
     lines = [
         (card.title, "bold"),
         (card.command, ""),
         (f"on {card.device}", "dim"),
         *((a, "bold red") for a in card.alarms),
     ]
-    lines += [(card.conclusion, ""), (tally, ""), (card.note, "yellow")]
+    lines += [(card.conclusion, ""), (_tally(card), ""), (card.note, "yellow")]
     return Text("\n").join(Text(text, style) for text, style in lines if text)
+
+
+def _is_wide(tables: Sequence[Table]) -> bool:
+    """Whether there are columns for more runs than a terminal shows."""
+    return any(len(table.columns) > FEW + 2 for table in tables)
 
 
 def _shown(table: Table) -> Iterable[RenderableType]:
     """A table without a fourth run: the page has the others, side by side."""
-    if len(table.columns) > 5:
+    if _is_wide([table]):
         return [Text(f"{table.title}: on the page"), Text()]
     shown = _grid(*((name, "right" if kind == "number" else "left") for name, kind in table.columns))
     for row in table.rows:

@@ -64,6 +64,12 @@ def test_a_model_takes_no_images_too(model):
             r"a kernel of shape .* doesn't fit images .*; give one of \[height, width, ",
             lambda x, k: ops.conv(x[..., 1:], k),
         ),
+        ("images of shape .* are of int8; convert to floating", lambda x, k: ops.conv(x.astype(jnp.int8), k)),
+        ("images of shape .* are of uint8; convert to floating", lambda x, k: ops.max_pool(x.astype(jnp.uint8))),
+        (
+            "a kernel of shape .* is of int8; convert to floating",
+            lambda x, k: ops.conv_transpose(x, k.astype(jnp.int8)),
+        ),
         ("a kernel of shape .* doesn't fit images", lambda x, k: ops.conv_transpose(x, k[0])),
         ("a kernel of shape .* doesn't fit images", lambda x, k: ops.upsample_conv(x, k[:, :, 1:])),
         ("stride is 1 and padding -1; give a stride from 1", lambda x, k: ops.conv(x, k, padding=-1)),

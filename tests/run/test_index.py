@@ -94,6 +94,17 @@ def test_two_runs_are_compared_by_settings_and_numbers(runs, tmp_path, capsys):
     assert (same.shown[0].rows, same.shown[1].rows, same.folded[0].rows) == ([], [], [])
 
 
+def test_a_terminal_shows_few_runs_whole_and_of_many_a_line_each(runs, tmp_path, capsys):
+    shown = {}
+    for name, folders in (("few", [runs / "long"]), ("many", [runs])):
+        tool.main(["index", *map(str, folders), "--out", str(tmp_path / "index.html")])
+        shown[name] = " ".join(capsys.readouterr().out.split())
+    assert "python -m" in shown["few"]
+    lines = shown["many"].partition("side by side")[0].partition("left out")[0]
+    assert all(said in lines for said in ("long", "short", "interrupted", "left to resume"))
+    assert lines.count("go on with") == lines.count("python -m") == 2  # of finished runs no command
+
+
 def test_the_page_is_one_file_and_takes_nothing_for_markup(runs, tmp_path):
     folder = shutil.copytree(runs / "long", tmp_path / "<b>run")
     made = {**read(folder, "manifest.json"), "title": "<script>alert(1)</script>"}
