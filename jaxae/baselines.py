@@ -25,6 +25,8 @@ def pca_errors(train: np.ndarray, test: np.ndarray, sizes: Sequence[int]) -> np.
             f"{train.dtype}{list(train.shape)} and {test.dtype}{list(test.shape)} aren't stored images of one size; "
             "give uint8[n, h, w, c] twice"
         )
+    if not (train.size and test.size):
+        raise UsageError(f"there is no image in {list(train.shape)} or {list(test.shape)}; give one or more twice")
     if not all(0 <= size <= train[0].size for size in sizes):
         raise UsageError(f"code sizes {list(sizes)} aren't all from 0 to {train[0].size}, the values of an image")
     (mean, second), (test_mean, test_second) = _moments(train), _moments(test)

@@ -14,6 +14,7 @@ from jax.core import Tracer
 
 from jaxae import latent
 from jaxae.errors import UsageError
+from jaxae.keys import check_key
 from jaxae.metrics import BEYOND
 from jaxae.programs import of_first
 from jaxae.transforms import Scale, from_scale, to_scale
@@ -80,18 +81,20 @@ class Fitted:
     def sample(self, key: jax.Array, count: int) -> jax.Array:
         """Images of `count` codes drawn from the prior, a standard normal distribution, f32[count, h, w, c].
 
-        Raises UsageError unless the model is variational: its `encode` gives a `mean` and a `log_variance`.
+        Raises UsageError unless the model is variational: its `encode` gives a `mean` and a `log_variance`, in a
+        NamedTuple such as `ae.models.Gaussian`.
         """
         self._refuse_lack("encode", "decode")
-        if count < 1:
-            raise UsageError(f"can't draw {count} images; ask for 1 or more")
+        check_key(key)
+        if not isinstance(count, int | np.integer) or count < 1:
+            raise UsageError(f"can't draw {count} images; ask for a whole number from 1 up")
         posterior = jax.eval_shape(
             functools.partial(_posterior, self.model, self.scale), self.variables, self.any_images()
         )
         if getattr(posterior, "log_variance", None) is None:
             raise UsageError(
-                f"{self.name!r} is no variational autoencoder, so there is no distribution to draw codes from; encode "
-                "images, and decode what lies near or between their codes"
+                f"{self.name!r} is no variational autoencoder, whose encode would give an ae.models.Gaussian, so there "
+                "is no distribution to draw codes from; encode images, and decode what lies near or between their codes"
             )
         return self.decode(jax.random.normal(key, (count, *posterior.mean.shape[1:]), jnp.float32))
 

@@ -36,11 +36,17 @@ def _is_step(step: jax.Array | int) -> bool:
 
 
 def check_key(key: Any) -> None:
-    """Refuse what is no key, such as a seed, with a UsageError; JAX's old ones, uint32[2], are keys, too."""
-    kind = getattr(key, "dtype", None)
-    if kind is None or not (jnp.issubdtype(kind, jax.dtypes.prng_key) or kind == jnp.uint32):
-        told = f"an array of {kind}" if kind is not None else repr(key)[:40]
-        raise UsageError(f"{told} is no key; give one, such as ae.keys.root(0)")
+    """Refuse what is no single key, such as a seed, with a UsageError; JAX's old ones, uint32[2], are keys, too."""
+    kind, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    if kind is not None and (jnp.issubdtype(kind, jax.dtypes.prng_key) or (kind == jnp.uint32 and shape)):
+        single = (2,) if kind == jnp.uint32 else ()
+        if shape != single:
+            raise UsageError(
+                f"an array of keys, {kind}{[*(shape or ())]}, is no single key; give one of them, or jax.vmap"
+            )
+        return
+    told = f"an array of {kind}" if kind is not None else repr(key)[:40]
+    raise UsageError(f"{told} is no key; give one, such as ae.keys.root(0)")
 
 
 def stream(key: jax.Array, name: str, *steps: jax.Array | int) -> jax.Array:

@@ -8,21 +8,28 @@ import jax
 import jax.numpy as jnp
 
 from jaxae.errors import UsageError
+from jaxae.losses import in_float32
 from jaxae.programs import of_first
 from jaxae.transforms import to_unit
 
 
 @of_first()
 def encode(model: nn.Module, variables: Mapping[str, Any], image: Any) -> jax.Array:
-    """The codes of stored images: uint8[n, h, w, c] -> f32[n, d], by an autoencoder of images in [0, 1]."""
-    return model.apply(variables, to_unit(image), method="encode")  # pyright: ignore[reportReturnType]
+    """The codes of stored images, uint8[n, h, w, c] -> f32[n, d], by an autoencoder of images in [0, 1] whose code is a
+    vector. Of any other one `ae.Fitted` gives the codes; here they raise UsageError."""
+    code = model.apply(variables, to_unit(image), method="encode")
+    if not isinstance(code, jax.Array) or code.ndim != 2:
+        told = f"of shape {code.shape}" if isinstance(code, jax.Array) else f"a {type(code).__name__}"
+        raise UsageError(f"a code of {type(model).__name__} is {told}, no vector; use the encode of an ae.Fitted")
+    return code
 
 
 @of_first()
 def decode(model: nn.Module, variables: Mapping[str, Any], code: jax.Array) -> jax.Array:
-    """The images of codes, any number of axes before: f32[..., d] -> f32[..., h, w, c]."""
-    outputs: Any = model.apply(variables, code.reshape(-1, code.shape[-1]), method="decode")
-    return outputs.image.reshape(*code.shape[:-1], *outputs.image.shape[1:])
+    """The images of codes that are vectors, any number of axes before: f32[..., d] -> f32[..., h, w, c]."""
+    found = model.apply(variables, code.reshape(-1, code.shape[-1]), method="decode")
+    image: Any = getattr(found, "image", found)
+    return image.reshape(*code.shape[:-1], *image.shape[1:])
 
 
 def lerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Array:
@@ -50,7 +57,7 @@ def slerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Ar
     >>> [round(value, 4) for value in halfway.tolist()]
     [1.4142, 1.4142]
     """
-    start, end, weight = _aligned(start, end, weight)
+    start, end, weight, kind = *map(in_float32, _aligned(start, end, weight)), start.dtype
     length = (1 - weight) * _length(start) + weight * _length(end)
     first, last = _direction(start), _direction(end)
     # Kahan's form: the arc cosine has no digits left where codes are nearly parallel
@@ -59,7 +66,7 @@ def slerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Ar
     curved = (jnp.sin(angle) > 1e-3) & (_length(start) > 0) & (_length(end) > 0)
     sine = jnp.where(curved, jnp.sin(angle), 1)
     turned = (jnp.sin((1 - weight) * angle) * first + jnp.sin(weight * angle) * last) / sine
-    return jnp.where(curved, length * turned, (1 - weight) * start + weight * end)
+    return jnp.where(curved, length * turned, (1 - weight) * start + weight * end).astype(kind)
 
 
 def traversal(code: jax.Array, values: jax.Array) -> jax.Array:

@@ -98,6 +98,11 @@ def check_floating(*arrays: jax.Array) -> None:
             raise UsageError(f"values of type {array.dtype} are not floating; convert them, as transforms.to_unit does")
 
 
+def in_float32(array: jax.Array) -> jax.Array:
+    """The array, in float32 where its type is narrower."""
+    return array.astype(jnp.float32) if array.dtype.itemsize < 4 else array
+
+
 def _mean_per_example(values: jax.Array) -> jax.Array:
     if values.ndim < 2 or 0 in values.shape[1:]:
         raise UsageError(f"examples of shape {values.shape[1:]} have nothing to take a mean of; lead with the batch")

@@ -1,7 +1,7 @@
 """What is measured: one value per image, float[b, h, w, c] twice -> float[b], on images in [0, 1] unless stated.
 
 Every score raises UsageError, while tracing, unless both have the same shape and are floating; the PSNRs and SSIMs
-also unless that shape is [b, h, w, c].
+also unless that shape is [b, h, w, c]. These, and `coarse_share`, are computed and given in float32 at least.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxae.errors import UsageError
-from jaxae.losses import check_floating, check_pair, mse
+from jaxae.losses import check_floating, check_pair, in_float32, mse
 
 __all__ = [
     "coarse_share",
@@ -56,7 +56,7 @@ def psnr(image: jax.Array, target: jax.Array) -> jax.Array:
     It is inf for identical images, and so is the mean over a set with one such pair. Raises UsageError, outside of a
     program that is traced, for values that no image in [0, 1] has, such as stored ones from 0 to 255.
     """
-    _check_images(image, target)
+    image, target = _images(image, target)
     _refuse_stored(image, target)
     import dm_pix
 
@@ -70,7 +70,7 @@ def ssim(image: jax.Array, target: jax.Array) -> jax.Array:
     use_sample_covariance=False`. Raises UsageError for images under 11 pixels, where dm-pix returns nonsense, and for
     values as `psnr` does.
     """
-    _check_images(image, target, smallest=len(GAUSSIAN))
+    image, target = _images(image, target, smallest=len(GAUSSIAN))
     _refuse_stored(image, target)
     import dm_pix
 
@@ -85,7 +85,7 @@ def psnr_as_reported(image: jax.Array, target: jax.Array, data_range: float = 25
     Report 000's 62.79 and 65.22 dB fit a range of 255 on unit images: 20 log10(255) = 48.13 dB too much.
     On `quantise`d images 255 is right, and is report 001's protocol. It is inf for identical images.
     """
-    _check_images(image, target)
+    image, target = _images(image, target)
     _refuse_range(data_range)
     return 20 * jnp.log10(data_range) - 10 * jnp.log10(mse(image, target))
 
@@ -97,7 +97,7 @@ def ssim_uniform(image: jax.Array, target: jax.Array, data_range: float = 1.0) -
     `quantise`d images with range 255; report 000's 0.996 and 0.998 fit a range of 255 on unit images, with which
     no score is below 0.85. Raises UsageError for images under 7 pixels.
     """
-    _check_images(image, target, smallest=len(UNIFORM))
+    image, target = _images(image, target, smallest=len(UNIFORM))
     _refuse_range(data_range)
     # variances don't depend on an offset, and E[x^2] - E[x]^2 cancels less around 0: float32 then suffices
     (x, offset_x), (y, offset_y) = _centre(image), _centre(target)
@@ -125,7 +125,7 @@ def coarse_share(image: jax.Array, target: jax.Array, window: int = len(UNIFORM)
     """
     if window < 1:
         raise UsageError(f"a window of {window} pixels holds nothing; give 1 or more")
-    _check_images(image, target, smallest=window)
+    image, target = _images(image, target, smallest=window)
     error, weights = image - target, np.full(window, 1 / window)
     means = jnp.square(_window_means(error, weights)).mean((-3, -2, -1))
     squares = _window_means(jnp.square(error), weights).mean((-3, -2, -1))
@@ -160,13 +160,16 @@ def is_constant(image: jax.Array, target: jax.Array) -> jax.Array:
     return jnp.var(image, axis=0).mean() < 1e-3 * jnp.var(target, axis=0).mean()
 
 
-def _check_images(image: jax.Array, target: jax.Array, smallest: int = 1) -> None:
+def _images(image: jax.Array, target: jax.Array, smallest: int = 1) -> tuple[jax.Array, jax.Array]:
+    """Both in float32 at least: of narrower types the variances of SSIM would cancel. Raises UsageError unless they are
+    two batches of images of one shape and no side is under `smallest`."""
     check_pair(image, target)
     if image.ndim != 4:
         raise UsageError(f"images of shape {image.shape} are not [batch, height, width, channels]; reshape them")
     if min(image.shape[1:3]) < smallest:
         height, width = image.shape[1:3]
         raise UsageError(f"images of {height}x{width} are smaller than the {smallest}x{smallest} window; resize them")
+    return in_float32(image), in_float32(target)
 
 
 def _refuse_range(data_range: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import jax
 
 from jaxae.devices import platform
+from jaxae.errors import UsageError
 
 QUICK = {"xla_backend_optimization_level": 1}  # half the time to compile on a CPU; 0 would change roundings
 COMPILED = "/jax/core/compile/backend_compile_duration"  # JAX's name for a compilation that has ended, or been read
@@ -23,7 +24,8 @@ _PROGRAMS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDicti
 
 def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
     """A decorator of `function(first, *arguments)`, whose first argument is a study or a model: compiled as by jax.jit
-    with these options, once for equal ones on a platform; `quick` as in `quickly`.
+    with these options, once for equal ones on a platform; `quick` as in `quickly`. It raises UsageError for a first one
+    that can't be hashed, since a field of its model holds a list, say.
 
     Were it static, JAX would keep it and all that was compiled of it for ever, up to 8,192 programs. Here they are kept
     while the first of equal ones lives, and for the RECENT ones.
@@ -32,7 +34,7 @@ def of_first(*, quick: bool = False, **options: Any) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def compiled(first: Any, *arguments: Any, **named: Any) -> Any:
-            programs = _PROGRAMS.setdefault(_recent(first), {})
+            programs = _PROGRAMS.setdefault(_known(first), {})
             name = function, platform()
             if name not in programs:
                 alike = copy.copy(first)  # itself it would be kept by its own programs
@@ -69,6 +71,16 @@ def give_back() -> None:
     library = ctypes.CDLL(None) if os.name == "posix" else None  # on Windows it raises TypeError
     if trim := getattr(library, "malloc_trim", None):
         trim(0)
+
+
+def _known(first: Any) -> Any:
+    try:
+        return _recent(first)
+    except TypeError:
+        kind = type(getattr(first, "model", first)).__name__
+        raise UsageError(
+            f"a field of the model {kind} can't be hashed; give tuples in place of lists, and no arrays"
+        ) from None
 
 
 @functools.lru_cache(RECENT)

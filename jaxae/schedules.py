@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxae.errors import UsageError
@@ -48,7 +49,7 @@ def reduce_on_plateau(
     optax.contrib.reduce_on_plateau counts patience from one more, lacks `eps`, and slows the last step of the epoch
     whose loss it judges; torch's scheduler acts between epochs.
     `every` may be a traced number, such as a lane's hparam. Raises UsageError for `every` or `patience` that can't be,
-    and a factor not below 1.
+    a factor not below 1, and an update without the loss.
 
     >>> link = ae.schedules.reduce_on_plateau(0.1, every=1, patience=0)
     >>> state = link.init(None)
@@ -57,7 +58,7 @@ def reduce_on_plateau(
     >>> round(float(state.rate), 3)
     0.01
     """
-    if (isinstance(every, int) and every < 1) or patience < 0 or cooldown < 0:
+    if (isinstance(every, int | np.integer) and every < 1) or patience < 0 or cooldown < 0:
         raise UsageError(f"every={every}, patience={patience}, cooldown={cooldown}; give at least 1, 0 and 0")
     if not 0 <= factor < 1:
         raise UsageError(f"a factor of {factor} doesn't reduce the learning rate; give one from 0 to under 1")
@@ -67,10 +68,12 @@ def reduce_on_plateau(
         zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
         return Plateau(jnp.asarray(learning_rate, jnp.float32), jnp.full_like(zero, jnp.inf), none, none, zero, none)
 
-    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Plateau]:
-        del params
+    def update(updates: Any, state: Any, params: Any = None, *, value: Any = None, **extra: Any) -> tuple[Any, Plateau]:
+        del params, extra
+        if value is None:
+            raise UsageError("reduce_on_plateau has no value of the loss; give it to update, as in value=loss")
         updates = jax.tree.map(lambda leaf: (-state.rate).astype(leaf.dtype) * leaf, updates)
-        state = state._replace(total=state.total + extra["value"], count=state.count + 1)
+        state = state._replace(total=state.total + value, count=state.count + 1)
         ended = state.count == jnp.asarray(every).astype(jnp.int32)
         judged = _judged(state, state.total / every, factor, patience, threshold, cooldown, min_rate, eps)
         return updates, jax.tree.map(lambda new, old: jnp.where(ended, new, old), judged, state)

@@ -1,6 +1,5 @@
 """The records of a study: what is trained, as plain functions."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import optax
 
 from jaxae import metrics
 from jaxae.errors import UsageError
+from jaxae.study_refusals import not_of_each, refuse_function, refuse_model, refuse_optimizer, told
 from jaxae.transforms import Scale
 
 
@@ -59,7 +59,7 @@ def examples(data: Any) -> int:
     if () in shapes:
         raise UsageError("the data hold a single value, not examples; give arrays that the examples lead")
     if not shapes:
-        raise UsageError(f"the data, {_told(data)}, hold no array; give arrays that the examples lead")
+        raise UsageError(f"the data, {told(data)}, hold no array; give arrays that the examples lead")
     sizes = {shape[0] for shape in shapes}
     if len(sizes) != 1:
         raise UsageError(f"the data's arrays have leading axes of sizes {sorted(sizes)}; give Study(examples=...)")
@@ -71,6 +71,8 @@ class Study:
     """One arm of an experiment: a model, how its batches are made, what it minimises and how.
 
     - `name`: what it is called; studies that differ in nothing else compile once
+    - `model`: a Flax module, called with a batch's inputs and `train`. It may draw, by `self.make_rng("sample")` or
+      dropout, and keep running statistics in the collection "batch_stats", as batch norms do: any of its own, too
     - `batch`: (key, data, index i32[b]) -> Batch; `data` is any pytree of resident arrays
     - `index`: (key, data) -> i32[n, ...]: what a pass over the data consists of, one entry per example, for data whose
       examples are drawn anew each epoch, such as pairs of two sets; batches of it are the `index` that `batch` gets,
@@ -80,6 +82,9 @@ class Study:
     - `eval_batch`: as `batch`, for evaluation, where it differs: without the training's augmentation, say
     - `optimizer`: an optax transformation, or a function of hparams that returns one (so that rates can differ by
       lane); its update receives `value`, the step's loss, for schedules such as reduce_on_plateau
+    - `batch_size`: the examples of a step; what is left over at the end of an epoch differs from epoch to epoch
+    - `epochs`: passes over the data, unless `fit` or a run is asked for others
+    - `examples`: data -> how many examples a pass has; by default the leading axis that all arrays share
     - `unroll`: steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
     - `parts`: in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
       bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model draws
@@ -107,17 +112,17 @@ class Study:
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
-            raise UsageError(f"name is {_told(self.name)}; give a text, by which results call the study")
-        _refuse_model(self.model)
-        _refuse_optimizer(self.optimizer)
+            raise UsageError(f"name is {told(self.name)}; give a text, by which results call the study")
+        refuse_model(self.model)
+        refuse_optimizer(self.optimizer)
         for name, given in CALLED.items():
-            _refuse_function(name, getattr(self, name), given)
+            refuse_function(name, getattr(self, name), given)
         for name in ("batch_size", "epochs", "unroll", "parts"):
             whole = isinstance(value := getattr(self, name), int | np.integer) and not isinstance(value, bool)
             if not whole or value < (name in ("batch_size", "unroll")):  # other zeros are refused where they are used
-                raise UsageError(f"{name} is {_told(value)}; give a whole number from {int(name != 'epochs')} up")
+                raise UsageError(f"{name} is {told(value)}; give a whole number from {int(name != 'epochs')} up")
         if self.scale is not None and not isinstance(self.scale, Scale):
-            raise UsageError(f"scale is {_told(self.scale)}; give ae.transforms.UNIT, SIGNED, MNIST, or a Scale")
+            raise UsageError(f"scale is {told(self.scale)}; give ae.transforms.UNIT, SIGNED, MNIST, or a Scale")
 
     def steps_per_epoch(self, data: Any) -> int:
         """Complete batches in an epoch; the images left over differ from epoch to epoch.
@@ -141,7 +146,7 @@ class Study:
         found = self.loss(outputs, batch, hparams)
         if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
             raise UsageError(
-                f"what the loss of {self.name!r} gives is {_told(found)}; give the values and a dictionary of parts to "
+                f"what the loss of {self.name!r} gives is {told(found)}; give the values and a dictionary of parts to "
                 "log, as in `return values, {}`"
             )
         values, parts = found
@@ -150,21 +155,30 @@ class Study:
         losses = {"loss": values, **parts}
         for name, each in losses.items():
             if np.ndim(each) != 1:
-                raise UsageError(
-                    f"the loss of {self.name!r} gives {name} in shape {np.shape(each)}; give one value per example, "
-                    "f32[b]: the mean over the batch is taken later"
-                )
+                raise UsageError(not_of_each(f"the loss of {self.name!r}", name, each, "b"))
         return losses
 
     def one_pass(self, key: jax.Array, data: Any) -> jax.Array:
-        """The index of every example of one pass over the data, i32[n, ...]."""
-        return jnp.arange(self.examples(data), dtype=jnp.int32) if self.index is None else self.index(key, data)
+        """The index of every example of one pass over the data, i32[n, ...].
+
+        Raises UsageError where the study's own `index` has another number of them than its `examples`.
+        """
+        count = self.examples(data)
+        if self.index is None:
+            return jnp.arange(count, dtype=jnp.int32)
+        found = self.index(key, data)
+        if np.shape(found)[:1] != (count,):
+            raise UsageError(
+                f"the index of {self.name!r} has shape {np.shape(found)} and the data have {count} examples; give "
+                "Study(examples=...) the function that counts the index's, such as len for ae.data.pairs"
+            )
+        return found
 
     def transformation(self, hparams: Any) -> optax.GradientTransformationExtraArgs:
         """The optimizer for these hparams. Raises UsageError where a function of them gives none, or needs others."""
         made = self.optimizer if isinstance(self.optimizer, optax.GradientTransformation) else self._made_of(hparams)
         if not isinstance(made, optax.GradientTransformation):
-            raise UsageError(f"the optimizer of {self.name!r} is {_told(made)}, made of hparams; return optax's")
+            raise UsageError(f"the optimizer of {self.name!r} is {told(made)}, made of hparams; return optax's")
         return optax.with_extra_args_support(made)
 
     def _made_of(self, hparams: Any) -> Any:
@@ -181,77 +195,27 @@ class Study:
             ) from error
 
 
-def _refuse_model(model: Any) -> None:
-    """Raise UsageError for what is no module, or can't be called as it will be."""
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"model is {_told(model)}; give a Flax module, such as ae.models.MLPAutoencoder()")
-    kind, wanted = type(model).__name__, "__call__(self, inputs, *, train=False)"
-    if not callable(model):
-        has = "forward, not __call__" if hasattr(model, "forward") else "no __call__"
-        raise UsageError(f"the model {kind} has {has}; what Flax applies is called {wanted}")
-    if not _takes(model, "inputs", train=True):
-        raise UsageError(f"the model {kind} can't be called with inputs and train=True; give it {wanted}")
-
-
-def _refuse_optimizer(optimizer: Any) -> None:
-    """Raise UsageError for what is no optimizer, and for a function of optax's, which would get hparams."""
-    if isinstance(optimizer, optax.GradientTransformation):
-        return
-    if not callable(optimizer):
-        raise UsageError(
-            f"optimizer is {_told(optimizer)}; give an optax transformation, such as optax.adam(1e-3), or a function "
-            "of hparams that returns one"
-        )
-    if str(getattr(optimizer, "__module__", "")).partition(".")[0] == "optax":
-        if "<locals>" in getattr(optimizer, "__qualname__", ""):
-            raise UsageError("optimizer is a schedule of optax's, or the like; give it as a rate, as in optax.adam(it)")
-        name = f"optax.{getattr(optimizer, '__name__', type(optimizer).__name__)}"
-        raise UsageError(f"optimizer is {name} itself; call it, as in {name}(1e-3), or give a function of hparams")
-
-
-def _refuse_function(name: str, value: Any, given: tuple[str, ...]) -> None:
-    """Raise UsageError for a field that is no function, or none of so many values."""
-    if value is None and name in ("eval_batch", "index"):
-        return
-    if not callable(value):
-        raise UsageError(f"{name} is {_told(value)}; give a function, as Study's docstring describes it")
-    if not _takes(value, *given):
-        called = getattr(value, "__name__", type(value).__name__)
-        raise UsageError(f"{name} is the function {called}{inspect.signature(value)}; let it take ({', '.join(given)})")
-
-
-def _takes(function: Callable[..., Any], *given: Any, **named: Any) -> bool:
-    """Whether a function can be called so, as far as Python tells: of some it doesn't."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return True
-    try:
-        signature.bind(*given, **named)
-    except TypeError:
-        return False
-    return True
-
-
-def _told(value: Any) -> str:
-    """A value in a sentence: an array by its shape, what is short as it is, and the rest by its type."""
-    if hasattr(value, "shape"):
-        return f"an array of shape {value.shape}"
-    short = isinstance(value, str | int | float | None) and len(repr(value)) < 40
-    return repr(value) if short else f"of type {type(value).__name__}"
-
-
 @dataclass(frozen=True)
 class Arm:
     """A study and the settings that it is trained with, all in one program: {name: hparams, a pytree of numbers}.
 
     Each setting is an arm of the results, called "study setting". An epoch has `examples` times as many examples as
     there are images, as far as can be said without data: estimates of what a run takes go by it.
+
+    Raises UsageError for no setting, and for settings that aren't of the same numbers.
     """
 
     study: Study
     settings: Mapping[str, Any] = field(default_factory=lambda: {"": None})
     examples: float = 1.0
+
+    def __post_init__(self):
+        if not isinstance(self.study, Study):
+            raise UsageError(f"an arm's study is {told(self.study)}; give an ae.Study")
+        kinds = {setting: jax.tree.structure(hparams) for setting, hparams in self.settings.items()}
+        if len({*kinds.values()}) != 1:
+            held = ", ".join(f"{setting!r}: {kind}" for setting, kind in kinds.items()) or "none"
+            raise UsageError(f"settings of {self.study.name!r} are {held}; give one or more, of the same numbers each")
 
     @property
     def names(self) -> list[str]:

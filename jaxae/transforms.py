@@ -18,23 +18,23 @@ from jaxae.keys import check_key, stream
 from jaxae.losses import check_floating, check_pair
 
 MNIST_MEAN = 0.1307  # of the training set's unit images; the digits that most PyTorch code has
-MNIST_DEVIATION = 0.3081
+MNIST_STD = 0.3081
 
 Statistic = float | Sequence[float] | jax.Array  # one for all channels, or one for each
 
 
 class Scale(NamedTuple):
-    """What a model's images are: unit ones less `mean`, in `deviation`s. The default is unit images as they are."""
+    """What a model's images are: unit ones less `mean`, in `std`s. The default is unit images as they are."""
 
     mean: float = 0.0
     """in unit images"""
-    deviation: float = 1.0
+    std: float = 1.0
     """in unit images, above 0"""
 
 
 UNIT = Scale()
 SIGNED = Scale(0.5, 0.5)
-MNIST = Scale(MNIST_MEAN, MNIST_DEVIATION)
+MNIST = Scale(MNIST_MEAN, MNIST_STD)
 
 
 def to_unit(image: jax.Array) -> jax.Array:
@@ -69,27 +69,28 @@ def signed_to_unit(image: jax.Array) -> jax.Array:
     return (image + 1) / 2
 
 
-def standardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.Array:
-    """(image - mean) / deviation, in deviations: float[..., c] -> float[..., c].
+def standardise(image: jax.Array, mean: Statistic, std: Statistic) -> jax.Array:
+    """(image - mean) / std, as torchvision's Normalize: float[..., c] -> float[..., c].
 
     Each statistic is one number or one for each channel, of images in the same range. With MNIST's the background is
     -0.42 and ink 2.82 (report 004). Raises UsageError for another number of channels, and unless the image is floating
-    and the deviation above 0, or traced.
+    and the standard deviation above 0, or traced.
     """
     check_floating(image)
-    traced = any(isinstance(each, Tracer) for each in jax.tree.leaves(deviation))
-    if not traced and not np.all(np.asarray(deviation) > 0):
-        raise UsageError(f"a deviation of {deviation} can't be divided by; give one above 0")
-    return (image - _per_channel(mean, image)) / _per_channel(deviation, image)
+    _refuse_std(std)
+    return (image - _per_channel(mean, image)) / _per_channel(std, image)
 
 
-def unstandardise(image: jax.Array, mean: Statistic, deviation: Statistic) -> jax.Array:
-    """The inverse of `standardise` for the same statistics, with its errors: float[..., c] -> float[..., c].
-
-    Nothing is clipped.
-    """
+def unstandardise(image: jax.Array, mean: Statistic, std: Statistic) -> jax.Array:
+    """The inverse of `standardise` for the same statistics, with its errors, unclipped: float[..., c] -> the same."""
     check_floating(image)
-    return image * _per_channel(deviation, image) + _per_channel(mean, image)
+    _refuse_std(std)
+    return image * _per_channel(std, image) + _per_channel(mean, image)
+
+
+def _refuse_std(std: Statistic) -> None:
+    if not any(isinstance(each, Tracer) for each in jax.tree.leaves(std)) and not np.all(np.asarray(std) > 0):
+        raise UsageError(f"a standard deviation of {std} can't be divided by; give one above 0")
 
 
 def to_scale(image: jax.Array, scale: Scale) -> jax.Array:
@@ -110,26 +111,24 @@ def from_scale(image: jax.Array, scale: Scale) -> jax.Array:
 
 
 def add_gaussian_noise(
-    key: jax.Array,
-    image: jax.Array,
-    deviation: jax.Array | float,
-    *,
-    low: float | None = None,
-    high: float | None = None,
+    key: jax.Array, image: jax.Array, std: jax.Array | float, *, low: float | None = None, high: float | None = None
 ) -> jax.Array:
-    """The image plus independent N(0, deviation^2) in every value, then clipped to [low, high] where given.
+    """The image plus independent N(0, std^2) in every value, then clipped to [low, high] where given.
 
-    float[...] -> float[...]. The deviation is in the image's unit: report 001's 0.1 is of signed images, the same as
-    0.05 of unit ones. Raises UsageError unless the image is floating, and for a deviation below 0, unless it is traced.
+    float[...] -> float[...]. The standard deviation, one or an array that broadcasts to the image, is in its unit:
+    report 001's 0.1 is of signed images, the same as 0.05 of unit ones. Raises UsageError for no key, unless the image
+    is floating, and for a deviation of another shape, or below 0, unless it is traced.
     """
     check_floating(image)
-    given = None if isinstance(deviation, Tracer) else np.asarray(deviation)
+    given = None if isinstance(std, Tracer) else np.asarray(std)
     if given is not None and not (jnp.issubdtype(given.dtype, jnp.number) and np.all(given >= 0)):
-        raise UsageError(f"a deviation of {deviation!r} is none; give one from 0 up")
+        raise UsageError(f"a standard deviation of {std!r} is none; give one from 0 up")
     if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
         raise UsageError(f"nothing lies from {low} to {high}; give the lower end first")
-    noise = draws.normal(key, image.shape, image.dtype)
-    return jnp.clip(image + deviation * noise, low, high)
+    std = jnp.asarray(std, image.dtype)
+    if std.ndim > image.ndim or any(n not in (1, m) for n, m in zip(std.shape[::-1], image.shape[::-1], strict=False)):
+        raise UsageError(f"standard deviations of shape {std.shape} don't fit images of shape {image.shape}; give one")
+    return jnp.clip(image + std * draws.normal(key, image.shape, image.dtype), low, high)
 
 
 def resize(image: jax.Array, size: int | tuple[int, int]) -> jax.Array:

@@ -15,7 +15,7 @@ FLOORS = (  # nothing imports from a later one
     ("devices", "errors", "commands", "files", "keys", "online", "programs", "settled", "draws"),
     ("losses", "transforms", "data", "models"),
     ("metrics", "latent", "baselines", "schedules"),
-    ("study", "fitted"),
+    ("study_refusals", "study", "fitted"),
     ("train",),
     ("findings",),
     ("report",),

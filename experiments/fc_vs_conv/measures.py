@@ -8,7 +8,7 @@ import numpy as np
 import experiments.fc_vs_conv.author as author
 import jaxae as ae
 from experiments.fc_vs_conv.method import RATE, authors
-from jaxae.transforms import MNIST_DEVIATION, MNIST_MEAN
+from jaxae.transforms import MNIST_MEAN, MNIST_STD
 
 NOT_BELOW = {split: f"{split}/loss/epochs not below fc" for split in ("train", "validation")}
 COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim")
@@ -16,7 +16,7 @@ COMPARED = ("train/loss/mean over epochs", "test/loss", "test/psnr", "test/ssim"
 
 def floor(data: ae.data.Dataset) -> float:
     """The least loss that outputs in [0, 1] can have against standardised targets: that of the clipped target."""
-    target = (np.arange(256) / 255 - MNIST_MEAN) / MNIST_DEVIATION
+    target = (np.arange(256) / 255 - MNIST_MEAN) / MNIST_STD
     excess = (target - np.clip(target, 0, 1)) ** 2
     return float(np.bincount(data.image.ravel(), minlength=256) @ excess / data.image.size)
 

@@ -13,7 +13,7 @@ import experiments.fc_vs_conv.author as author
 import jaxae as ae
 from experiments import each_class
 from jaxae.run.flags import UNSET
-from jaxae.transforms import MNIST, MNIST_DEVIATION, MNIST_MEAN, UNIT, standardise, to_unit
+from jaxae.transforms import MNIST, MNIST_MEAN, MNIST_STD, UNIT, standardise, to_unit
 
 MODELS = {"fc": ae.models.FCAutoencoder(), "conv": ae.models.ConvAutoencoder()}
 UNROLL = {"fc": 4, "conv": 1}
@@ -139,7 +139,7 @@ def unit(key, data, index) -> ae.Batch:
 def standardised(key, data, index) -> ae.Batch:
     """Images less MNIST's mean, in its deviations; the label is the image in [0, 1]."""
     image = to_unit(data.image[index])
-    prepared = standardise(image, MNIST_MEAN, MNIST_DEVIATION)
+    prepared = standardise(image, MNIST_MEAN, MNIST_STD)
     return ae.Batch(inputs=prepared, target=prepared, label=image)
 
 

@@ -1,4 +1,7 @@
-"""Models: every autoencoder maps images to an `Output`, and has `encode` and `decode` as methods."""
+"""Models: an autoencoder maps images to an `Output`, and has `encode` and `decode` as methods.
+
+`AdditionModel`, which takes images and numbers, gives a `Sum`; classifiers and the `ResNet18` give logits or features.
+"""
 
 from jaxae.models import layers, weights
 from jaxae.models.addition import AdditionModel, ValueToLatent

@@ -143,7 +143,7 @@ def add(
     """The inference model: images of a (b, h, w, c) in [0, 1] and real numbers b, (b,) or () -> images of a + b.
 
     E, P and D alone, by the means of all codes; with a key, by codes drawn from their distributions. The model comes
-    first, as everywhere in jaxae (`latent.encode`): a Flax module's variables don't tell which module they belong to,
+    first, as everywhere in jaxae: a Flax module's variables don't tell which module they belong to,
     and those of a model that can draw are shaped as those of another that can't. `functools.partial(add, model)` is the
     function of (variables, image, value). It is compiled, for each model and shape; jit and map it further as you like.
     """

@@ -29,7 +29,9 @@ def check_fields(model: nn.Module) -> None:
     isn't floating. Fields of a subclass that isn't jaxae's are its own affair, and so are other annotations."""
     for field in dataclasses.fields(model):
         value, wanted = getattr(model, field.name), FLOATING if field.name == "dtype" else field.type
-        if field.name in FLAX or not _is_ours(type(model), field.name) or _fits(value, wanted):
+        if field.name in FLAX or not _is_ours(type(model), field.name):
+            continue
+        if _fits(value, wanted) and not _is_empty(field.name, value):
             continue
         plain = wanted is bool or get_origin(wanted) is Literal or field.default is dataclasses.MISSING
         such = "" if plain else f", such as {_told(field.default)}"
@@ -62,6 +64,11 @@ def _fits(value: Any, wanted: Any) -> bool:
 def _all_fit(values: Any, parts: tuple[Any, ...]) -> bool:
     parts = parts[:1] * len(values) if ... in parts else parts
     return len(values) == len(parts) and all(map(_fits, values, parts))
+
+
+def _is_empty(name: str, value: Any) -> bool:
+    """Whether there are no layers at all; hidden ones can be none."""
+    return name != "hidden" and isinstance(value, tuple | list) and not value
 
 
 def _is_floating(value: Any) -> bool:

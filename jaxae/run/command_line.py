@@ -225,8 +225,13 @@ def with_errors(action: Callable[[], Any]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         _say(f"error: {where}{error.strerror or error}; mend that and start again, a run that had begun with --resume")
         sys.exit(2)
-    except MemoryError:
-        _say("error: the memory isn't enough; ask for fewer seeds or images, or a smaller model or batch")
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):  # XLA's word for it
+            raise
+        _say(
+            "error: the memory isn't enough; give a smaller --batch-size or --limit, fewer --seeds, or --stream, which "
+            "leaves images where they are"
+        )
         sys.exit(2)
 
 

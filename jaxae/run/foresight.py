@@ -19,6 +19,8 @@ from jaxae.train.lanes import Lanes
 from jaxae.train.leaves import digests
 from jaxae.train.loop import any_index
 from jaxae.train.plan import Plan
+from jaxae.train.ranges import note_bytes
+from jaxae.train.refusals import refuse_data
 from jaxae.train.streaming import load_grain, refuse_unstreamable
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def foresee(
     """
     study, there = arm.study, {role: data for role, data in sets.items() if data is not None}
     refuse_rounded(study.name, arm.settings)
+    refuse_data(study, roots[0], there)
+    note_bytes(study, roots[0], there["training"], there.get("validation"))
     for role, data in there.items():
         refuse_non_finite_data(data, f"the {role} data of {study.name!r}")
     steps = plan.epochs * study.steps_per_epoch(there["training"])

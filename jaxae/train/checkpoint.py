@@ -13,24 +13,26 @@ import jax
 import numpy as np
 
 from jaxae.errors import UsageError
+from jaxae.files import path_of
 from jaxae.train.entries import arms_of
 from jaxae.train.leaves import described
 from jaxae.train.plan import Progress
 from jaxae.train.stored import ITEMS, STATES, latest_sound, one_step, steps, write
 
 
-def save(folder: Path, progress: Progress) -> None:
+def save(folder: Path | str, progress: Progress) -> None:
     """Save `progress` under its number of steps; of those before, the last is kept once this one is complete."""
     tree = jax.tree.map(np.asarray, progress)._asdict()
-    write(folder, int(progress.done), _items(tree))
+    write(path_of(folder), int(progress.done), _items(tree))
 
 
-def restore(folder: Path, like: Progress) -> Progress | None:
+def restore(folder: Path | str, like: Progress) -> Progress | None:
     """The Progress saved in `folder`, or None where there is none.
 
     `like` gives the structure, shapes and dtypes. Where the latest step is damaged, the step before is given, with a
     warning. Raises UsageError where shapes or dtypes differ (orbax would cast in silence) and where all is damaged.
     """
+    folder = path_of(folder)
     if not steps(folder):
         return None
     saved = latest_sound(folder, _items(like._asdict()))
@@ -55,8 +57,9 @@ def variables(
     step in place of the last one.
     Raises UsageError where there is no such run, arm, lane, state or step, and DamagedError.
     """
-    known = _arm(Path(run), arm)
-    folder = Path(run) / "checkpoints" / file_name(known.get("trained_as", arm))
+    run = path_of(run)
+    known = _arm(run, arm)
+    folder = run / "checkpoints" / file_name(known.get("trained_as", arm))
     which = which or known.get("scored", "state")
     if which not in STATES:
         raise UsageError(f"which={which!r} is not saved; choose one of {', '.join(STATES)}")

@@ -42,15 +42,17 @@ def living(
     keys: jax.Array,
     state: Any,
     data: Any,
-    steps: int,
+    steps: np.ndarray | int,
     how: lanes.Lanes = lanes.SOLO,
     dead: Callable[[Any, Batch], Any] = seen_one_picture,
 ) -> np.ndarray:
-    """bool[lanes]: which models live after so many steps; they don't where `dead` says so of up to 200 examples.
+    """bool[lanes]: which models live after so many steps, i64[lanes] or the same number; they don't where `dead` says
+    so of up to 200 examples.
 
     All do in the first thousand steps, and where there aren't two examples, which can't tell.
     """
-    return np.ones(len(keys), bool) if steps < SLOW_START else ~constant(study, keys, state, data, how, dead)
+    short = np.broadcast_to(np.asarray(steps) < SLOW_START, len(keys))
+    return short.copy() if short.all() else short | ~constant(study, keys, state, data, how, dead)
 
 
 def constant(

@@ -12,6 +12,7 @@ from jaxae.devices import platform
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import Batch, State, Study
+from jaxae.study_refusals import refuse_other_values, streams_known
 from jaxae.train.absent import Rows, filled
 from jaxae.train.parts import traced
 
@@ -23,7 +24,8 @@ PIECE = 50  # of them that a convolutional model is given at once on a CPU: what
 def outputs(study: Study, key: jax.Array, state: State, batch: Batch) -> Any:
     """The model's outputs in evaluation mode (running statistics, no dropout)."""
     variables = {"params": state.params, "batch_stats": state.batch_stats}
-    return study.model.apply(variables, batch.inputs, rngs={"sample": stream(key, "evaluate/sample")})
+    with streams_known(study.model):
+        return study.model.apply(variables, batch.inputs, rngs={"sample": stream(key, "evaluate/sample")})
 
 
 def batch_of_sample(study: Study, key: jax.Array, data: Any, index: Any) -> Batch:
@@ -64,13 +66,17 @@ def chunks(
     images: Rows = None,
 ) -> dict[str, jax.Array]:
     """`measure` of the chunks of these numbers, i32[turns]: {name: f32[turns, size]}. `images` are those that they take
-    of absent ones, uint8[turns, size, h, w, c]. Devices along `axis` have numbers of their own, and get all values."""
+    of absent ones, uint8[turns, size, h, w, c]. Devices along `axis` have numbers of their own, and get all values.
+
+    Raises UsageError, while tracing, where `measure` gives anything but one value for each example."""
     everything = study.one_pass(stream(key, "evaluate/index"), data)
 
     def chunk(turn):
         number, taken = turn
         batch = batch_of_chunk(study, key, filled(data, taken), number, everything)
-        return measure(_in_pieces(study, stream(key, "evaluate", number), state, batch), batch)
+        found = measure(_in_pieces(study, stream(key, "evaluate", number), state, batch), batch)
+        refuse_other_values(f"the evaluation of {study.name!r}", found, chunk_size(study.examples(data)))
+        return found
 
     values = lax.map(chunk, (numbers, images))
     return values if axis is None else lax.all_gather(values, axis, tiled=True)
@@ -91,7 +97,8 @@ def over(
     CHUNK would draw others.
 
     No example may bear on another's outputs. Within shard_map, the devices along `axis` share the chunks, and all get
-    the values of all. Raises UsageError where there is nothing to evaluate.
+    the values of all. Raises UsageError where there is nothing to evaluate, and where `measure` gives anything but one
+    value for each example.
     """
     refuse_empty(study, data)
     data, count = jax.tree.map(jnp.asarray, data), study.examples(data)

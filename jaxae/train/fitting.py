@@ -27,8 +27,8 @@ from jaxae.train.dying import living
 from jaxae.train.early_stopping import copied, keep_best, model_of
 from jaxae.train.finite import refuse_non_finite, refuse_non_finite_data, refuse_non_finite_validation
 from jaxae.train.lanes import Lanes, Mode, arranged
-from jaxae.train.plan import CARRIED, Plan, Progress
-from jaxae.train.refusals import refuse_data, refuse_lanes, refuse_plan
+from jaxae.train.plan import CARRIED, Plan, Progress, steps_taken
+from jaxae.train.refusals import refuse_data, refuse_lanes, refuse_other_state, refuse_plan
 from jaxae.train.trained import Trained, of_progress
 
 
@@ -78,7 +78,7 @@ def fit(
     refuse_lanes(keys, hparams)
     if show is not None and not callable(show):
         raise UsageError(f"show is {show!r}; give a function that takes a line, such as print, or leave it out")
-    refuse_data(study, keys[0], data, validation)
+    refuse_data(study, keys[0], {"training": data, "validation": validation})
     ranges.note_bytes(study, keys[0], data, validation)
     how = replace(arranged(study, len(keys), lanes, devices), stream=stream)
     sets = {"training": data, "validation": validation}
@@ -90,7 +90,7 @@ def fit(
             show(epoch_line(study.name, now, per_epoch, plan.epochs))
     assert now is not None
     found = of_progress(study.name, study, keys, now, how, plan, per_epoch)
-    return replace(found, alive=living(study, keys, now.state, validation, int(now.done), how)) if stop_dead else found
+    return replace(found, alive=_alive(study, keys, now, validation, how)) if stop_dead else found
 
 
 def begin(
@@ -160,6 +160,9 @@ def progress(
         validation = lanes.resident(validation, checking)
     data = lanes.resident(data, how)
     options = {"validate": validation is not None, "hparams": hparams, "initial": initial, "how": how}
+    if start is not None:
+        lane = jax.eval_shape(functools.partial(_init_of_first, study), keys, data, hparams, initial)
+        refuse_other_state(start.state, lane, len(keys))
     now = start or begin(study, keys, data, plan, **options)
     now = now._replace(**lanes.placed({name: getattr(now, name) for name in CARRIED}, how))
     stops = plan.stops(per_epoch)
@@ -179,7 +182,7 @@ def progress(
                 refuse_non_finite_validation(study, now, losses, per_epoch)
                 now = _validated(now, losses, point, plan.patience)
             if plan.stop_dead and span.stop == per_epoch:
-                alive = living(study, keys, now.state, validation, int(now.done), how)
+                alive = _alive(study, keys, now, validation, how)
                 now = now._replace(active=lanes.placed(np.asarray(now.active) & alive, how))
             yield now
 
@@ -217,6 +220,11 @@ def _first_losses(study, keys, state, data, hparams):
     program for each array."""
     index = loop.any_index(study, data, study.batch_size)
     return loop.losses_of_step(study, keys[0], _first(state), blank(data), index, _first(hparams))
+
+
+def _init_of_first(study, keys, data, hparams, initial):
+    """The first lane's state before the first step."""
+    return loop.init(study, keys[0], blank(data), _first(hparams), initial)
 
 
 def _first(tree):
@@ -270,6 +278,11 @@ def _losses(study, keys, now, validation, hparams, how, checking):
         return evaluation.losses_of(study, keys, now.state, validation, hparams, now.active, how)
     state, active = lanes.placed(model_of(now.state), checking), np.asarray(now.active)
     return jax.device_get(evaluation.losses_of(study, keys, state, validation, hparams, active, checking))
+
+
+def _alive(study, keys, now, validation, how):
+    """bool[lanes]: which models live, as the validation images tell."""
+    return living(study, keys, now.state, validation, steps_taken(now.train), how)
 
 
 def _validated(now, losses, point, patience):

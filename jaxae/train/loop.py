@@ -15,23 +15,39 @@ from jaxae.devices import platform
 from jaxae.errors import UsageError
 from jaxae.keys import stream
 from jaxae.study import Batch, State, Study
+from jaxae.study_refusals import refuse_other_values, streams_known
 from jaxae.train.absent import Rows, blank, filled
 from jaxae.train.plan import Losses
+
+DRAWN = ("sample", "dropout")  # the streams that a model can draw from
 
 
 def init(study: Study, key: jax.Array, data: Any, hparams: Any = None, initial: Any = None) -> State:
     """The state before the first step: parameters from the stream "init".
 
     `initial` holds variables to start from in their place: {"params": ..., "batch_stats": ...} or parts of these, such
-    as a pretrained encoder. Raises UsageError where the model has no such variable, or one of another shape.
+    as a pretrained encoder. Raises UsageError where the model has no such variable, or one of another shape, and where
+    it draws from another stream than "sample" and "dropout", or has variables of another collection.
     """
     data = jax.tree.map(jnp.asarray, data)
     inputs = study.batch(stream(key, "init/batch"), blank(data), any_index(study, data, 1)).inputs
-    rngs = {name: stream(key, f"init/{name}") for name in ("params", "sample", "dropout")}
-    variables = _put(study.model.init(rngs, inputs), initial or {})
+    variables = _put(_variables(study, key, inputs), initial or {})
     params = variables["params"]
     opt_state = study.transformation(hparams).init(params)
     return State(jnp.zeros((), jnp.int32), params, variables.get("batch_stats", {}), opt_state)
+
+
+def _variables(study, key, inputs):
+    """The model's first variables. Raises UsageError where it draws from, or keeps, what training doesn't know of."""
+    rngs = {name: stream(key, f"init/{name}") for name in ("params", *DRAWN)}
+    with streams_known(study.model):
+        found = study.model.init(rngs, inputs)
+    if others := sorted({*found} - {"params", "batch_stats"}):
+        raise UsageError(
+            f"the model {type(study.model).__name__} has variables {others[0]!r}, which training doesn't keep; have "
+            'them in the collection "batch_stats", which it does'
+        )
+    return found
 
 
 def order(study: Study, key: jax.Array, data: Any, epoch: jax.Array | int) -> jax.Array:
@@ -57,6 +73,7 @@ def step(
     losses, those of a CPU bitwise those of one device. The study must allow it: see `indivisible`. One device
     computes a batch in parts where this is traced for a CPU; what is exported from there to others keeps the parts.
     """
+    data = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, data)
     batch = batch_of_step(study, key, data, state.step, index)
     slope = functools.partial(jax.grad(_objective(study, key, state, hparams), has_aux=True), state.params)
     if study.parts > 1 and (axis or platform() == "cpu"):
@@ -75,19 +92,29 @@ def step(
 def losses_of_step(
     study: Study, key: jax.Array, state: State, data: Any, index: jax.Array, hparams: Any = None
 ) -> Losses:
-    """The losses that `step` gives, of the whole batch, without an update."""
+    """The losses that `step` gives, of the whole batch, without an update.
+
+    Raises UsageError, while tracing, where the loss isn't one value for each of the examples `index`.
+    """
     batch = batch_of_step(study, key, data, state.step, index)
-    return _objective(study, key, state, hparams)(state.params, batch)[1][0]
+    return _objective(study, key, state, hparams, len(index))(state.params, batch)[1][0]
 
 
-def _objective(study, key, state, hparams):
-    """(params, batch) -> the loss of a step, and: all that it logs, and the batch statistics after it."""
-    rngs = {name: stream(key, f"train/{name}", state.step) for name in ("sample", "dropout")}
+def _objective(study, key, state, hparams, count=None):
+    """(params, batch) -> the loss of a step, and: all that it logs, and the batch statistics after it; with `count`
+    it is held against that."""
+    rngs = {name: stream(key, f"train/{name}", state.step) for name in DRAWN}
 
     def objective(params, batch):
         variables = {"params": params, "batch_stats": state.batch_stats}
-        outputs, changed = study.model.apply(variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs)
-        means = {name: value.mean() for name, value in study.objective(outputs, batch, hparams).items()}
+        with streams_known(study.model):
+            outputs, changed = study.model.apply(
+                variables, batch.inputs, train=True, mutable=["batch_stats"], rngs=rngs
+            )
+        losses = study.objective(outputs, batch, hparams)
+        if count is not None:
+            refuse_other_values(f"the loss of {study.name!r}", losses, count)
+        means = {name: value.mean() for name, value in losses.items()}
         return means["loss"], (means, changed.get("batch_stats", state.batch_stats))
 
     return objective

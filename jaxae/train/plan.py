@@ -1,5 +1,6 @@
 """What training carries from chunk to chunk: the plan, the progress."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,6 +33,11 @@ class Progress(NamedTuple):
     """{name: f32[lanes, points]}: each validation's losses"""
 
 
+def steps_taken(train: Mapping[str, np.ndarray]) -> np.ndarray:
+    """i64[lanes]: the steps that the history {name: f32[lanes, steps]} has losses of; an early stop leaves the rest."""
+    return np.isfinite(train["loss"]).sum(axis=1)
+
+
 CARRIED = ("state", "best", "best_loss", "stale", "active")  # from one compiled program to the next
 VALIDATING = ("validate_every", "patience", "stop_dead")  # what of a Plan takes validation data
 
@@ -59,7 +65,9 @@ class Plan:
     def __post_init__(self):
         for name in ("epochs", "validate_every", "patience", "chunk"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
+            if value is None and name != "epochs":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise UsageError(f"{name} is {value!r}; give a whole number, at least 1")
         if not isinstance(self.stop_dead, bool):
             raise UsageError(f"stop_dead is {self.stop_dead!r}; give True or False")

@@ -1,5 +1,6 @@
 """What `fit` refuses before anything is compiled: by types and shapes alone."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -9,7 +10,8 @@ import numpy as np
 import jaxae.train.evaluate as evaluate
 import jaxae.train.loop as loop
 from jaxae.errors import UsageError
-from jaxae.study import Batch, Study
+from jaxae.study import Batch, State, Study
+from jaxae.train.leaves import described
 from jaxae.train.plan import VALIDATING, Plan, Progress
 
 
@@ -30,45 +32,37 @@ def refuse_lanes(keys: jax.Array, hparams: Any) -> None:
             )
 
 
-def refuse_data(study: Study, key: jax.Array, data: Any, validation: Any) -> None:
+def refuse_data(study: Study, key: jax.Array, sets: Mapping[str, Any]) -> None:
     """Raise UsageError, by shapes alone, where no batch can be made of the data, such as images in place of a set, and
-    where the validation data hold no example."""
-    _refuse_unhashable(study)
-    _refuse_others(data, "training")
-    _refuse_others(validation, "validation")
-    if validation is not None:
-        evaluate.refuse_empty(study, validation)
-    found = {"training": (data, study.batch), "validation": (validation, study.eval_batch or study.batch)}
-    for role, (given, batch) in found.items():
-        if given is None and role == "validation":
-            continue
-        index = loop.any_index(study, given, study.batch_size)
-        try:
-            made = jax.eval_shape(batch, key, given, index)
-        except UsageError:
-            raise
-        except Exception as error:  # of the study's own function, whatever it stumbles over
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-            raise UsageError(
-                f"the batch of {study.name!r} can't be made of the {role} data, {type(given).__name__} ({said}); give "
-                "the data that it takes, or mend it"
-            ) from error
-        if not isinstance(made, Batch):
-            raise UsageError(
-                f"the batch of {study.name!r} is of type {type(made).__name__}; return an ae.Batch, such as "
-                "ae.Batch(inputs=image, target=image)"
-            )
+    where those for evaluation hold no example. `sets` are those of "training", "validation", "test"; None: there are
+    none."""
+    for role, data in sets.items():
+        if role == "training":
+            _refuse_others(data, role)
+            _refuse_batch(study, key, role, data, study.batch)
+        elif data is not None:
+            _refuse_others(data, role)
+            evaluate.refuse_empty(study, data)
+            _refuse_batch(study, key, role, data, study.eval_batch or study.batch)
 
 
-def _refuse_unhashable(study: Study) -> None:
-    """Raise UsageError for a model by which no program can be found again, since it has lists in its fields, say."""
+def _refuse_batch(study: Study, key: jax.Array, role: str, data: Any, batch: Callable[..., Any]) -> None:
+    index = loop.any_index(study, data, study.batch_size)
     try:
-        hash(study.model)
-    except TypeError:
-        kind = type(study.model).__name__
+        made = jax.eval_shape(batch, key, data, index)
+    except UsageError:
+        raise
+    except Exception as error:  # of the study's own function, whatever it stumbles over
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:120]
         raise UsageError(
-            f"a field of the model {kind} can't be hashed; give tuples in place of lists, and no arrays"
-        ) from None
+            f"the batch of {study.name!r} can't be made of the {role} data, {type(data).__name__} ({said}); give the "
+            "data that it takes, or mend it"
+        ) from error
+    if not isinstance(made, Batch):
+        raise UsageError(
+            f"the batch of {study.name!r} is of type {type(made).__name__}; return an ae.Batch, such as "
+            "ae.Batch(inputs=image, target=image)"
+        )
 
 
 def _refuse_others(data: Any, role: str) -> None:
@@ -100,3 +94,15 @@ def refuse_plan(plan: Plan, validation: Any, start: Progress | None, count: int,
                 f"start has {name} losses of shapes {sorted(old)} and this training has {sorted(new)} (lanes, steps); "
                 "go on with the keys, epochs and validations that it began with"
             )
+
+
+def refuse_other_state(state: State, lane: State, count: int) -> None:
+    """Raise UsageError unless a `state` to go on from is `count` of these, the shapes of one lane's."""
+    found = described(state)
+    wanted = {path: ((count, *shape), kind) for path, (shape, kind) in described(lane).items()}
+    if wrong := sorted({path for path, _ in found.items() ^ wanted.items()}):
+        have, need = (of.get(wrong[0], "nothing") for of in (found, wanted))
+        raise UsageError(
+            f"start has {have} as {wrong[0]} and this study has {need}; go on with the model, optimizer and keys that "
+            "it began with"
+        )

@@ -13,11 +13,12 @@ import jaxae.train.evaluate as evaluate
 import jaxae.train.evaluation as evaluation
 import jaxae.train.lanes as lanes
 import jaxae.train.streaming as streaming
+from jaxae.errors import UsageError
 from jaxae.programs import of_first
 from jaxae.study import Batch, State, Study
 from jaxae.train.curves import as_json, epoch_means, parameters
 from jaxae.train.early_stopping import model_of
-from jaxae.train.plan import Plan, Progress
+from jaxae.train.plan import Plan, Progress, steps_taken
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -70,9 +71,13 @@ class Trained:
     def sample(self, data: Any, index: Any, *, lane: int = 0, study: Study | None = None) -> tuple[Any, Batch]:
         """Outputs and batch for the examples `index` of `data`, by the model of one lane, in this study or another.
 
-        Raises UsageError, as `evaluate` does, where stored images are read from their file and can't be for this study.
+        Raises UsageError for a lane or an example that there isn't, and, as `evaluate` does, where stored images are
+        read from their file and can't be for this study.
         """
-        study, keys, index = study or self.study, self.keys[lane : lane + 1], np.asarray(index, np.int32)
+        study, index = study or self.study, np.asarray(index, np.int32)
+        _refuse_beyond("lane", lane, len(self.keys))
+        _refuse_beyond("example", index, study.examples(data))
+        keys = self.keys[lane : lane + 1]
         state, images = jax.tree.map(lambda leaf: leaf[lane], self.state), None
         if self.how.stream:
             images = jax.tree.map(lambda leaf: leaf[0], streaming.of_sample(study, keys, data, index, lanes.STREAMED))
@@ -86,7 +91,8 @@ class Trained:
         return evaluation.scores_of(study, self.keys, lanes.placed(model_of(self.state), how), data, how)
 
     def variables(self, lane: int = 0) -> dict[str, Any]:
-        """The variables of one lane's model, as `study.model.apply` takes them."""
+        """The variables of one lane's model, as `study.model.apply` takes them. Raises UsageError for no such lane."""
+        _refuse_beyond("lane", lane, len(self.keys))
         params, batch_stats = jax.tree.map(lambda leaf: leaf[lane], (self.state.params, self.state.batch_stats))
         return {"params": params, "batch_stats": batch_stats}
 
@@ -98,6 +104,12 @@ class Trained:
             epochs=cut(self.epochs), validation=cut(self.validation), scores=cut(self.scores), alive=self.alive[part],
             slow=self.slow[part],
         )  # fmt: skip
+
+
+def _refuse_beyond(what: str, index: Any, count: int) -> None:
+    """Raise UsageError for an index beyond so many, which JAX would take for the last."""
+    if (wrong := np.extract((np.asarray(index) < 0) | (np.asarray(index) >= count), index)).size:
+        raise UsageError(f"there is no {what} {wrong[0]} among {count}; choose from 0 to {count - 1}")
 
 
 def of_progress(
@@ -115,7 +127,7 @@ def of_progress(
 def told_apart(arm: Trained, test: Any, dead: Callable[[Any, Batch], Any] = dying.seen_one_picture) -> Trained:
     """The arm, with which of its models live and which are slow, as `dead` says of examples of `test`."""
     still = dying.constant(arm.study, arm.keys, arm.state, test, arm.how, dead)
-    short = arm.train["loss"].shape[1] < dying.SLOW_START
+    short = steps_taken(arm.train) < dying.SLOW_START
     return dataclasses.replace(arm, alive=~still | short, slow=still & short)
 
 

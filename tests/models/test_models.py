@@ -11,6 +11,7 @@ import pytest
 
 from jaxae.errors import UsageError
 from jaxae.models import (
+    MLP,
     AdditionModel,
     ConvAutoencoder,
     DenoiseAutoencoder,
@@ -167,6 +168,12 @@ def test_images_of_another_shape_are_refused(model, shape):
 def test_channels_that_come_first_are_refused(model, shape, match):
     with pytest.raises(UsageError, match=match):
         model.init(jax.random.key(0), jnp.zeros(shape))
+
+
+@pytest.mark.parametrize("model", [ConvAutoencoder(()), DenoiseAutoencoder(()), DigitAutoencoder(widths=()), MLP(())])
+def test_a_model_without_layers_is_refused(model):
+    with pytest.raises(UsageError, match=r"=\(\); give a tuple of whole numbers"):
+        model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
 
 
 def test_integer_images_are_refused():

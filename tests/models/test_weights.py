@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from prepared import refused
 
 from jaxae import online
 from jaxae.errors import UsageError
@@ -221,6 +222,13 @@ def test_what_is_saved_is_loaded_under_torchvisions_names(model, variables, tmp_
     tensors["fc.weight"] = np.zeros((1000, 8), np.float32)  # for an encoder, the last layer's size is no matter
     files.save_safetensors(path, tensors)
     assert "fc" not in weights.load(path, ResNet18(classes=None))["params"]
+
+
+def test_variables_of_another_model_are_not_saved_as_torchvisions(variables, tmp_path):
+    path = tmp_path / "saved.safetensors"
+    refused("variables of no ResNet18: its .*; save others by ae.save", weights.save, path, {"params": variables})
+    refused("can't be written", weights.save, tmp_path / "no" / "saved.safetensors", variables)
+    assert not list(tmp_path.iterdir())
 
 
 def test_tensors_that_are_missing_too_many_or_misshaped_are_named(model, variables, tmp_path):

@@ -32,5 +32,7 @@ def test_errors_of_fewer_images_than_values_are_those_of_all_directions():
 def test_other_arrays_are_refused():
     with pytest.raises(UsageError, match="aren't stored images of one size"):
         pca_errors(TRAIN / 255, TEST, (1,))
+    with pytest.raises(UsageError, match=r"no image in \[40, 4, 5, 1\] or \[0, 4, 5, 1\]"):
+        pca_errors(TRAIN, TEST[:0], (1,))
     with pytest.raises(UsageError, match=r"code sizes \[21\]"):
         pca_errors(TRAIN, TEST, (21,))

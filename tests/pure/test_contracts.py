@@ -36,6 +36,7 @@ SMALLEST = {"ssim": 11, "ssim_uniform": 7, "coarse_share": 7}
 OWN_TESTS = {  # other arguments than images
     "to_rgb", "random_shift", "by_class", "addends", "addition_pairs", "random_of_class", "gaussian_kl",
     "gaussian_kl_per_dimension", "check_pair", "check_floating", "is_constant", "reconstruction", "to_scale",
+    "in_float32",
 }  # fmt: skip
 
 

@@ -67,3 +67,10 @@ def test_what_is_no_key_is_a_sentence(key: Any):
     for call in (lambda: keys.stream(key, "noise"), lambda: draws.normal(key, (3,))):
         with pytest.raises(UsageError, match="is no key; give one, such as ae"):
             call()
+
+
+@pytest.mark.parametrize("several", [jnp.stack([keys.root(0), keys.root(1)]), jnp.zeros((3, 2), jnp.uint32)])
+def test_several_keys_are_no_single_one(several):
+    with pytest.raises(UsageError, match=r"is no single key; give one of them, or jax\.vmap"):
+        keys.stream(several, "noise")
+    assert keys.stream(jax.random.PRNGKey(0), "noise").shape == (2,)  # JAX's old keys are keys

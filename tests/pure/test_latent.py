@@ -35,6 +35,13 @@ def test_slerp_keeps_a_common_length_and_turns_evenly():
     np.testing.assert_allclose(turns, np.broadcast_to(turns[:1], turns.shape), rtol=1e-3)
 
 
+def test_slerp_of_long_half_precision_codes_is_an_arc():
+    long = jnp.array([[400.0, 0.0], [0.0, 400.0]], jnp.float16)
+    halfway = slerp(*long, 0.5)
+    assert halfway.dtype == jnp.float16
+    np.testing.assert_allclose(halfway, 400 * 0.5**0.5, rtol=1e-3)
+
+
 @pytest.mark.parametrize("end", [X, 3 * X, -X, 0 * X], ids=["same", "parallel", "opposite", "zero"])
 def test_slerp_is_the_line_where_there_is_no_arc(end):
     np.testing.assert_allclose(slerp(X, end, WEIGHTS), lerp(X, end, WEIGHTS), rtol=1e-6)

@@ -69,6 +69,14 @@ def test_the_denoise_protocol_is_scikit_images_on_uint8():
     np.testing.assert_allclose(jax.jit(metrics.ssim_uniform)(levels, wanted, 255.0), expected, atol=1e-5)
 
 
+def test_narrow_types_are_scored_in_float32():
+    image, target = (each.astype(jnp.bfloat16) for each in images("smooth", (3, 20, 32, 3)))
+    wide = every(image.astype(jnp.float32), target.astype(jnp.float32))
+    for name, values in every(image, target).items():
+        if name not in ("mse", "rmse"):  # the losses' own, in the type of the images
+            np.testing.assert_array_equal(values, wide[name])
+
+
 def test_quantise_truncates_and_clips():
     values = jnp.array([-0.2, 0.0039, 0.004, 0.5, 0.999, 1.7])  # a level is 0.00392
     np.testing.assert_array_equal(metrics.quantise(values), [0, 0, 1, 127, 254, 255])

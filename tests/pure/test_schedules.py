@@ -129,6 +129,12 @@ def test_settings_that_cannot_be_are_refused(settings, words):
         schedules.reduce_on_plateau(1e-3, **{"every": 1, **settings})
 
 
+def test_an_update_without_the_loss_is_refused():
+    link = schedules.reduce_on_plateau(1e-3, every=2)
+    with pytest.raises(UsageError, match="no value of the loss; give it to update"):
+        link.update(jnp.ones(1), link.init(None))
+
+
 @pytest.mark.parametrize("steps", [0, 1, 7])
 def test_cosine_is_optaxs_and_constant_without_steps(steps):
     ours = jax.jit(lambda count, steps: schedules.cosine(1e-3, steps)(count))

@@ -29,7 +29,7 @@ def test_only_stored_images_are_scaled(convert):
 
 def test_standardising_with_mnists_statistics():
     unit = jnp.array([0.0, 0.1307, 1.0]).reshape(3, 1, 1, 1)
-    mnist = (transforms.MNIST_MEAN, transforms.MNIST_DEVIATION)
+    mnist = (transforms.MNIST_MEAN, transforms.MNIST_STD)
     standard = transforms.standardise(unit, *mnist)
     np.testing.assert_allclose(standard.ravel(), [-0.424213, 0, 2.821487], atol=1e-6)
     np.testing.assert_allclose(transforms.unstandardise(standard, *mnist), unit, atol=1e-7)
@@ -156,12 +156,17 @@ def test_shifts_move_zeros_in():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda image: transforms.standardise(image, 0.5, 0.0), "a deviation of 0.0 can't be divided by"),
+        (lambda image: transforms.standardise(image, 0.5, 0.0), "a standard deviation of 0.0 can't be divided"),
+        (lambda image: transforms.unstandardise(image, 0.5, -1.0), "a standard deviation of -1.0 can't be divided"),
         (lambda image: transforms.resize(image, (8, 0)), r"can't have the size \(8, 0\); give a side from 1 up"),
         (lambda image: transforms.resize(image, 1.5), "size 1.5; give a side"),  # pyright: ignore[reportArgumentType]
         (
             lambda image: transforms.add_gaussian_noise(keys.root(0), image, 0.1, low=1, high=0),
             "nothing lies from 1 to",
+        ),
+        (
+            lambda image: transforms.add_gaussian_noise(keys.root(0), image, jnp.ones((3, 1, 1, 1))),
+            r"standard deviations of shape \(3, 1, 1, 1\) don't fit images of shape",
         ),
         (lambda _: transforms.standardise([0.5], 0.0, 1.0), "list is no array"),  # pyright: ignore[reportArgumentType]
     ],

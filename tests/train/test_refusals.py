@@ -9,12 +9,13 @@ import numpy as np
 import optax
 import pytest
 from prepared import refused
-from tiny import DATA, HELD_OUT, IMAGES, Tiny, by_rate, image_loss, loss, roots, study
+from tiny import DATA, HELD_OUT, IMAGES, Tiny, Wide, by_rate, image_loss, lane, loss, roots, study
 
 from jaxae import devices, keys, train
 from jaxae.errors import Notice, UsageError
-from jaxae.models import MLPAutoencoder
-from jaxae.study import Batch, Study
+from jaxae.models import MLPAutoencoder, Output
+from jaxae.study import Arm, Batch, Study
+from jaxae.train import evaluate
 from jaxae.train.lanes import Lanes
 from jaxae.transforms import to_unit
 
@@ -31,11 +32,29 @@ def fit_tiny(**changes):
     return train.fit(study(**changes), roots(1), DATA)
 
 
+SGD = optax.sgd(0.1)
 LISTED = MLPAutoencoder(hidden=[3])  # type: ignore[arg-type]
 
 
 class Nothing(nn.Module):
     """A model that can't be applied."""
+
+
+class Drawing(nn.Module):
+    """Of a stream that nobody knows."""
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        return Output(image=x + jax.random.normal(self.make_rng("noise"), x.shape) + nn.Dense(1)(x))
+
+
+class Keeping(nn.Module):
+    """With variables of a collection that nobody knows."""
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        self.variable("ema", "mean", jnp.zeros, ())
+        return Output(image=nn.Dense(3)(x))
 
 
 class Forward(nn.Module):
@@ -45,8 +64,18 @@ class Forward(nn.Module):
         return x
 
 
-def begun(epochs):
-    return train.begin(study(), roots(1), DATA, train.Plan(epochs))
+def begun(epochs, **changes):
+    return train.begin(study(**changes), roots(1), DATA, train.Plan(epochs))
+
+
+def indexed(key, data):
+    """A pass of fewer entries than there are examples."""
+    return jnp.zeros(4, jnp.int32)
+
+
+def evaluated(scores):
+    begun_state = lane(begun(1).state, 0)
+    return evaluate.over(study(), keys.root(0), begun_state, DATA, scores)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +94,20 @@ def begun(epochs):
             lambda: train.fit(study(), roots(1), DATA, validation=HELD_OUT, start=begun(3)),
             r"start has validation losses of shapes \[\] and this training has \[\(1, 3\)\]",
         ),
+        (
+            lambda: fit_tiny(index=indexed),
+            r"index of 'tiny' has shape \(4,\) and the data have 22 examples; give Study\(",
+        ),
+        (
+            lambda: fit_tiny(model=Drawing()),
+            "Drawing draws from a stream that it isn't given .*; draw from self",
+        ),
+        (lambda: fit_tiny(model=Keeping()), "Keeping has variables 'ema', which training doesn't keep; have them in"),
+        (
+            lambda: train.fit(study(), roots(1), DATA, start=begun(3, model=Wide())),
+            r"start has nothing as batch_stats/.* and this study has \(\(1, 4\), .float32.\); go on with the model, o",
+        ),
+        (lambda: train.fit(study(), roots(1), DATA, start=begun(3, optimizer=SGD)), "start has nothing as opt_state"),
         (lambda: Lanes("pmap"), "map or vmap, not 'pmap'"),  # type: ignore[arg-type]
         (lambda: Lanes("map", 99), r"devices is 99 and \d+ are there; give a whole number from 1 to"),
         (lambda: train.fit(study(), roots(1), DATA, devices=99), "devices is 99 and"),
@@ -94,6 +137,21 @@ def begun(epochs):
         ),
         (lambda: fit_loss(lambda outputs, batch, hparams: loss(outputs, batch, hparams)[0]), r"shape \(5,\); give the"),
         (lambda: fit_loss(lambda outputs, *_: (outputs.image.mean(), {})), r"gives loss in shape \(\); give one value"),
+        (
+            lambda: fit_loss(lambda outputs, *_: (outputs.image.mean()[None], {})),
+            r"gives loss in shape \(1,\); give one",
+        ),
+        (
+            lambda: evaluated(lambda outputs, *_: {"all": outputs.image}),
+            r"of 'tiny' gives all in shape \(22, 3\); give one",
+        ),
+        (lambda: evaluated(lambda outputs, *_: {"all": outputs.image.mean()}), r"gives all in shape \(\); give one"),
+        (lambda: evaluated(lambda outputs, *_: outputs.image), r"gives an array of shape \(22, 3\); give a dictionary"),
+        (
+            lambda: Arm(study(), {"a": None, "b": {"rate": 1.0}}),
+            r"settings of 'tiny' are 'a': .*, 'b': .*; give one or",
+        ),
+        (lambda: Arm(study(), {}), "settings of 'tiny' are none; give one or more"),
         (lambda: fit_loss(lambda outputs, *_: (outputs.image.mean(1), {"all": outputs.image})), r"gives all in shape"),
         (lambda: study(optimizer=None), "optimizer is None; give an optax transformation"),
         (lambda: train.fit(study(optimizer=lambda hparams: 0.1), roots(1), DATA), "is 0.1, made of hparams"),

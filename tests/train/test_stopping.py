@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from prepared import refused
 from tiny import DATA, HELD_OUT, assert_same_bits, by_rate, roots, study
 
 from jaxae import train
@@ -54,6 +55,15 @@ def test_dead_lanes_stop_after_the_first_epoch_and_leave_the_others_their_bits(m
     slow = trained.told_apart(whole, HELD_OUT)
     assert (slow.alive.all(), slow.slow.tolist()) == (True, [False, True, False])
     assert slow.cut("tiny", slice(1, 2)).slow.tolist() == [True]
+    monkeypatch.setattr(dying, "SLOW_START", 5)  # more than the dead lane took until it was stopped
+    assert trained.told_apart(done, HELD_OUT).slow.tolist() == [False, True, False]
+
+
+def test_a_lane_or_an_example_that_is_not_there_is_refused():
+    done = train.fit(study(), roots(2), DATA, epochs=1)
+    refused("no lane 2 among 2; choose from 0 to 1", done.variables, 2)
+    refused("no lane -1 among 2", done.sample, DATA, [0], lane=-1)
+    refused("no example 22 among 22; choose from 0 to 21", done.sample, DATA, [3, 22])
 
 
 def test_where_outputs_are_no_pictures_like_the_targets_nobody_is_called_dead():

@@ -23,6 +23,7 @@ from flax import traverse_util
 
 from jaxae import commands, online
 from jaxae.errors import UsageError
+from jaxae.files import draft_of
 from jaxae.models.resnet import ResNet18
 from jaxae.models.weights.files import load_tensors, save_safetensors
 
@@ -63,10 +64,29 @@ def load(path: Path | str, model: ResNet18) -> dict[str, Any]:
 
 
 def save(path: Path | str, variables: dict[str, Any]) -> None:
-    """Write variables of a `ResNet18` as a .safetensors file under torchvision's names, for PyTorch and for `load`."""
+    """Write variables of a `ResNet18` as a .safetensors file under torchvision's names, for PyTorch and for `load`.
+
+    The file is written whole or not at all, in the place of one that is there. Raises UsageError for variables of
+    another model, whose layers PyTorch may lay out otherwise, and where it can't be written.
+    """
     flat = {place: np.asarray(leaf) for place, leaf in _flat(variables).items()}
+    _refuse_others(flat)
     tensors = {_torch_name(place): leaf.transpose(_TO_TORCH.get(leaf.ndim, (0,))) for place, leaf in flat.items()}
-    save_safetensors(Path(path), tensors)
+    try:
+        with draft_of(Path(path)) as draft:
+            save_safetensors(draft, tensors)
+            draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}); choose another path") from None
+
+
+def _refuse_others(flat: dict[tuple[str, ...], np.ndarray]) -> None:
+    """Raise UsageError unless these are the variables of a ResNet18, with its classes or without."""
+    classes = [leaf.shape[-1] for place, leaf in flat.items() if place == ("params", "fc", "kernel")]
+    model = ResNet18(classes=classes[0] if classes else None)
+    found, wanted = ({place: leaf.shape for place, leaf in each.items()} for each in (flat, _flat(_shapes(model))))
+    if wrong := sorted(found.items() ^ wanted.items()):
+        raise UsageError(f"variables of no ResNet18: its {'/'.join(wrong[0][0])} differs; save others by ae.save")
 
 
 def imagenet() -> Path:
