@@ -224,7 +224,7 @@ def _first_losses(study, keys, state, data, hparams):
 
 def _init_of_first(study, keys, data, hparams, initial):
     """The first lane's state before the first step."""
-    return loop.init(study, keys[0], blank(data), _first(hparams), initial)
+    return loop.init(study, keys[0], data, _first(hparams), initial)
 
 
 def _first(tree):
