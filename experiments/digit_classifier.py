@@ -214,7 +214,9 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     if len(seen["image"]):
         parts = zip(seen["digit"], seen["read"], seen["probability"], strict=True)
         captions = [f"{digit} as {read}, {sure:.0%}" for digit, read, sure in parts]
-        title = "Misread test digits: as what and how surely, the surest first (the first seed that learns)"
+        title = (
+            "Misread test digits: as what and how surely, the surest first (the first seed that learns, if one does)"
+        )
         drawn["misread"] = Images(title, (("", seen["image"]),), captions=(captions,), columns=8)
     return drawn
 

@@ -64,7 +64,7 @@ def reconstructions(found: ae.Findings, sizes: dict[int, str]) -> Images:
     """Step 4: digits and their reconstructions."""
     rows = [(name, found.arrays[name]["reconstructions"]) for name in sizes.values()]
     which = "Test images" if own_images.is_own(found.config) else "Two test digits per class"
-    title = f"{which} and their reconstructions (the first seed that learns)"
+    title = f"{which} and their reconstructions (the first seed that learns, if one does)"
     return Images(title, (("original", found.arrays[""]["digits"]), *rows))
 
 
@@ -74,7 +74,7 @@ def code_units(found: ae.Findings, shown: str) -> Images:
     labels = [f"unit {i}" + " (dead)" * (not width) for i, width in enumerate(seen["units, width"], 1)]
     what = "image" if own_images.is_own(found.config) else "digit 3"
     return Images(
-        f"A test {what} as one unit of its code changes ({shown}, the first seed that learns)",
+        f"A test {what} as one unit of its code changes ({shown}, the first seed that learns, if one does)",
         tuple(zip(labels, seen["units"], strict=True)),
         column_labels=[f"{percent:.1f}%" for percent in seen["units, percentiles"]],
         note="Columns: percentiles of the unit's values over the test set.",
@@ -111,7 +111,7 @@ def denoised(found: ae.Findings, shown: str) -> Images:
     ]
     return Images(
         f"Test images with noise of {found.config.noise:g}, and what {shown} makes of them "
-        "(the first seed that learns)",
+        "(the first seed that learns, if one does)",
         tuple(rows), captions=([], *captions),
         note="Below: PSNR in dB, SSIM. The input is shown and scored clipped to [0, 1]; the model gets it unclipped.",
     )  # fmt: skip
@@ -123,7 +123,7 @@ def strips(found: ae.Findings, shown: str) -> Images:
     read = zip(seen["strips, digit read"], seen["strips, probability"], strict=True)
     return Images(
         f"Eight steps between the codes of two digits, as a classifier reads them ({shown}, "
-        "the first seed that learns)",
+        "the first seed that learns, if one does)",
         tuple((f"{a} to {b}", row) for (a, b), row in zip(STRIPS, seen["strips"], strict=True)),
         column_labels=("start", *(f"{i}/9" for i in range(1, 9)), "end"),
         captions=[[f"{digit} ({sure:.0%})" for digit, sure in zip(*row, strict=True)] for row in read],

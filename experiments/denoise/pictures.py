@@ -73,7 +73,7 @@ def pictures(found: ae.Findings, arms: list[str]) -> Images:
             captions.append([f"{value:.1f} dB" for value in seen[f"{kind} psnr"]])
     several = f"The first {len(original)} test images here, the noisy ones"
     which = several if len(original) > 1 else "The first test image here, with noise"
-    title = f"{which}, and the outputs (the first seed that learns), with their PSNR"
+    title = f"{which}, and the outputs (the first seed that learns, if one does), with their PSNR"
     return Images(title, rows, captions=captions, columns=10)
 
 

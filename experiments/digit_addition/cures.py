@@ -56,6 +56,20 @@ def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
     }
 
 
+def aside(found: ae.Findings) -> tuple[str, str] | None:
+    """For the table of all reports: with which changes one digit or two are drawn, where a row's weights were tried."""
+    told = [
+        f"at {rows} {numbers.listed(of['collapsed'])}" + (f", not {numbers.listed(of['not'])}" if of["not"] else "")
+        for rows, of in by_row(found).items()
+        if of["collapsed"]
+    ]
+    if not told:
+        return None
+    how = f"{numbers.plural(len(found.seeds), 'seed')}, {numbers.plural(found.config.epochs, 'epoch')}"
+    barred = "" if found.judged else ", not comparable"
+    return "cures", f"one digit or two, whatever the sum, are drawn {'; '.join(told)} ({how}{barred})."
+
+
 def near(found: ae.Findings, arms: Sequence[str]) -> str:
     """In words, what share of what these arms draw is nearest to the mean nine; empty where it isn't measured."""
     shares = [round(100 * float(found.values(arm, NEAR).mean())) for arm in arms if found.has(arm, NEAR)]

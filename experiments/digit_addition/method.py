@@ -117,8 +117,8 @@ def claims(config: Config) -> list[ae.Claim]:
         reading = f"7 + 1.4, 1.5 and 1.6 are read as {', '.join(map(str, digits))}, 7 + 1 and 7 + 2 as 8 and 9"
         found.append(ae.Claim(arm, DIGITS, 1, source, reading, categorical=True))
         if blurred:
-            numbers = " and ".join(f"{value:g}" for value in blurred)
-            reading = f"7 + {numbers} has more gray than 7 + 1 and 7 + 2, which are read as 8 and 9"
+            more = " and ".join(f"{value:g}" for value in blurred) + (" has" if len(blurred) == 1 else " have")
+            reading = f"7 + {more} more gray than 7 + 1 and 7 + 2, which are read as 8 and 9"
             found.append(ae.Claim(arm, BLUR, 1, source, reading, categorical=True))
     return [replace(claim, primary=decides(claim.arm, config)) for claim in found]
 

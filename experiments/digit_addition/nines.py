@@ -115,17 +115,17 @@ def verdicts(found: ae.Findings) -> dict[str, dict[str, Any]]:
     return {CALLED[kind]: verdict(found, rows) for kind, rows in predictions(found).items()}
 
 
-def aside(found: ae.Findings) -> str:
+def aside(found: ae.Findings) -> tuple[str, str]:
     """For the table of all reports, of a KL that is summed: in how many rows one picture is drawn; or nothing."""
     told = [
         f"{len(of['collapsed'])} of {of['rows']} rows on {kind} pairs{seen_as(of)}"
         for kind, of in verdicts(found).items()
     ]
     if found.config.kl != "sum" or not told:
-        return ""
+        return "", ""
     batch, seeds = found.config.batch_size, plural(len(found.seeds), "seed")
     how = f"{seeds}, {plural(found.config.epochs, 'epoch')}{'' if found.judged else ', not comparable'}"
-    return f"with the KL summed over batches of {batch} ({how}) one picture alone is drawn in {listed(told)}."
+    return "sum", f"with the KL summed over batches of {batch} ({how}) one picture alone is drawn in {listed(told)}."
 
 
 def seen_as(of: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ just a number with fuzzy nines    so many as one of two
 correct                           RIGHT as a + b
 different from the target         anything else
 
-A seed whose decoder draws a single colour has died, which is no outcome of its weights: it is named and left out.
+What is measured is called one digit alone, or one of two digits, since these need be no nines. A seed whose decoder
+draws a single colour has died, which is no outcome of its weights: it is named and left out.
 """
 
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ import numpy as np
 NINES, NUMBER, OTHER, CORRECT = OUTCOMES = (
     "only fuzzy nines", "just a number with fuzzy nines", "different from the target", "correct",
 )  # fmt: skip
+SEEN = {NINES: "one digit alone", NUMBER: "one of two digits", OTHER: OTHER, CORRECT: CORRECT}  # without nines
 COLLAPSED, RIGHT = 0.9, 0.8  # shares of images
 NEAR = "test/share nearest to the mean 9"
 READINGS = {

@@ -16,16 +16,17 @@ DIGITS = tuple("0123456789")
 TABLES = {  # rows of the report's table by their pairs: how their names begin, and the title of their picture
     "table": (
         "generative row",
-        "What each row of the report's table draws for a + b (the first seed that learns)",
+        "What each row of the report's table draws for a + b (the first seed that learns, if one does)",
     ),
     "table_natural": (
         "generative natural row",
-        "What each row of the report's table draws for a + b, trained on natural pairs (the first seed that learns)",
+        "What each row of the report's table draws for a + b, trained on natural pairs "
+        "(the first seed that learns, if one does)",
     ),
     "table_course": (
         "generative course row",
         "What each row of the report's table draws for a + b, trained on the course's pairs "
-        "(the first seed that learns)",
+        "(the first seed that learns, if one does)",
     ),
 }
 
@@ -43,7 +44,9 @@ def figures(found: ae.Findings) -> dict[str, Any]:
     if any(terms(found, arm) for arm in found.by_seed):
         drawn |= {"kl": kl_terms(found), "kl_units": kl_units(found, models)}
     drawn["digits_read"] = digits_read(found, models)
-    drawn["pairs"] = pairs(found, models, "Pairs, and what the models draw for a + b (the first seed that learns)")
+    drawn["pairs"] = pairs(
+        found, models, "Pairs, and what the models draw for a + b (the first seed that learns, if one does)"
+    )
     for name, arms in rows.items():
         if len(arms) > 1:
             drawn[name] = pairs(found, arms, TABLES[name][1])
@@ -131,7 +134,7 @@ def kl_units(found: ae.Findings, arms: Sequence[str]) -> Curves:
         for i, values in enumerate(found.by_seed[arm][f"KL of {term} by unit"][found.shown(arm)])
     ]
     marks = [("below it a unit has collapsed", ACTIVE)]
-    title = "KL of each unit of the code in training (the first seed that learns)"
+    title = "KL of each unit of the code in training (the first seed that learns, if one does)"
     return Curves(title, "epoch", "nats", lines, marks, log=True)
 
 
@@ -180,5 +183,5 @@ def fraction_images(found: ae.Findings, arms: Sequence[str]) -> Images:
             rows.append((f"7 no. {place + 1}, {model_of(arm)}", images))
             below.append(["", *captions(seen, "fractions")])
     labels = ["image", *(f"+ {value:g}" for value in VALUES)]
-    title = "Numbers added to three test images of 7, and the digit read (the first seed that learns)"
+    title = "Numbers added to three test images of 7, and the digit read (the first seed that learns, if one does)"
     return Images(title, rows, labels, captions=below)

@@ -13,7 +13,7 @@ import jaxae as ae
 from experiments import digit_classifier
 from experiments.digit_addition.measures import ACTIVE, RISE, UNITS
 from experiments.digit_addition.method import VALIDATION, all_settings, claims
-from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, VALUES
+from experiments.digit_addition.outcomes import BLUR, CORRECT, DIGITS, NINES, OUTCOMES, PARTS, READINGS, SEEN, VALUES
 from experiments.digit_addition.recipes import FRACTIONS, ROWS
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
@@ -53,7 +53,7 @@ def say(found: ae.Findings) -> ae.Document:
         rows,
         tables,
         drawn,
-        aside=nines.aside(found),
+        aside=cures.aside(found) or nines.aside(found),
         sections=explorer_sections(found, first=models[-1] if models else ""),
         shown=tuple(name for name in SHOWN if name in drawn)[:3],
     )
@@ -179,7 +179,7 @@ def counted_outcomes(found: ae.Findings, arm: str) -> str:
     for outcome in OUTCOMES:
         hits = found.measures[arm][f"outcome/{outcome}"].astype(bool) & alive
         which = f", read as {', '.join(map(str, digit[hits]))}" if outcome == NINES else ""
-        words += [f"{outcome} ({hits.sum()}{which})"] if hits.any() else []
+        words += [f"{SEEN[outcome]} ({hits.sum()}{which})"] if hits.any() else []
     dead = len(found.dead.get(arm, ()))
     return ", ".join([*words, *([f"dead ({dead})"] if dead else [])])
 

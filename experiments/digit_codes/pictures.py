@@ -61,7 +61,7 @@ def reconstructions(found: ae.Findings) -> Images:
     shown = {arm: found.arrays[arm] for arm in found.by_seed}
     captions = [[f"{value:.3f}" for value in seen["reconstructions, RMSE"]] for seen in shown.values()]
     rows = [(name, seen["reconstructions"]) for name, seen in shown.items()]
-    title = "Five test images and their reconstructions by every arm (its first seed that learns), with their RMSE"
+    title = "Five test images, reconstructed by every arm (its first seed that learns, if one does), with their RMSE"
     return Images(title, (("original", found.arrays[""]["digits"]), *rows), captions=([], *captions))
 
 

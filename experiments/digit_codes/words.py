@@ -14,6 +14,7 @@ from experiments import own_images
 from experiments.digit_codes.measures import GAP, LOWEST, PATIENCE, PLATEAU, RISE, SCATTER, loss_pairs
 from experiments.digit_codes.method import DECODERS, LOSSES, REPORTED, SIZES, SPLITS, claims
 from experiments.digit_codes.stated import RISEN, rounding, side
+from jaxae.findings.claims import named_seeds
 from jaxae.report import numbers
 from jaxae.report.explorer import explorer_sections
 
@@ -40,18 +41,38 @@ def say(found: ae.Findings) -> ae.Document:
     if own_images.is_own(found.config):
         shown, measured = (*own_tables(found), *tables(found, ranks)), [own_errors(found), *own_overfitting(found)]
         return own_images.document(found, found.facts["images"][0], shown, drawn, sections, measured=measured)
+    rows = found.rows(claims(found.config))
     words = ae.report.words(
         TEMPLATE,
         found=found,
         judged=found.judged,
         images=found.facts.get("images", ()),
+        decided=decided(rows),
         losses={name: sides(found, f"validation/{name}/last") for name in pictures.NAMES},
         few=too_few(found),
         stated=stated.answers(found),
         **of_decoders(found, ranks),
         **of_curves(found),
     )
-    return words.document(found.rows(claims(found.config)), tables(found, ranks), drawn, sections=sections)
+    beside = ("budget", words.line[1][0].lower() + words.line[1][1:]) if words.line and not found.judged else ("", "")
+    return words.document(rows, tables(found, ranks), drawn, sections=sections, aside=beside)
+
+
+def decided(rows: Sequence[ae.results.Row]) -> dict[str, list[str]]:
+    """What the reported numbers that are judged came to, in words, {arm: a part of a sentence for each}."""
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        if row.primary and row.reported is not None and row.verdict != ae.results.NOT_COMPARABLE:
+            split, name, _ = row.metric.split("/")
+            verdict = f"{numbers.printed(row)} in the report: {row.verdict}"
+            ours = f"{numbers.reproduced(row)} on {images_of(split)} ({verdict})"
+            told.setdefault(f"{pictures.NAMES[name]} of {row.arm}", []).append(ours)
+    return told
+
+
+def images_of(split: str) -> str:
+    """Which images they are, in words."""
+    return f"{'training' if split == 'train' else split} images"
 
 
 def of_decoders(found: ae.Findings, ranks: Sequence[Rank]) -> dict[str, Any]:
@@ -224,7 +245,7 @@ def labels(ranks: Sequence[Rank], word: str) -> list[str]:
     found, several = [], len({rank.size for rank in ranks}) > 1
     for size, loss in itertools.product(SIZES, LOSSES):
         splits = [rank.split for rank in ranks if (rank.size, rank.loss, rank.word) == (size, loss, word)]
-        where = f" with codes of {size}" * several + f" ({''.join(splits)} images)" * (len(splits) == 1)
+        where = f" with codes of {size}" * several + (f" ({images_of(splits[0])})" if len(splits) == 1 else "")
         found += [loss.upper() + where] if splits else []
     return found
 
@@ -240,7 +261,13 @@ def tables(found: ae.Findings, ranks: Sequence[Rank]) -> tuple[ae.Table, ...]:
     head = ("Code", "number"), ("Loss", "text"), ("Images", "text")
     columns = (*head, *((decoder, "number") for decoder in DECODERS), ("Is transposed the best?", "text"))
     title = f"RMSE by decoder, at the last epoch, the mean over {len(found.seeds)} seeds but for dead ones"
-    return (ae.Table(title, columns, cells),)
+    return (ae.Table(title, columns, cells, not_ranked(found)),)
+
+
+def not_ranked(found: ae.Findings) -> str:
+    """The arms that keep a code and loss out of the table; "" where none does."""
+    slow = "; ".join(f"{arm}, {named_seeds(seeds)}" for arm, seeds in found.slow.items() if seeds)
+    return f"Where one of three decoders shows one picture so far, none is compared: {slow}." if slow else ""
 
 
 # ---- (c) that there are no clear signs of overfitting; one epoch can't show any

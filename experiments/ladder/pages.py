@@ -113,7 +113,7 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
     if ladder.bound and (beside := bound_of(ladder, results, facts)) is not None:
         said.append(f"- Beside it: {ladder.bound.words}, {number(beside)}.")
     if ladder.aside and known:
-        said.append(f"- {ladder.aside(facts)}")
+        said.append(f"- {ladder.aside(results, facts)}")
     if len(known) + len(parts) < len(steps):
         open_ = [str(place + 1) for place in range(len(steps)) if place not in known and place not in parts]
         said.append(f"- Not measured: rung{'s' * (len(open_) > 1)} {listed(open_)}.")

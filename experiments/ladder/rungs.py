@@ -13,11 +13,13 @@ import experiments.unmix.method as unmix
 import jaxae as ae
 from experiments.digit_addition.method import all_settings
 from experiments.digit_addition.nines import KINDS
-from experiments.digit_addition.outcomes import NINES
+from experiments.digit_addition.outcomes import NINES, NUMBER
 from experiments.digit_addition.recipes import NUMBERED
 from experiments.digit_addition.recipes import ROWS as TABLE
 from experiments.unmix.ways import RUNGS, arm_name
+from jaxae.report.numbers import listed
 
+FEW = NINES, NUMBER  # outcomes: of one digit, and of two
 Results = Mapping[str, ae.Findings]  # the committed ones, by name
 Facts = Mapping[str, Any]  # what is stored beside the ladder
 
@@ -69,7 +71,7 @@ class Ladder(NamedTuple):
     rungs: tuple[Rung, ...]
     bound: Bound | None = None
     choices: bool = False
-    aside: Callable[[Facts], str] | None = None
+    aside: Callable[[Results, Facts], str] | None = None
 
     @property
     def reported(self) -> float:
@@ -87,26 +89,31 @@ def by_author(found: ae.Findings) -> np.ndarray:
     return np.asarray(found.facts.get("author", {}).get("conv", []), np.float64)
 
 
-def ends_as_reported(kind: str) -> Callable[[ae.Findings], Any]:
-    """How many of the rows of report 003's table, on pairs of this kind, end as it says, in percent, f64[seeds].
+def of_few_digits(kind: str, *, nines: bool = True) -> Callable[[ae.Findings], Any]:
+    """How many rows of report 003's table draw one digit or two, whatever the sum, on pairs of this kind, f64[seeds].
 
-    A training that stands for two rows counts twice; rows in which a seed died don't count. Empty unless all rows were
-    trained.
+    In percent of the rows of which it says so, or of the others. A training that stands for two rows counts twice; rows
+    in which a seed died don't count. Empty unless all rows were trained.
     """
 
     def value(found: ae.Findings) -> np.ndarray:
         settings = all_settings(found.config)
         arms = [arm for arm in settings if arm.startswith(KINDS[kind]) and arm in found.measures]
-        times = [sum(arm.endswith(f" {row}") for row in NUMBERED.values()) for arm in arms]
-        if sum(times) < len(NUMBERED):
+        if sum(map(rows_of, arms)) < len(NUMBERED):
             return np.empty(0)
-        hits = np.stack([found.measures[arm][f"outcome/{settings[arm].outcome}"] for arm in arms])
+        arms = [arm for arm in arms if (settings[arm].outcome in FEW) == nines]
+        hits = np.stack([sum(found.measures[arm][f"outcome/{few}"] for few in FEW) for arm in arms])
         dead = np.stack([np.isin(found.seeds, found.dead.get(arm, ())) for arm in arms])
-        counted = np.array(times)[:, None] * ~dead
+        counted = np.array([*map(rows_of, arms)])[:, None] * ~dead
         some = counted.any(0)
         return 100 * (hits * counted).sum(0)[some] / counted.sum(0)[some]
 
     return value
+
+
+def rows_of(arm: str) -> int:
+    """How many rows of the table a training stands for."""
+    return sum(arm.endswith(f" {row}") for row in NUMBERED.values())
 
 
 def some_rows(kind: str) -> Callable[[ae.Findings], str]:
@@ -120,10 +127,19 @@ def some_rows(kind: str) -> Callable[[ae.Findings], str]:
     return part
 
 
-def all_collapsed(results: Results, facts: Facts) -> float:
-    """How many rows end as report 003 says where all of them draw one picture, in percent."""
-    del results, facts
-    return 100 * sum(TABLE[row].outcome == NINES for row in NUMBERED.values()) / len(NUMBERED)
+def other_rows(results: Results, facts: Facts) -> str:
+    """How many of the rows in which the report saw no nines draw one digit or two, too, at every rung that has all."""
+    del facts
+    found = {
+        place: of_few_digits(kind, nines=False)(results[result]).mean()
+        for place, (_, result, kind) in enumerate(NINES_BY, 1)
+        if result in results
+    }
+    told = listed([f"{share:.0f}% at rung {place}" for place, share in found.items() if np.isfinite(share)])
+    count = sum(TABLE[row].outcome not in FEW for row in NUMBERED.values())
+    return (
+        f"Of the {count} rows in which the report saw no nines, so many draw one digit or two, too: {told or 'none'}."
+    )
 
 
 def floor_of_sigmoids(results: Results, facts: Facts) -> float:
@@ -150,8 +166,9 @@ def noisy_image(results: Results, facts: Facts) -> float:
     return float(results["denoise_25_seeds"].values("dae deviation 0.1", "test/input mse, signed").mean())
 
 
-def in_doubles(facts: Facts) -> str:
+def in_doubles(results: Results, facts: Facts) -> str:
     """That computing in doubles is no rung."""
+    del results
     return (
         f"The report's many decimals are those of doubles; in floats the PSNR of no test photo at hand is off by more "
         f"than {1e-6 * math.ceil(1e6 * facts['doubles']):.0e} dB, with the mean training photo in place of a network: "
@@ -177,6 +194,13 @@ PSNR = claim_of(unmix.claims(unmix.Config()), "plain", WIDE)
 ENTROPY = claim_of(digit_codes.claims(digit_codes.Config()), "transposed 2 bce", "train/bce/last")
 NOISE = claim_of(denoise.claims(denoise.Config()), "dae deviation 0.1", "test/mse, signed")
 ROWS = ae.Claim("", "", 100.0, "Table 1")  # each of them
+NINES_BY = (  # what is switched on, in which result, and the pairs
+    ("the KL's mean over a batch of 32, balanced pairs", "digit_addition_table", "balanced"),
+    ("its sum over the batch", "digit_addition_sum_32", "balanced"),
+    ("batches of 64", "digit_addition_sum", "balanced"),
+    ("natural pairs", "digit_addition_sum", "natural"),
+    ("batches of 128", "digit_addition_sum_128", "natural"),
+)
 LADDERS = (
     Ladder(
         "loss_of_conv", f"{LOSS.reported:.4f}: the average loss of report 004's Conv", LOSS, 5e-5, "loss",
@@ -261,21 +285,15 @@ LADDERS = (
         Bound("the noisy image itself, deviation 0.1", noisy_image, "denoise_25_seeds"),
     ),
     Ladder(
-        "nines", "Nines: the rows of report 003's table that end as it says", ROWS, 0.5, "rows, %",
+        "nines", "Nines: of the rows of report 003's table with nines, those that draw one digit or two", ROWS, 0.5,
+        "rows, %",
         (
-            Rung(
-                "the KL's mean over a batch of 32, balanced pairs", "digit_addition_table",
-                ends_as_reported("balanced"),
-            ),
-            Rung("its sum over the batch", "digit_addition_sum_32", ends_as_reported("balanced")),
-            Rung("batches of 64", "digit_addition_sum", ends_as_reported("balanced")),
-            Rung("natural pairs", "digit_addition_sum", ends_as_reported("natural")),
-            Rung("batches of 128", "digit_addition_sum_128", ends_as_reported("natural")),
+            *(Rung(switched, result, of_few_digits(kind)) for switched, result, kind in NINES_BY),
             Rung(
                 "the course's pairs in place of natural ones, in batches of 64", "digit_addition_sum_course",
-                ends_as_reported("course"), part=some_rows("course"),
+                of_few_digits("course"), part=some_rows("course"),
             ),
         ),
-        Bound("were every row to draw one picture alone", all_collapsed),
+        aside=other_rows,
     ),
 )  # fmt: skip

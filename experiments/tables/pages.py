@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from jaxae.report import statements
 from jaxae.report.curves import unlearned
 from jaxae.report.document import Document
 from jaxae.report.key_pictures import Shown, pictures_of
-from jaxae.report.numbers import FEW
+from jaxae.report.numbers import FEW, listed
 from jaxae.report.page import section
 from jaxae.report.tables import claimed
 from jaxae.run.cost import cost_of
@@ -108,12 +108,21 @@ def _of_its_own(document: Document, told: set[Any]) -> Document:
 
 
 def _own_section(said: Said, document: Document, more: Sequence[Said]) -> str:
-    """A result's part of the page, and where its arms stand again with more seeds, if they do."""
+    """A result's part of the page, the files that it read, and where its arms stand again with more seeds, if they
+    do."""
     made = {**said.saved.manifest, "command": command_of(said)}
     text = section(said.name, made, document, said.departures, pictures_said(said))
     head, _, rest = text.partition("\n")
-    note = f"\n\nAll of it is told again, by more seeds, in {', '.join(map(link, more))}." if more else ""
-    return f"{head}{note}\n{rest}"
+    notes = [f"All of it is told again, by more seeds, in {', '.join(map(link, more))}."] if more else []
+    notes += [files_words(said.saved.manifest["files"])] if said.saved.manifest.get("files") else []
+    return "\n\n".join([head, *notes]) + f"\n{rest}"
+
+
+def files_words(files: Sequence[Mapping[str, Any]]) -> str:
+    """Which files of weights a run read, and where it is said how they are had."""
+    read = {file["sha256"]: f"`{file['name']}` (SHA-256 {file['sha256'][:8]})" for file in files}
+    where = "the README and CONTRIBUTING.md say where such files come from"
+    return f"It read {listed(list(read.values()))}; {where}."
 
 
 def pictures_said(said: Said) -> list[Shown]:
@@ -144,20 +153,21 @@ def reports_table(results: Sequence[Said]) -> str:
     """A line for every report: what it claims, what is found, and why.
 
     Of a study that is the run of the most seeds, and of others what is found of numbers that those before don't judge,
-    or the first that is found beside them.
+    or the first that is found beside them on each topic.
     """
     lines: dict[tuple[str, str], list[str]] = {}
     told: dict[str, set[float]] = {}
-    beside: set[str] = set()
+    beside: set[tuple[str, str]] = set()
     for said in (said for said in sorted(results, key=_weight) if said.document.line):
         study, numbers = said.saved.experiment.name, judged_numbers(said)
-        *line, aside = (cell.replace("|", "\\|") for cell in (*said.document.line[:3], said.document.aside))
-        more = line[1] if numbers - told.get(study, set()) else "" if study in beside else aside
+        topic, aside = said.document.aside
+        *line, aside = (cell.replace("|", "\\|") for cell in (*said.document.line[:3], aside))
+        more = line[1] if numbers - told.get(study, set()) else "" if (study, topic) in beside else aside
         if study not in told:
             lines[said.report, study] = [f"[{study}](experiments/results/{study}.md)", *line]
         elif more:
             lines[said.report, study][2] = f"{lines[said.report, study][2].rstrip('.')}; {more}"
-            beside.update([study] if more == aside else [])
+            beside.update([(study, topic)] if more == aside else [])
         told[study] = told.get(study, set()) | numbers
     rows = []
     for report in sorted({report for report, _ in lines}):

@@ -28,20 +28,32 @@ def say(found: ae.Findings) -> ae.Document:
     arms = [arm for arm in found.measures if found.has(arm, f"{GAINED} psnr")]
     held = list(dict.fromkeys(claim.arm for claim in stated))
     shares = errors.shares(found, held)
+    report, told = of_report(found), of_arms(found, rows, held)
     words = ae.report.words(
         TEMPLATE,
         found=found,
         shares=shares,
         most=MOST,
-        **of_report(found),
-        **of_arms(found, rows, held),
+        **report,
+        **told,
         **of_ways(found, arms),
     )
     tables = (
         *([errors.table(found, held, shares)] if held else []), *both_ranges(found, held), both_ways(found, arms),
     )  # fmt: skip
     drawn = pictures.figures(found, arms) if found.arrays else {}
-    return words.document(rows, tables, drawn, key="unmixed_0", shown=("unmixed_0", "losses", "errors"))
+    shown = ("unmixed_0", "losses", "errors")
+    return words.document(rows, tables, drawn, key=shown[0], shown=shown, aside=aside(found, told["beside"], report))
+
+
+def aside(found: ae.Findings, told: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> tuple[str, str]:
+    """For the table of all reports: what comes of most of the report's start; or nothing."""
+    ours = [arm["ours"] for arm in told if arm["arm"] in report["starts"]["partly"]]
+    if not ours:
+        return "", ""
+    scores = " and ".join(numbers.rounded(ours[0][image]) for image in ("photo", "digit"))
+    how = f"{found.config.stages} of the encoder's {STAGES} stages from ImageNet"
+    return "start", f"with {how} {scores} dB ({numbers.plural(len(found.seeds), 'seed')}, not comparable)."
 
 
 def of_report(found: ae.Findings) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class Row:
     - `values`: one per seed, those of `excluded` seeds left out
     - `excluded`: seeds left out because they died (constant output); a row with all seeds stands beside it
     - `dead`: seeds among the values that died: two outcomes, which have no mean
+    - `slow`: seeds among the values that show one picture so far, which may be dead: two outcomes as well
     - `primary`: whether a claim's reading is the one that decides
     - `margin`: the widest half width of `pi95` on the scale that decides; 0 where a rival of the number is unknown
     - `deciding`: how many seeds would decide an inconclusive number, at the spread of these; 0: none up to 1,000;
@@ -109,6 +110,7 @@ class Row:
     scale: Scale = "plain"
     margin: float | None = None
     deciding: int | None = None
+    slow: tuple[int, ...] = ()
 
 
 class Difference(NamedTuple):
@@ -121,10 +123,11 @@ class Difference(NamedTuple):
 
 
 def measured(arm: str, metric: str, values: Any, *, scale: Scale = "plain", **fields: Any) -> Row:
-    """A row of one value per seed; without mean and intervals where one isn't finite, or a dead seed is among them."""
+    """A row of one value per seed; without mean and intervals where one isn't finite, or a seed among them is dead or
+    slow."""
     values = tuple(float(value) for value in np.asarray(values, np.float64))
     placed = on_scale(values, scale)
-    told = bool(values) and bool(np.isfinite(placed).all()) and not fields.get("dead")
+    told = bool(values) and bool(np.isfinite(placed).all()) and not (fields.get("dead") or fields.get("slow"))
     mean = off_scale(float(np.mean(placed)), scale) if told else None
     ci95, pi95 = (between(of(placed), scale) if told else None for of in (interval, prediction_interval))
     return Row(arm, metric, mean, ci95, pi95, len(values), values, scale=scale, **fields)

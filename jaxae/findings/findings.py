@@ -129,12 +129,12 @@ class Findings:
         missing = missing_images(self.origin.data)
         rows = verdicts.judge(self.measures, claims, barred=barred, missing=missing, **common)
         known = {(row.arm, row.metric) for row in rows}
-        shown = verdicts.rows_of(self.measures, shares=shares, **common)
+        shown = verdicts.rows_of(self.measures, slow=self.slow, shares=shares, **common)
         rows += [row for row in shown if (row.arm, row.metric) not in known and not row.metric.endswith(UNLISTED)]
         rows += [measured(arm, DEATHS, [len(dead)], reading=SHARED) for arm, dead in self.dead.items() if dead]
         rows += [measured(arm, STILL, [len(slow)], reading=_slow_start(slow)) for arm, slow in self.slow.items()]
         for difference in self.differences:
-            rows += verdicts.paired(difference, **common)
+            rows += verdicts.paired(difference, slow=self.slow, **common)
         return tuple(rows)
 
 

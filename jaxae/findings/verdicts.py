@@ -7,6 +7,7 @@ tell it from a number a quarter away, from other readings and from baselines. In
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,9 +77,10 @@ def rows_of(
     *,
     seeds: Sequence[int],
     dead: Mapping[str, Sequence[int]],
+    slow: Mapping[str, Sequence[int]] = MappingProxyType({}),
     shares: Mapping[Any, int] | None = None,
 ) -> list[Row]:
-    """A row for every measure; where seeds died, a second one without them.
+    """A row for every measure; where seeds died, a second one without them. Where some are `slow`, there is no mean.
 
     `shares` names those that are percentages of a number of images, which then have exact intervals: by metric, or by
     (arm, metric) where arms differ.
@@ -88,17 +90,24 @@ def rows_of(
         row
         for arm, values in measures.items()
         for metric, numbers in values.items()
-        for row in _with_and_without(arm, metric, numbers, seeds, dead.get(arm, ()))
+        for row in _with_and_without(arm, metric, numbers, seeds, dead.get(arm, ()), slow.get(arm, ()))
     ]
     counted = [(row, images.get((row.arm, row.metric), images.get(row.metric))) for row in rows]
     return [_as_share(row, cases) if cases else row for row, cases in counted]
 
 
-def paired(difference: Difference, *, seeds: Sequence[int], dead: Mapping[str, Sequence[int]]) -> list[Row]:
-    """A row of a difference; where seeds died in either arm, a second one without them."""
+def paired(
+    difference: Difference,
+    *,
+    seeds: Sequence[int],
+    dead: Mapping[str, Sequence[int]],
+    slow: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> list[Row]:
+    """A row of a difference; where seeds died in either arm, a second one without them. Where some are `slow` in
+    either, there is no mean."""
     first, second, metric, values = difference
-    either = sorted({*dead.get(first, ()), *dead.get(second, ())})
-    return _with_and_without(f"{first}{PAIRED}{second}", metric, values, seeds, either)
+    died, still = ({*of.get(first, ()), *of.get(second, ())} for of in (dead, slow))
+    return _with_and_without(f"{first}{PAIRED}{second}", metric, values, seeds, died, still)
 
 
 def _as_share(row: Row, cases: int) -> Row:
@@ -107,14 +116,14 @@ def _as_share(row: Row, cases: int) -> Row:
     return replace(row, scale="percent", ci95=found and (100 * found[0], 100 * found[1]), pi95=None)
 
 
-def _with_and_without(arm, metric, values, seeds, dead, **fields) -> list[Row]:
+def _with_and_without(arm, metric, values, seeds, dead, slow=(), **fields) -> list[Row]:
     """A row of all seeds and, where some died, one of the others."""
     if np.ndim(values) == 0:
         return [measured(arm, metric, [values], **{"reading": SHARED, **fields})]
-    dead = tuple(seed for seed in seeds if seed in set(dead))
-    rows = [measured(arm, metric, values, dead=dead, **fields)]
+    dead, slow = (tuple(seed for seed in seeds if seed in set(which)) for which in (dead, slow))
+    rows = [measured(arm, metric, values, dead=dead, slow=slow, **fields)]
     alive = [value for value, seed in zip(np.asarray(values), seeds, strict=True) if seed not in dead]
-    return rows + ([measured(arm, metric, alive, excluded=dead, **fields)] if dead and alive else [])
+    return rows + ([measured(arm, metric, alive, excluded=dead, slow=slow, **fields)] if dead and alive else [])
 
 
 def _fields(claim: Claim) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class Document:
     - `notes`: Markdown: how it was measured, and what was decided where the report is silent
     - `trained_with`: in a few words how it was trained, where that isn't what the flags say; or nothing
     - `line`: Markdown, for a table of all reports: what this one says, what is found, and why; or nothing
-    - `aside`: Markdown, for the same table: what is found beside a study's first result, though nothing is judged
+    - `aside`: for the same table, what is found beside a study's first result, though nothing is judged: its topic, of
+      which one is told for each study, and Markdown
     """
 
     conclusions: str
@@ -77,7 +78,7 @@ class Document:
     figures: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
     line: tuple[str, ...] = ()
-    aside: str = ""
+    aside: tuple[str, str] = ("", "")
     key: str = ""
     shown: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()

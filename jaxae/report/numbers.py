@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxae.findings import Row, measured, of_few, share_over_seeds, side_of_zero, telling_seeds
-from jaxae.findings.claims import SHARED, dead_seeds
+from jaxae.findings.claims import SHARED, dead_seeds, named_seeds
 
 NONE = "—"
 FEW = 3  # seeds: of fewer each is given, since an interval would tell nothing
@@ -36,11 +36,12 @@ def printed(row: Row) -> str:
 def reproduced(row: Row) -> str:
     """The mean and the half-width of its 95% interval, or its ends where they lie at unequal distances.
 
-    Of fewer than three seeds, of outcomes, and where dead seeds are among the others, which have no mean: each seed's.
+    Of fewer than three seeds, of outcomes, and where dead or slow seeds are among the others, which have no mean: each
+    seed's.
     Where values are infinite, as a PSNR without error is: of how many seeds. Where all are equal: their number. Counts
     are whole numbers.
     """
-    if row.dead:
+    if row.dead or row.slow:
         return by_seed(row.values)
     if row.mean is None:
         return _without_mean(row)
@@ -211,9 +212,11 @@ def listed_seeds(seeds: Sequence[int]) -> str:
 
 
 def without(row: Row) -> str:
-    """Which seeds the row leaves out since they died, or has among the others, in words."""
+    """Which seeds the row leaves out since they died, or has among the others, also with one picture so far, in
+    words."""
     died = row.excluded or row.dead
-    return f"with{'out' if row.excluded else ''} {dead_seeds(died)}" if died else ""
+    told = [f"with{'out' if row.excluded else ''} {dead_seeds(died)}"] if died else []
+    return ", ".join([*told, *([f"one picture so far: {named_seeds(row.slow)}"] if row.slow else [])])
 
 
 def _without_mean(row: Row) -> str:

@@ -139,7 +139,7 @@ def differences_table(rows: Sequence[Row]) -> Table:
 
 def arm_of(row: Row) -> str:
     """The arm, and the seeds that the row leaves out, or that died and are among the others."""
-    return f"{row.arm} ({without(row)})" if row.excluded or row.dead else row.arm
+    return f"{row.arm} ({told})" if (told := without(row)) else row.arm
 
 
 def _others(title: str, rows: Sequence[Row], note: str = "") -> Table:

@@ -84,7 +84,7 @@ def test_what_cured_the_nines_is_told_by_what_most_living_seeds_draw():
     )  # the fourth has no reported outcome
     assert "vae plain died in 1 of 4 seeds (4)" in document.conclusions
     cells = {row[0]: row for row in document.tables[0].rows}
-    assert cells["vae plain"][3] == "only fuzzy nines (3, read as 9, 9, 9), dead (1)"
+    assert cells["vae plain"][3] == "one digit alone (3, read as 9, 9, 9), dead (1)"
     assert cells["vae plain"][-2:] == ["3 of 3", ae.results.INCONCLUSIVE]
     of_course = digit_addition.EXPERIMENT.document(vaes("vae plain", "vae course plain", pairs="course"))
     assert "with balanced pairs alone and with neither, and don't with balanced pairs and V" in of_course.conclusions

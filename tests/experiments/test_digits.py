@@ -92,6 +92,20 @@ def test_losses_and_decoders_are_judged_by_pairs(transposed, others, statement, 
     assert not document.figures  # none was measured
 
 
+def test_decided_numbers_and_the_answers_to_all_claims_are_in_the_table_of_reports():
+    seen = found(codes.Config(), decoders((0.1745, 0.1745), (0.1745, 0.1745)))
+    document = digit_codes.EXPERIMENT.document(seen)
+    says, finds, _ = document.line[:3]
+    assert "nothing overfits" in says
+    assert re.match(
+        r"The RMSE of transposed 2 mse ends at 0\.17.* on training images \(0\.1745 in the report: repr", finds
+    )
+    assert "whether it is the best with" in finds
+    assert finds.endswith("nothing overfits.")
+    barred = digit_codes.EXPERIMENT.document(found(codes.Config(epochs=5), decoders((0.15, 0.2), (0.16, 0.21))))
+    assert barred.aside[1].startswith("not comparable yet (0 images, 5 epochs): in RMSE")
+
+
 def test_what_is_not_comparable_is_not_held_against_the_report():
     seen = found(codes.Config(epochs=5), decoders((0.15, 0.2), (0.16, 0.21)))
     conclusions = digit_codes.EXPERIMENT.document(seen).conclusions

@@ -10,6 +10,7 @@ import pytest
 
 import jaxae as ae
 from experiments.digit_addition import method
+from experiments.digit_addition.outcomes import NINES, NUMBER
 from experiments.ladder import by_row, facts, pages, rungs
 from experiments.ladder.rungs import Bound, Ladder, Measure, Rung
 from experiments.tables.pages import RESULTS
@@ -112,21 +113,25 @@ def test_a_ladder_without_any_result_has_neither_picture_nor_end():
 def rows_of_table(
     *outcomes: tuple[float, ...], kind: Any = "generative-natural", dead: tuple[int, ...] = ()
 ) -> ae.Findings:
-    """All rows of report 003's table but the last, whose seeds end as it says (1) or not (0)."""
+    """All rows of report 003's table but the last, whose seeds draw one digit (1), or what isn't few (0)."""
     config, seeds = method.Config(arms=(kind,), table=True), tuple(range(len(outcomes[0])))
     settings = method.all_settings(config).items()
     measures = {
-        arm: {f"outcome/{of.outcome}": np.array(seen)} for (arm, of), seen in zip(settings, outcomes, strict=True)
+        arm: {f"outcome/{NINES}": np.array(seen), f"outcome/{NUMBER}": np.zeros(len(seen))}
+        for (arm, _), seen in zip(settings, outcomes, strict=True)
     }
     return ae.Findings(ae.results.Origin(config, seeds, ()), measures, dict.fromkeys(measures, dead))
 
 
 def test_rows_of_the_table_count_as_often_as_the_report_has_them():
-    value, none = rungs.ends_as_reported("natural"), [(0.0, 0.0)] * 14
+    value, none = rungs.of_few_digits("natural"), [(0.0, 0.0)] * 14
     pair = [*none[:8], (1.0, 0.0), *none[9:]]  # rows 9 and 10 are one training
-    np.testing.assert_allclose(value(rows_of_table(*pair)), [100 * 2 / 16, 0])
-    np.testing.assert_allclose(value(rows_of_table(*pair, dead=(1,))), [100 * 2 / 16])
-    assert not rungs.ends_as_reported("balanced")(rows_of_table(*pair)).size
+    np.testing.assert_allclose(value(rows_of_table(*pair)), [100 * 2 / 11, 0])
+    np.testing.assert_allclose(value(rows_of_table(*pair, dead=(1,))), [100 * 2 / 11])
+    others = rungs.of_few_digits("natural", nines=False)
+    np.testing.assert_allclose(others(rows_of_table(*pair)), [0, 0])
+    np.testing.assert_allclose(others(rows_of_table(*none[:13], (0.0, 1.0))), [0, 100 / 5])
+    assert not rungs.of_few_digits("balanced")(rows_of_table(*pair)).size
     assert not value(rows_of_table(*none, kind="generative")).size
     some = rows_of_table(*none)
     fewer = dataclasses.replace(some, measures=dict([*some.measures.items()][:4]))

@@ -158,7 +158,7 @@ def test_the_readmes_line_of_a_study_joins_its_runs_where_they_judge_other_numbe
         run_of("barred", 3.0, ("barred says", "barred finds.", "barred why"), seeds=99, judged=False),
         run_of("yours", 1.0, ("c", "yours finds", "d"), study="yours"),
     ]
-    beside = dataclasses.replace(results[3].document, aside="barred|sees more.")
+    beside = dataclasses.replace(results[3].document, aside=("more", "barred|sees more."))
     results[3] = results[3]._replace(document=beside)
     *_, line = reports_table(results).splitlines()
     cells = ["009", "[mine](experiments/results/mine.md)<br>[yours](experiments/results/yours.md)"]

@@ -185,9 +185,10 @@ def test_what_is_not_comparable_is_not_judged_in_words_and_what_is_not_at_hand_n
         in judged.conclusions
     )
     assert "so that its network ended worse than ours" in judged.conclusions
-    assert "`--pretrained imagenet` would decide" in other.conclusions
+    assert "is no arm of this run: `--pretrained imagenet` tries" in other.conclusions
     part = unmix.say(found(pretrained=("imagenet",), stages=3))
     assert "3 of 4 stages are here (plain from ImageNet in 3 of 4 stages): photos have" in part.conclusions
+    assert part.aside[1].startswith("with 3 of the encoder's 4 stages from ImageNet")
     assert "Of the report's start" not in unmix.say(found(pretrained=("cifar",), stages=3)).conclusions
     assert not [row for row in judged.rows if row.reported == method.LAST and row.metric == method.EPOCH_MEAN]
     assert {row.verdict for row in other.rows if row.reported} == {ae.results.NOT_COMPARABLE}

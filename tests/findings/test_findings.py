@@ -16,6 +16,7 @@ from jaxae.findings import Claim, Departure, Findings, Origin, collect, same_fin
 from jaxae.findings.departures import departures
 from jaxae.findings.merging import concatenated
 from jaxae.findings.storage import load_arrays, load_findings, save_arrays, save_findings
+from jaxae.report.numbers import reproduced, without
 
 DATASET = {"role": "train", "name": "mnist", "split": "train", "source": "tfds", "n": 60_000}
 
@@ -133,7 +134,9 @@ def test_seeds_that_show_one_picture_too_early_to_be_dead_are_named_and_counted(
     _, row = (row for row in rows if row.metric == "seeds that show one picture so far")  # of a, and of b
     assert (row.arm, row.mean) == ("b", 2)
     assert row.reading == "seeds 0, 2: too short a training to call that dead, so nothing is left out"
-    assert next(row for row in rows if (row.arm, row.metric) == ("b", "m")).n_seeds == 3
+    other, less = (next(row for row in rows if (row.arm, row.metric) == (arm, "m")) for arm in ("b", "a - b"))
+    assert (other.n_seeds, other.slow, other.mean, less.ci95) == (3, (0, 2), None, None)  # two outcomes have no mean
+    assert (reproduced(less), without(less)) == ("0.5, -0.5 and -1.5", "one picture so far: seeds 0, 2")
 
 
 def test_a_claim_on_what_was_not_measured_is_refused_where_its_arm_ran():

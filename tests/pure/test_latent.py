@@ -37,7 +37,7 @@ def test_slerp_keeps_a_common_length_and_turns_evenly():
 
 def test_slerp_of_long_half_precision_codes_is_an_arc():
     long = jnp.array([[400.0, 0.0], [0.0, 400.0]], jnp.float16)
-    halfway = slerp(*long, 0.5)
+    halfway = slerp(long[0], long[1], 0.5)
     assert halfway.dtype == jnp.float16
     np.testing.assert_allclose(halfway, 400 * 0.5**0.5, rtol=1e-3)
 

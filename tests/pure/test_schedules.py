@@ -132,7 +132,7 @@ def test_settings_that_cannot_be_are_refused(settings, words):
 def test_an_update_without_the_loss_is_refused():
     link = schedules.reduce_on_plateau(1e-3, every=2)
     with pytest.raises(UsageError, match="no value of the loss; give it to update"):
-        link.update(jnp.ones(1), link.init(None))
+        link.update(jnp.ones(1), link.init(jnp.ones(1)))
 
 
 @pytest.mark.parametrize("steps", [0, 1, 7])
