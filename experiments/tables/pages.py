@@ -211,7 +211,8 @@ def cost_words(study: str) -> str:
     if cost is None:
         return "not measured"
     cores = "" if cost.where.startswith("2 cores") else f" on {cost.where}"
-    return f"{duration(cost.seconds)}{cores}" + (f", {cost.memory:.1f} GiB" if cost.memory else "")
+    memory = f", {cost.memory:.1f} GiB" if cost.memory else ""
+    return f"{duration(cost.seconds)}{cores}{memory}" + (f", with {' '.join(cost.others)}" if cost.others else "")
 
 
 def within(text: str, block: str, content: str) -> str:

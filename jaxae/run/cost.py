@@ -1,11 +1,11 @@
-"""What a run costs, as the saved result of its experiment tells: an estimate, to within a factor of two or so.
+"""What a run costs, as the saved results of its experiment tell: an estimate, to within a factor of two or so.
 
-It depends on the flags and on that result alone, so that all machines cut a study into the same jobs.
+It depends on the flags and on these results alone, so that all machines cut a study into the same jobs.
 """
 
 import contextlib
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ FREE = (  # flags that don't bear on the seconds of an image; lists name other s
 
 class Cost(NamedTuple):
     """Seconds in all and by study, and what they were measured on, by which file, with how many seeds at once, which
-    other flags that bear on speed, and on which platform."""
+    other flags that bear on speed, on which platform, and whether that file tells of all these studies."""
 
     seconds: float
     studies: Mapping[str, float]
@@ -36,22 +36,40 @@ class Cost(NamedTuple):
     seeds: int
     others: tuple[str, ...]
     platform: str
+    told: bool = True
+
+
+class Result(NamedTuple):
+    """A saved result: its file, its manifest, and its flags."""
+
+    path: Path
+    made: Mapping[str, Any]
+    before: flags.Flags
 
 
 def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     """What a run with these flags costs; None where the experiment names no saved result, or none that tells, and for
-    other images than the result's.
+    other images than the results'.
 
-    Seconds of an arm go with its epochs, settings, seeds and images, and with an epoch's examples for each of these; of
-    arms that the result hasn't, with the mean over its arms. What isn't training, such as measuring, goes with lanes
-    and images, as in the study's results (see `_rest`).
+    By the quickest of the study's results with the same flags that tell of all its studies, for the others had a busy
+    machine, or older code; without one by the saved one. Seconds of an arm go with its epochs, settings, seeds and
+    images, and with an epoch's examples for each of these; of arms that the result hasn't, with the mean over its arms.
+    What isn't training, such as measuring, goes with lanes and images, as in the study's results (see `_rest`).
     """
     if inside := experiment.inside(config):
         return _of_all({place: cost_of(*own) for place, own in inside.items()})
-    made = _saved(experiment)
-    if made is None:
+    if _saved(experiment) is None:
         return None
-    before = flags.restored(experiment.config, made["config"])
+    results = [*_results(experiment)]
+    found = [cost for result in results if (cost := _by_result(experiment, config, result, results))]
+    whole = [cost for cost in found if not cost.others and cost.told]
+    own = next((cost for cost in found if cost.source == Path(experiment.measured or "").name), None)
+    return min(whole, key=lambda cost: cost.seconds, default=own)
+
+
+def _by_result(experiment: Experiment, config: flags.Flags, result: Result, results: Sequence[Result]) -> Cost | None:
+    """By one of the study's results; None where it tells nothing, or is of other images."""
+    path, made, before = result
     if any(getattr(config, name, None) != getattr(before, name, None) for name in ("dataset", "source")):
         return None
     if not (each := _per_epoch(experiment, made, before)):
@@ -62,10 +80,10 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
         arm.study.name: seconds[arm.study.name] * len(arm.settings) * config.seeds * share
         for arm in experiment.arms(config)
     }
-    rest = _rest(experiment, _images(made, config.limit)) * _lanes(experiment, config)
+    rest = _rest(experiment, results, _images(made, config.limit)) * _lanes(experiment, config)
     return Cost(
-        sum(now.values()) + rest, now, where(made), Path(experiment.measured or "").name, made.get("peak_memory_gib"),
-        before.seeds, _others(before, config), made["device"]["platform"],
+        sum(now.values()) + rest, now, where(made), path.name, made.get("peak_memory_gib"), before.seeds,
+        _others(before, config), made["device"]["platform"], each.keys() >= now.keys(),
     )  # fmt: skip
 
 
@@ -126,11 +144,11 @@ def where(made: Mapping[str, Any]) -> str:
     return f"{cores} cores of {device['kind']}" if device["platform"] == "cpu" and cores else str(device["kind"])
 
 
-def _rest(experiment: Experiment, images: int) -> float:
+def _rest(experiment: Experiment, results: Sequence[Result], images: int) -> float:
     """Seconds of a lane besides its training, of so many images at most: the median over the results of the study that
     lie beside its saved one, since some were made by code that took far longer, or while others had the cores."""
     found = []
-    for made, before in _results(experiment):
+    for _, made, before in results:
         rest = made["wall_seconds"] - sum(_spent(experiment, made, before).values())
         share = min(images / _images(made, before.limit), 1.0)
         found += [rest * share / _lanes(experiment, before)] * (rest > 0)  # where runs were merged it may not be told
@@ -141,15 +159,15 @@ def _lanes(experiment: Experiment, config: flags.Flags) -> int:
     return sum(len(arm.settings) for arm in experiment.arms(config)) * config.seeds
 
 
-def _results(experiment: Experiment) -> Iterator[tuple[dict[str, Any], flags.Flags]]:
-    """The manifests, and flags, of the study's saved result and of those beside it, whose names begin with the study's;
-    what is none of them is passed over."""
+def _results(experiment: Experiment) -> Iterator[Result]:
+    """The study's saved result and those beside it, whose names begin with the study's; what is none of them is passed
+    over."""
     path = Path(experiment.measured or "")
     for each in sorted({path, *path.parent.glob(f"{experiment.name}*.json")}):
         with contextlib.suppress(UsageError):
             made = load_json(each, {"manifest": TOLD}, MEND)["manifest"]
             if made.get("module", experiment.program[-1]) == experiment.program[-1]:
-                yield made, flags.restored(experiment.config, made["config"])
+                yield Result(each, made, flags.restored(experiment.config, made["config"]))
 
 
 def _spent(experiment: Experiment, made: Mapping[str, Any], before: flags.Flags) -> dict[str, float]:

@@ -188,10 +188,12 @@ class Bar:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words, as roughly as they are known: "40 s", "12 min", "3.4 h"."""
+    """Seconds in words, as roughly as they are known: "40 s", "12 min", "3.4 h", "86 h"."""
     if seconds < 90:
         return f"{math.ceil(seconds)} s"
-    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:,.0f} h"
 
 
 def _mean(values: np.ndarray) -> float:

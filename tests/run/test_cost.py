@@ -47,6 +47,23 @@ def test_the_cost_goes_with_epochs_seeds_and_images(experiment):
     assert course / natural == pytest.approx(321_802 / 60_000)
 
 
+def test_of_results_with_the_same_flags_the_quickest_that_tells_of_all_studies_counts(experiment):
+    module = experiment.program[-1]
+    for name, arms, flags in (
+        ("quick", {"code 8": {"wall_seconds": 30.0}}, {"code_sizes": [8]}),
+        ("slow", {"code 8": {"wall_seconds": 900.0}}, {"code_sizes": [8]}),
+        ("other", {"code 8": {"wall_seconds": 3.0}}, {"code_sizes": [8], "batch_size": 4096}),
+    ):
+        made = SAVED | {"module": module, "arms": arms, "config": SAVED["config"] | flags, "wall_seconds": 1.0}
+        experiment.measured.with_name(f"bottleneck_{name}.json").write_text(json.dumps({"manifest": made}))
+    found = cost.cost_of(experiment, bottleneck.Config(code_sizes=(8,), epochs=10, seeds=2))
+    both = cost.cost_of(experiment, bottleneck.Config(code_sizes=(2, 8), epochs=10, seeds=2))
+    assert found is not None
+    assert both is not None
+    assert (found.source, found.studies) == ("bottleneck_quick.json", {"code 8": 30.0})
+    assert (both.source, sum(both.studies.values())) == ("saved.json", 400.0)
+
+
 def test_what_is_not_training_is_the_median_by_lane_of_the_studys_results(experiment):
     def result(wall, **changes):
         return {"manifest": SAVED | {"module": experiment.program[-1], "wall_seconds": wall} | changes}
@@ -63,7 +80,7 @@ def test_what_is_not_training_is_the_median_by_lane_of_the_studys_results(experi
 
 def test_a_day_is_warned_of_and_nothing_known_is_nothing_said(experiment):
     long = cost.words_of_cost(cost.cost_of(experiment, bottleneck.Config(epochs=10_000)))
-    assert long.startswith("about 125.0 h on 2 cores of EPYC, where saved.json was measured: a day or more")
+    assert long.startswith("about 125 h on 2 cores of EPYC, where saved.json was measured: a day or more")
     assert cost.cost_of(experiment, bottleneck.Config(dataset="./photos")) is None
     assert cost.cost_of(experiment, bottleneck.Config(source="synthetic")) is None
     assert cost.words_of_cost(cost.cost_of(dataclasses.replace(experiment, measured=None), bottleneck.Config())) == ""
