@@ -53,8 +53,8 @@ def load(run: ae.Run, least: int = 1) -> tuple[ae.data.Dataset, ae.data.Dataset]
 def refuse_size(config: Any) -> None:
     """Raise UsageError for --image-size without a folder of images."""
     if config.image_size is not None and not ae.data.is_folder(config.dataset):
-        mend = f"write ./{config.dataset}" if Path(config.dataset).is_dir() else "such as ./photos, or leave it out"
-        raise ae.UsageError(f"--image-size is for --dataset with a folder of images; {mend}")
+        named = f"write ./{config.dataset}" if Path(config.dataset).is_dir() else "name one, as in --dataset ./photos"
+        raise ae.UsageError(f"--image-size is for a folder of images; {named}, or leave it out")
 
 
 def paced(config: C, count: int) -> C:

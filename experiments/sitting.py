@@ -21,6 +21,7 @@ import argparse
 import contextlib
 import itertools
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,13 +127,23 @@ def ended(process: subprocess.Popen) -> int:
         return process.wait()
 
 
-def sit(out: Path, minutes: float, **where: Any) -> None:
-    """Perform the pieces that aren't complete, one after another, and say how each ended.
-
-    Raises UsageError, before anything is written, for minutes that no sitting has.
-    """
+def refuse(minutes: float, data_dir: Path | None, torch_python: Path | None) -> None:
+    """Raise UsageError for minutes that no sitting has, and for what isn't there: each piece would fail by it."""
     if not (0 <= minutes < math.inf):
         raise UsageError(f"--minutes is {minutes:g}; give the length of the sitting, 0 or more")
+    if data_dir is not None and not data_dir.is_dir():
+        raise UsageError(f"--data-dir {data_dir} is no folder; name that of the prepared sets, or of their arrays")
+    if torch_python is not None and shutil.which(torch_python) is None:
+        raise UsageError(f"--torch-python {torch_python} is no program; name the Python that has torch")
+
+
+def sit(out: Path, minutes: float, **where: Any) -> bool:
+    """Perform the pieces that aren't complete, one after another, and say how each ended; whether none failed.
+
+    Raises UsageError, before anything is written, as `refuse` does.
+    """
+    refuse(minutes, where["data_dir"], where["torch_python"])
+    sound = True
     out = out / "toy" if where["toy"] else out
     out.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * minutes
@@ -149,8 +160,16 @@ def sit(out: Path, minutes: float, **where: Any) -> None:
         except KeyboardInterrupt:
             print(f"{piece.name}: stopped after {time.monotonic() - began:.0f} s; the same command goes on", flush=True)
             raise
-        why = f"; {out / piece.name}.log says why" if how.startswith("failed") else ""
+        failed = how.startswith("failed")
+        why = f"; {out / piece.name}.log: {last_line(out / f'{piece.name}.log')}" if failed else ""
         print(f"{piece.name}: {how} after {time.monotonic() - began:.0f} s{why}", flush=True)
+        sound = sound and not failed
+    return sound
+
+
+def last_line(log: Path) -> str:
+    """What a piece said last."""
+    return next((line for line in reversed(log.read_text(errors="replace").splitlines()) if line.strip()), "nothing")
 
 
 if __name__ == "__main__":
@@ -164,4 +183,4 @@ if __name__ == "__main__":
     flags = parser.parse_args()
     where = {name: getattr(flags, name) for name in ("device", "toy", "data_dir", "torch_python")}
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no piece goes on alone
-    with_errors(lambda: sit(flags.out, flags.minutes, **where))
+    with_errors(lambda: sit(flags.out, flags.minutes, **where) or sys.exit(1))

@@ -101,6 +101,7 @@ def _add_index(parts: Any) -> argparse.ArgumentParser:
 
 def _add_completion(parts: Any) -> argparse.ArgumentParser:
     made = parts.add_parser("completion", help="a script by which bash or zsh completes these commands")
+    made.add_argument("shell", nargs="?", choices=("bash", "zsh"), help="one script does for both")
     made.set_defaults(action=complete)
     return made
 

@@ -73,7 +73,9 @@ class Fitted:
 
         `walk` is `latent.lerp`, or `latent.slerp`, or a function like them, and goes from code to code.
         """
-        weight = jnp.asarray(weight, jnp.float32).reshape(-1)
+        weight = (
+            _array(weight, "weights", "numbers, from 0 at the start to 1 at the end").astype(jnp.float32).reshape(-1)
+        )
         codes = jax.tree.map(lambda a, b: walk(a, b, weight), self.encode(start), self.encode(end))
         images = self.decode(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), codes))
         return images.reshape(len(weight), -1, *images.shape[1:])

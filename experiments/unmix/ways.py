@@ -79,7 +79,7 @@ class Config(ae.Flags):
         if self.rungs and (given := [name for name, value in ways.items() if value != getattr(type(self), name)]):
             raise ae.UsageError(f"--rungs are trainings of their own, without --{given[0]}; leave one of them out")
         if self.stages > STAGES:
-            raise ae.UsageError(f"--stages is {self.stages}; a ResNet has {STAGES}")
+            raise ae.UsageError(f"--stages is {self.stages}; a ResNet has {STAGES}: give 1 to {STAGES}")
         if self.stages != STAGES and "none" in self.pretrained:
             raise ae.UsageError(f"--stages {self.stages} of what? Name it by --pretrained, without none")
         if min(self.consistency) < 0:

@@ -61,7 +61,7 @@ def _lack(root: Path, split: str, count: int, left: str) -> str:
         )
     if count:
         return (
-            f"{root} holds {count} PNG or JPEG files{beside}, and every {TESTED}th tests, so that there is none to "
+            f"{root} holds {count} PNG or JPEG file{'s' * (count != 1)}{beside}, and every {TESTED}th tests, so that there is none to "
             f"test with; give {TESTED} or more, or put them into folders train and test"
         )
     return (

@@ -153,6 +153,8 @@ def contrast_tables(names: Sequence[str], found: Sequence[Contrast]) -> tuple[Ta
     how = {True: "paired by seed", False: "Welch's, as the runs' living seeds aren't the same"}
     kinds = " or ".join(how[paired] for paired in sorted({one.paired for one in known}, reverse=True))
     note = f"Of {plural(len(found), 'number')} that both runs have, {equal or 'none'} {_are(equal)} equal to the bit."
+    if unknown := sum(not one.same and one.ends is None and not one.shared for one in found):
+        note += f" {plural(unknown, 'number')} more differ{'s' * (unknown == 1)}, of too few seeds to tell from chance."
     if known:
         out = sum(one.apart for one in known)
         note += f" Of {plural(len(known), 'difference')} with a 95% interval ({kinds}), {out or 'none'} "

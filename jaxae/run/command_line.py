@@ -94,10 +94,15 @@ def parsed(experiment: Experiment, args: list[str] | None = None) -> Any:
 
 
 def own_first(config: type[Flags]) -> type[Flags]:
-    """The same flags, the study's own before those that all studies share, as the help lists them."""
+    """The same flags, the study's own before those that all studies share, as the help lists them, and unchecked: what
+    they refuse is told as everything else is, by whoever makes the study's own of them."""
     fields = {field.name: field for field in dataclasses.fields(config)}
     shared = {field.name for field in dataclasses.fields(Flags)}
-    view = type(config.__name__, (config,), {"__doc__": config.__doc__, "__module__": config.__module__})
+    view = type(
+        config.__name__,
+        (config,),
+        {"__doc__": config.__doc__, "__module__": config.__module__, "__post_init__": lambda _: None},
+    )
     view.__dataclass_fields__ = {name: fields[name] for name in sorted(fields, key=lambda name: name in shared)}
     return view
 

@@ -180,13 +180,16 @@ def _imported(name: str) -> Any:
         ) from stop
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())}{_place(error)}"
-        raise UsageError(f"the experiment {name!r} can't be imported ({said}); mend it") from error
+        raise UsageError(
+            f"the experiment {name!r} can't be imported ({said}); mend it, and have what trains under "
+            "`if __name__ == '__main__':`"
+        ) from error
 
 
 def _place(error: Exception) -> str:
-    """Where a study's own code stopped; a SyntaxError says that itself."""
+    """Where a study's own code stopped, not jaxae's beneath it; a SyntaxError says that itself."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename[0] != "<"]
-    own = [frame for frame in frames if frame.filename != __file__]
+    own = [frame for frame in frames if Path(__file__).parents[1] not in Path(frame.filename).parents]
     return f", line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
 
 

@@ -126,6 +126,8 @@ def load_program(folder: Path | str, name: str = "reconstruct") -> Program:
     wrote them: a SHA-256 tells damage, not intent.
     """
     folder = path_of(folder)
+    if not (folder / CARD).is_file():
+        raise UsageError(f"{folder} holds no exported model; name the folder that export wrote")
     card = load_card(folder)
     there = [file.removesuffix(ENDING) for file in card["files"] if file.endswith(ENDING)]
     if name not in there:

@@ -57,7 +57,9 @@ def show(experiment: Experiment, config: Any) -> None:
     arms, cost = experiment.trainings(config), cost_of(experiment, config)
     steps, absent = _steps(experiment, config)
     count, seeds = sum(len(arm.settings) for arm in arms.values()), _seeds(config)
-    parts: list[Any] = [Text(f"{experiment.heading(config)[0]}\n{command}\n{plural(count, 'arm')} of {seeds} each\n")]
+    parts: list[Any] = [
+        Text(f"{experiment.heading(config)[0]}\n{command}\n{plural(count, 'arm')}, {seeds}{' each' * (count > 1)}\n")
+    ]
     parts += [_studies(arms, config, steps, cost), Text(f"\n{_note(cost, listed(absent))}")]
     if whole.jobs:
         own = pieces(experiment, whole, whole.jobs, weights_of(experiment, whole))
@@ -155,7 +157,7 @@ def _table(*columns: str) -> Table:
 
 def _studies(arms: Mapping[str, Arm], config: Any, steps: Any, cost: Cost | None) -> Table:
     """A line for every study, and one for all."""
-    shown = _table("study", "trainings", "epochs", "steps of each", "images", "takes about")
+    shown = _table("study", "trainings", "epochs", "steps an epoch", "images", "takes about")
     for name, arm in arms.items():
         counts = len(arm.settings) * config.seeds, *steps[name][:2], _images(arm, steps[name], config.seeds)
         shown.add_row(Text(name), *(f"{count:,}" for count in counts), _told(cost and cost.studies[name]))

@@ -25,6 +25,7 @@ def load_noted(run: "Run", sets: Sets, name: str, split: str, use: Use, size: in
     with contextlib.nullcontext() if key in sets else run.working(f"reading {name} {split}"):
         if key not in sets:
             sets[key] = load(name, split, source=config.source, data_dir=config.data_dir, size=size)
+            _say_of_more(run, name, split, use, len(sets[key]))
         whole = sets[key]
         cut, studied = (_cut(run, split, one, len(whole)) for one in (use, "study"))
         role = f"{name} {split}" if cut == studied else f"{name} {split}, {use}"
@@ -35,6 +36,15 @@ def load_noted(run: "Run", sets: Sets, name: str, split: str, use: Use, size: in
             sets[*key, cut] = whole.head(cut)
         run.note_source("data", manifest.describe_data(role, sets[*key, cut]) | {"of": len(whole)})
         return sets[*key, cut]
+
+
+def _say_of_more(run: "Run", name: str, split: str, use: Use, there: int) -> None:
+    """Say so where a limit is of more images than there are."""
+    limit = limit_of(run, split, use)
+    if limit is not None and limit > there:
+        judge = use == "judge" and run.config.judge_limit
+        flag = "--test-limit" if not split.startswith("train") else "--judge-limit" if judge else "--limit"
+        run.say(f"{flag} {limit:,} is more than the {there:,} images of {name} {split}: all are used")
 
 
 def _cut(run: "Run", split: str, use: Use, there: int) -> int:

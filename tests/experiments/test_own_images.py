@@ -168,5 +168,5 @@ def test_what_an_architecture_does_not_allow_is_a_sentence(photos, tmp_path):
     refused("images of 5,043 values.* --image-size 36 or less", run, bottleneck, image_size=41)
     refused("8x8, and SSIM's window has 11x11.* --image-size 11 or more", run, denoise, image_size=8)
     refused("the images have 768 values", run, bottleneck, image_size=16, code_sizes=(800,))
-    refused("--image-size is for --dataset with a folder", bottleneck.Config, image_size=8)
+    refused("--image-size is for a folder of images; name one, as in --dataset", bottleneck.Config, image_size=8)
     assert not own_images.is_own(bottleneck.Config())

@@ -60,16 +60,18 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     wrong = sitting.Piece("wrong", "experiments.fc_vs_conv", ("--epochs", "0"))
     known = sitting.Piece("known", "experiments.fc_vs_conv", ("-h",))
     monkeypatch.setattr(sitting, "pieces", lambda: [wrong, known])
-    sitting.sit(tmp_path, 60.0, **WHERE | {"toy": False})  # more than a busy machine needs
+    assert not sitting.sit(tmp_path, 60.0, **WHERE | {"toy": False})  # more minutes than a busy machine needs
     said = capsys.readouterr().out
     assert "wrong: failed (2) after" in said
-    assert f"{tmp_path / 'wrong.log'} says why" in said
+    assert f"{tmp_path / 'wrong.log'}: error: --epochs is 0" in said
     assert "known: complete after" in said
     assert "--epochs is 0" in (tmp_path / "wrong.log").read_text()
     for minutes in -1.0, float("nan"), float("inf"):
         refused("--minutes is .*; give the length of the sitting", sitting.sit, tmp_path / "none", minutes, **WHERE)
+    for there, words in (("data_dir", "--data-dir .* is no folder"), ("torch_python", "--torch-python .* is no program")):
+        refused(words, sitting.sit, tmp_path / "none", 1.0, **WHERE | {there: tmp_path / "absent"})
     assert not (tmp_path / "none").exists()
-    sitting.sit(tmp_path, 0.0, **WHERE)
+    assert sitting.sit(tmp_path, 0.0, **WHERE)
     assert "known: not begun, the time is over" in capsys.readouterr().out
 
 

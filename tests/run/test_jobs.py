@@ -160,7 +160,7 @@ def test_a_plan_trains_nothing_and_says_what_would_be_trained(tmp_path, monkeypa
 
 def test_the_plan_of_a_job_is_of_that_job(tmp_path, monkeypatch, capsys):
     said = planned(tmp_path, monkeypatch, capsys, "--seeds", "4", "--job", "2/3")
-    assert "--seeds 4" in said and "--job 2/3\n1 arm of 2 seeds from 0 each" in said, said
+    assert "--seeds 4" in said and "--job 2/3\n1 arm, 2 seeds from 0" in said, said
     assert "conv unit" in said and "fc unit" not in said
 
 

@@ -177,7 +177,11 @@ def test_a_walk_has_its_ends_and_a_variational_model_draws():
     np.testing.assert_allclose(walked[-1], one.reconstruct(end), atol=1e-6)
     drawn = one.sample(ae.keys.root(0), 5)
     np.testing.assert_array_equal(drawn, one.decode(jax.random.normal(ae.keys.root(0), (5, 3))))
-    refused("no variational autoencoder", fitted("mlp").sample, ae.keys.root(0), 5)
+    mlp, image = fitted("mlp"), np.zeros((1, 1, 1, 3), np.uint8)
+    refused("no variational autoencoder, whose encode would give an ae.models", mlp.sample, ae.keys.root(0), 5)
+    refused("0 is no key", mlp.sample, 0, 5)
+    refused("can't draw 2.5 images; ask for a whole number", mlp.sample, ae.keys.root(0), 2.5)
+    refused("str is no array of weights; give numbers", mlp.interpolate, image, image, "half")
 
 
 def test_what_is_not_as_it_was_written_is_refused(tmp_path):
@@ -200,6 +204,7 @@ def test_what_is_not_as_it_was_written_is_refused(tmp_path):
     )
     refused("no program 'add'", ae.load_program, whole, "add")
     refused("holds no run", ae.load, tmp_path)
+    refused("holds no exported model; name the folder", ae.load_program, tmp_path / "absent", "encode")
     refused("needs \\(3,\\)", ae.load, whole, model=ae.models.MLPAutoencoder((5,), 3, image_shape=(1, 1, 3)))
     wrong = ae.models.MLPAutoencoder((5,), "3")  # type: ignore[arg-type]
     refused("code_size='3'; give a whole number, such as 8.; give the model", ae.load, whole, model=wrong)
