@@ -43,6 +43,7 @@ class State(NamedTuple):
 CALLED = {  # with what the functions of a study are called
     "batch": ("key", "data", "index"), "loss": ("outputs", "batch", "hparams"), "scores": ("outputs", "batch"),
     "examples": ("data",), "eval_batch": ("key", "data", "index"), "index": ("key", "data"),
+    "schedule": ("hparams", "step"),
 }  # fmt: skip
 
 
@@ -85,6 +86,8 @@ class Study:
     - `batch_size`: the examples of a step; what is left over at the end of an epoch differs from epoch to epoch
     - `epochs`: passes over the data, unless `fit` or a run is asked for others
     - `examples`: data -> how many examples a pass has; by default the leading axis that all arrays share
+    - `schedule`: (hparams, step i32[]) -> hparams: those that the training loss is given at a step, counted from 0, for
+      a weight that warms up, say. Validation, and the optimizer, which has optax's schedules, get them as they are
     - `unroll`: steps written out in one turn of the compiled loop: above 1 pays for small dense models on CPU
     - `parts`: in how many equal parts a batch is computed, 1, 2, 4 ..., so that devices can share it and get the same
       bits as one: see `jaxae.train.parts`. Only where no example of a batch bears on another's loss, the model draws
@@ -106,6 +109,7 @@ class Study:
     eval_batch: Callable[[jax.Array, Any, jax.Array], Batch] | None = None
     examples: Callable[[Any], int] = examples
     index: Callable[[jax.Array, Any], jax.Array] | None = None
+    schedule: Callable[[Any, jax.Array], Any] | None = None
     unroll: int = 1
     parts: int = 1
     scale: Scale | None = field(default=None, compare=False)

@@ -75,7 +75,7 @@ def refuse_optimizer(optimizer: Any) -> None:
 
 def refuse_function(name: str, value: Any, given: tuple[str, ...]) -> None:
     """Raise UsageError for a field that is no function, or none of so many values."""
-    if value is None and name in ("eval_batch", "index"):
+    if value is None and name in ("eval_batch", "index", "schedule"):
         return
     if not callable(value):
         raise UsageError(f"{name} is {told(value)}; give a function, as Study's docstring describes it")

@@ -61,8 +61,8 @@ def _lack(root: Path, split: str, count: int, left: str) -> str:
         )
     if count:
         return (
-            f"{root} holds {count} PNG or JPEG file{'s' * (count != 1)}{beside}, and every {TESTED}th tests, so that there is none to "
-            f"test with; give {TESTED} or more, or put them into folders train and test"
+            f"{root} holds {count} PNG or JPEG file{'s' * (count != 1)}{beside}, and every {TESTED}th tests, so that "
+            f"there is none to test with; give {TESTED} or more, or put them into folders train and test"
         )
     return (
         f"{root} holds no PNG or JPEG files{beside}; it takes {TESTED} or more, in it, in a folder for each class, or "

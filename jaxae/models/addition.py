@@ -16,16 +16,9 @@ from jaxae.errors import UsageError
 from jaxae.models.digits import DigitDecoder, DigitEncoder, Enlarge, transposed
 from jaxae.models.fields import check_fields
 from jaxae.models.mlp import MLP
+from jaxae.models.output import Gaussian
+from jaxae.models.variational import draw
 from jaxae.programs import of_first
-
-
-class Gaussian(NamedTuple):
-    """A code's distribution, independent in each dimension; `log_variance` is None for a code that is certain."""
-
-    mean: jax.Array
-    """f32[b, d]"""
-    log_variance: jax.Array | None = None
-    """f32[b, d]"""
 
 
 class Sum(NamedTuple):
@@ -129,11 +122,10 @@ class AdditionModel(nn.Module):
         return nn.sigmoid(self.D(code))
 
     def _draw(self, code: Gaussian, sample: bool) -> jax.Array:
-        """The mean, or a reparameterised draw (Kingma and Welling 2014)."""
+        """The mean, or a draw."""
         if code.log_variance is None or not sample:
             return code.mean
-        noise = jax.random.normal(self.make_rng("sample"), code.mean.shape, code.mean.dtype)
-        return code.mean + jnp.exp(code.log_variance / 2) * noise
+        return draw(self.make_rng("sample"), code)
 
 
 @of_first()

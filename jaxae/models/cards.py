@@ -17,12 +17,13 @@ from jaxae.models.digits import DigitAutoencoder
 from jaxae.models.fields import FLAX
 from jaxae.models.mlp import FCAutoencoder, MLPAutoencoder, linear
 from jaxae.models.unmix import Unmixer
+from jaxae.models.variational import MLPVAE, ConvVAE
 
 MODELS = {
     model.__name__: model
     for model in (
-        AdditionModel, ConvAutoencoder, DenoiseAutoencoder, DigitAutoencoder, DigitClassifier, FCAutoencoder,
-        MLPAutoencoder, Unmixer,
+        MLPVAE, AdditionModel, ConvAutoencoder, ConvVAE, DenoiseAutoencoder, DigitAutoencoder, DigitClassifier,
+        FCAutoencoder, MLPAutoencoder, Unmixer,
     )
 }  # fmt: skip
 FUNCTIONS: dict[str, Any] = {

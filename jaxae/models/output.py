@@ -10,6 +10,15 @@ from jaxae.errors import UsageError
 SMALLEST = 16  # pixels, from which two sides after a first one of 1 or 3 are an image's
 
 
+class Gaussian(NamedTuple):
+    """A code's distribution, independent in each dimension; `log_variance` is None for a code that is certain."""
+
+    mean: jax.Array
+    """f32[b, d]"""
+    log_variance: jax.Array | None = None
+    """f32[b, d]"""
+
+
 class Output(NamedTuple):
     """What an autoencoder returns: float32 arrays, whatever the dtype it computes in; None for what a model lacks.
 
@@ -22,7 +31,7 @@ class Output(NamedTuple):
     """(b, h, w, c), the image before its last activation"""
     code: jax.Array | None = None
     """(b, ...), the latent code that the image was decoded from"""
-    posterior: Any = None
+    posterior: Gaussian | None = None
     """the distribution of the code, for models that have one"""
 
 

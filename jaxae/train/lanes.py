@@ -260,7 +260,11 @@ def placed(tree: Any, how: Lanes) -> Any:
 
 
 def stack(trees: list[Any]) -> Any:
-    """A list of equal pytrees of numbers as one pytree with the lanes leading, float32."""
+    """A list of equal pytrees of numbers as one pytree with the lanes leading, float32. Raises UsageError for unequal
+    ones, and for none."""
+    if len(kinds := {jax.tree.structure(tree) for tree in trees}) != 1:
+        told = ", ".join(map(str, kinds)) or "none"
+        raise UsageError(f"settings to stack are {told}; give one or more, of the same numbers each")
     return jax.tree.map(lambda *leaves: np.asarray(leaves, np.float32), *trees)
 
 

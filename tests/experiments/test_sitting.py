@@ -68,7 +68,10 @@ def test_what_ends_badly_is_said_and_the_next_piece_begun(tmp_path, monkeypatch,
     assert "--epochs is 0" in (tmp_path / "wrong.log").read_text()
     for minutes in -1.0, float("nan"), float("inf"):
         refused("--minutes is .*; give the length of the sitting", sitting.sit, tmp_path / "none", minutes, **WHERE)
-    for there, words in (("data_dir", "--data-dir .* is no folder"), ("torch_python", "--torch-python .* is no program")):
+    for there, words in (
+        ("data_dir", "--data-dir .* is no folder"),
+        ("torch_python", "--torch-python .* is no program"),
+    ):
         refused(words, sitting.sit, tmp_path / "none", 1.0, **WHERE | {there: tmp_path / "absent"})
     assert not (tmp_path / "none").exists()
     assert sitting.sit(tmp_path, 0.0, **WHERE)

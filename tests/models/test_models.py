@@ -12,8 +12,10 @@ import pytest
 from jaxae.errors import UsageError
 from jaxae.models import (
     MLP,
+    MLPVAE,
     AdditionModel,
     ConvAutoencoder,
+    ConvVAE,
     DenoiseAutoencoder,
     DigitAutoencoder,
     DigitClassifier,
@@ -38,6 +40,8 @@ VARIED = {
         hidden=(9, 7), code_size=3, image_shape=(4, 6, 3), code_activation=jnp.tanh
     ),
     "conv, oblong colour images": ConvAutoencoder(widths=(9, 10), image_shape=(8, 16, 3)),
+    "variational": MLPVAE((9,), 3, image_shape=(4, 6, 3)),
+    "variational, convolutions": ConvVAE(3, widths=(4, 5, 6), image_shape=(8, 12, 1)),
     "denoise, batch norm": DenoiseAutoencoder(widths=(4, 5), batch_norm=True, image_shape=(9, 8, 1)),
 }
 
@@ -102,6 +106,7 @@ def everything(model):
         rest = {name: value for name, value in variables.items() if name != "params"}
         (value, output), gradient = jax.value_and_grad(loss, has_aux=True)(variables["params"], rest)
         code = model.apply(variables, image, method="encode")
+        code = code.mean if isinstance(code, Gaussian) else code
         return value, output, code, model.apply(variables, code, method="decode"), gradient
 
     return run(made_up(model))

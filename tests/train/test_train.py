@@ -124,6 +124,23 @@ def test_going_on_from_a_saved_checkpoint_equals_never_stopping(tmp_path, stop):
     assert_same_bits(result(whole), result(resumed))
 
 
+def test_the_training_loss_has_hparams_of_its_step_and_validation_those_that_are_given():
+    def weighed(outputs, batch, hparams):
+        values, _ = loss(outputs, batch, hparams)
+        return values, {"weight": jnp.full(len(values), hparams["weight"])}
+
+    def warmed(hparams, step):
+        return {"weight": hparams["weight"] * jnp.minimum(step / 6, 1)}
+
+    slow = study(loss=weighed, schedule=warmed)
+    done = train.fit(
+        slow, roots(2), DATA, validation=HELD_OUT, hparams={"weight": np.array([1, 3], np.float32)}, chunk=3
+    )
+    ramp = np.minimum(np.arange(12) / 6, 1)
+    np.testing.assert_allclose(done.train["weight"], [ramp, 3 * ramp], rtol=1e-6)
+    np.testing.assert_allclose(done.validation["weight"], [[1] * 3, [3] * 3], rtol=1e-6)
+
+
 def test_an_epoch_shows_every_example_at_most_once_and_none_is_favoured():
     orders = np.stack([np.asarray(train.order(study(), keys.root(0), DATA, epoch)) for epoch in range(400)])
     assert orders.shape == (400, 4, 5)
