@@ -15,6 +15,8 @@ from jaxae.report.canvas import canvas, legend, spread_entry
 from jaxae.report.figures import Curves, Line, Mark
 from jaxae.report.look import DASHES, INK, LOG_TICKS, MARKERS, MUTED, PALETTE, POINTS, colour_of, variant_of
 
+EACH = 12  # whole steps of an axis that is no longer, each of which has its number
+
 
 def draw_curves(data: Curves, titled: bool) -> Figure:
     """Panels of lines, with one legend below them all."""
@@ -83,7 +85,9 @@ def set_axes(ax: Any, data: Curves, height: float, *, bottom: bool, left: bool) 
     ax.set_xlabel(data.xlabel if bottom else "")
     ax.set_ylabel(data.ylabel if left else "")
     whole = all(np.equal(np.mod(line.x, 1), 0).all() for line in data.lines)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=whole, steps=[1, 2, 5, 10], min_n_ticks=1))
+    span = np.ptp(np.concatenate([np.asarray(line.x, float) for line in data.lines])) if data.lines else 0.0
+    each = int(span) + 1 if whole and span <= EACH else 7
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=each, integer=whole, steps=[1, 2, 5, 10], min_n_ticks=1))
     if data.log_x:
         ax.set_xscale("log", base=2)
         places = sorted({float(x) for line in data.lines for x in line.x})

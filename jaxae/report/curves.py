@@ -14,6 +14,8 @@ PLACES = (
     "middle, the first at 0.5; a validation or test loss is drawn when it was measured."
 )
 
+WIDE = 3.0  # times the lowest loss, from which a logarithmic axis shows the end of training better
+
 BANDS = (  # of curves beside a reported number
     "Bands are 95% intervals of the mean; a verdict holds a reported number against the range of single runs, which is "
     "wider."
@@ -32,7 +34,7 @@ def loss_curves(found: Findings) -> Curves | None:
     values = values[np.isfinite(values)]
     if not any(len(line.x) > 1 for line in lines) or not len(values):  # points alone are no curves
         return None
-    log = bool(values.min() > 0 and values.max() > 10 * values.min())
+    log = bool(values.min() > 0 and values.max() > WIDE * values.min())
     arms = list(dict.fromkeys(line.panel for line in lines))
     title = f"The loss of {arms[0]}, epoch by epoch." if len(arms) == 1 else "The loss of each arm, epoch by epoch."
     trained = any(line.label == "train" for line in lines)
@@ -43,6 +45,7 @@ def loss_curves(found: Findings) -> Curves | None:
         "loss",
         lines,
         log=log,
+        within=(0.0, np.inf) if values.min() >= 0 else (),  # as losses that are above 0 in all seeds are everywhere
         note=" ".join(filter(None, [means, _ended_early(found), unlearned(found)])),
     )
 
