@@ -6,7 +6,7 @@ nothing but "fuzzy nines", what balanced data and a learned map of the number ch
 loss weights it tried (rows 1 to 16), and what the models draw for 7 + 1.5. Arms called plain lack the learned map of
 the number, ValueToLatent; pairs are balanced, sums alike, unless an arm's name says natural (b evenly up to 9 - a) or
 course. The report judged by eye; here a classifier of real digits reads every image, and outcomes are thresholds on
-what it reads: see `outcomes`.
+what it reads: see the notes.
 
 Source    "Learning to Sum and to Generate Images of Numbers" (University of Burgundy, assignment I),
           003_a7ffb30fa963b16e.txt: parts III and IV; one run of each, no seed; MNIST, Adam 1e-3, 100 epochs

@@ -169,7 +169,7 @@ def reached(ladder: Ladder, rung: Rung, last: Climbed, results: Results) -> str:
         return f"is not comparable with the report: {value_of(last)}, with {'; '.join(last.bars)}"
     away = last.mean - ladder.reported
     if abs(away) <= ladder.near:
-        return f"gives the report's number to within {ladder.near:g}: {value_of(last)}"
+        return f"gives the report's number to its last digit: {value_of(last)}"
     verdict, reason = verdict_on(ladder, rung, results[rung.result])
     if verdict == REPRODUCED:
         return f"holds the report's number: {value_of(last)}, {reason}"

@@ -59,7 +59,7 @@ def _verdict(verdict: str) -> Text:
 
 def _others(rows: Sequence[Row]) -> list[RenderableType]:
     shown = [row for row in rows if row.reported is None]
-    columns = ("arm", "left"), ("measure", "left"), ("mean", "right"), ("n", "right")
+    columns = ("arm", "left"), ("measure", "left"), ("ours", "right"), ("n", "right")
     return _table(columns, [(row.arm, _measure(row), reproduced(row), str(row.n_seeds)) for row in shown])
 
 

@@ -191,7 +191,7 @@ def by_seed(values: Any) -> str:
 
 def signed(value: float, digits: int = 2) -> str:
     """A number with its sign."""
-    return f"{value:+.{digits}f}"
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def listed(words: Sequence[Any]) -> str:
