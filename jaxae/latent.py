@@ -57,7 +57,8 @@ def slerp(start: jax.Array, end: jax.Array, weight: jax.Array | float) -> jax.Ar
     >>> [round(value, 4) for value in halfway.tolist()]
     [1.4142, 1.4142]
     """
-    start, end, weight, kind = *map(in_float32, _aligned(start, end, weight)), start.dtype
+    kind = jnp.result_type(start, end)
+    start, end, weight = _aligned(in_float32(start), in_float32(end), weight)
     length = (1 - weight) * _length(start) + weight * _length(end)
     first, last = _direction(start), _direction(end)
     # Kahan's form: the arc cosine has no digits left where codes are nearly parallel

@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+import dataclasses
 import functools
 import os
 import weakref
@@ -77,10 +78,25 @@ def _known(first: Any) -> Any:
     try:
         return _recent(first)
     except TypeError:
-        kind = type(getattr(first, "model", first)).__name__
-        raise UsageError(
-            f"a field of the model {kind} can't be hashed; give tuples in place of lists, and no arrays"
-        ) from None
+        raise UsageError(_unhashable(first)) from None
+
+
+def _unhashable(first: Any) -> str:
+    """What keeps a study, or a model, from being found again, in a sentence."""
+    fields = [(field.name, getattr(first, field.name)) for field in dataclasses.fields(first) if field.compare]
+    name = next((name for name, value in fields if not _hashes(value)), "model")
+    if name != "model" and hasattr(first, "model"):
+        return f"the {name} of {first.name!r} can't be hashed; give a function, or a frozen dataclass without arrays"
+    kind = type(getattr(first, "model", first)).__name__
+    return f"a field of the model {kind} can't be hashed; give tuples in place of lists, and no arrays"
+
+
+def _hashes(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 @functools.lru_cache(RECENT)

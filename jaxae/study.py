@@ -180,21 +180,36 @@ class Study:
 
     def transformation(self, hparams: Any) -> optax.GradientTransformationExtraArgs:
         """The optimizer for these hparams. Raises UsageError where a function of them gives none, or needs others."""
-        made = self.optimizer if isinstance(self.optimizer, optax.GradientTransformation) else self._made_of(hparams)
+        made = self.optimizer
+        if not isinstance(made, optax.GradientTransformation):
+            made = self._of_hparams("optimizer", made, hparams)
         if not isinstance(made, optax.GradientTransformation):
             raise UsageError(f"the optimizer of {self.name!r} is {told(made)}, made of hparams; return optax's")
         return optax.with_extra_args_support(made)
 
-    def _made_of(self, hparams: Any) -> Any:
-        """What the optimizer, a function, gives for hparams. What it stumbles over is told only where there are none:
-        else it is its own."""
+    def scheduled(self, hparams: Any, step: jax.Array) -> Any:
+        """The hparams of the training loss at a step, i32[].
+
+        Raises UsageError where the schedule gives another pytree than it gets, or needs hparams that aren't given.
+        """
+        if self.schedule is None:
+            return hparams
+        found = self._of_hparams("schedule", self.schedule, hparams, step)
+        gets, gives = map(jax.tree.structure, (hparams, found))
+        if gives != gets:
+            raise UsageError(f"the schedule of {self.name!r} gets {gets} and gives {gives}; let it give the same names")
+        return found
+
+    def _of_hparams(self, what: str, function: Any, hparams: Any, *more: Any) -> Any:
+        """What a function of hparams gives for them. What it stumbles over is told only where there are none: else it
+        is its own."""
         try:
-            return self.optimizer(hparams)  # pyright: ignore[reportCallIssue] (a function, as whoever calls this saw)
+            return function(hparams, *more)
         except (TypeError, AttributeError) as error:
             if hparams is not None:
                 raise
             raise UsageError(
-                f"the optimizer of {self.name!r} is a function of hparams, and none are given ({str(error)[:80]}); "
+                f"the {what} of {self.name!r} is a function of hparams, and none are given ({str(error)[:80]}); "
                 "give fit(..., hparams=...), with a row for each lane"
             ) from error
 

@@ -56,7 +56,7 @@ def cured(found: ae.Findings, row: str = "") -> Mapping[str, Any]:
     }
 
 
-def aside(found: ae.Findings) -> tuple[str, str] | None:
+def aside(found: ae.Findings) -> tuple[str, str]:
     """For the table of all reports: with which changes one digit or two are drawn, where a row's weights were tried."""
     told = [
         f"at {rows} {numbers.listed(of['collapsed'])}" + (f", not {numbers.listed(of['not'])}" if of["not"] else "")
@@ -64,10 +64,11 @@ def aside(found: ae.Findings) -> tuple[str, str] | None:
         if of["collapsed"]
     ]
     if not told:
-        return None
+        return "", ""
     how = f"{numbers.plural(len(found.seeds), 'seed')}, {numbers.plural(found.config.epochs, 'epoch')}"
     barred = "" if found.judged else ", not comparable"
-    return "cures", f"one digit or two, whatever the sum, are drawn {'; '.join(told)} ({how}{barred})."
+    kl = f"with the KL summed over batches of {found.config.batch_size} " if found.config.kl == "sum" else ""
+    return "cures", f"{kl}one digit or two, whatever the sum, are drawn {'; '.join(told)} ({how}{barred})."
 
 
 def near(found: ae.Findings, arms: Sequence[str]) -> str:

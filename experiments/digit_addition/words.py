@@ -53,7 +53,7 @@ def say(found: ae.Findings) -> ae.Document:
         rows,
         tables,
         drawn,
-        aside=cures.aside(found) or nines.aside(found),
+        aside=next((said for said in (cures.aside(found), nines.aside(found)) if said[1]), ("", "")),
         sections=explorer_sections(found, first=models[-1] if models else ""),
         shown=tuple(name for name in SHOWN if name in drawn)[:3],
     )

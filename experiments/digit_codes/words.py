@@ -289,5 +289,5 @@ def overfitting(found: ae.Findings) -> Mapping[str, Any]:
     ]
     return {
         "arms": len(rises), "judged": len(judged), "risen": [arm for arm, (low, _) in judged.items() if low > RISEN],
-        "gaps": (min(gaps), max(gaps)), "reported": (min(reported), max(reported)),
+        "gaps": (min(gaps), max(gaps)) if gaps else None, "reported": (min(reported), max(reported)),
     }  # fmt: skip

@@ -112,8 +112,8 @@ def conclusion(ladder: Ladder, steps: Sequence[Climbed], results: Results, facts
         said.append(f"- The longest step, {number(abs(moves[longest]))}, {words}.")
     if ladder.bound and (beside := bound_of(ladder, results, facts)) is not None:
         said.append(f"- Beside it: {ladder.bound.words}, {number(beside)}.")
-    if ladder.aside and known:
-        said.append(f"- {ladder.aside(results, facts)}")
+    if ladder.aside and known and (aside := ladder.aside(results, facts)):
+        said.append(f"- {aside}")
     if len(known) + len(parts) < len(steps):
         open_ = [str(place + 1) for place in range(len(steps)) if place not in known and place not in parts]
         said.append(f"- Not measured: rung{'s' * (len(open_) > 1)} {listed(open_)}.")

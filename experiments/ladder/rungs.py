@@ -128,18 +128,17 @@ def some_rows(kind: str) -> Callable[[ae.Findings], str]:
 
 
 def other_rows(results: Results, facts: Facts) -> str:
-    """How many of the rows in which the report saw no nines draw one digit or two, too, at every rung that has all."""
+    """How many of the rows in which the report saw no nines draw one digit or two, too, at every rung that has all; ""
+    where none has."""
     del facts
-    found = {
-        place: of_few_digits(kind, nines=False)(results[result]).mean()
+    told = [
+        f"{shares.mean():.0f}% at rung {place}"
         for place, (_, result, kind) in enumerate(NINES_BY, 1)
-        if result in results
-    }
-    told = listed([f"{share:.0f}% at rung {place}" for place, share in found.items() if np.isfinite(share)])
+        if result in results and (shares := of_few_digits(kind, nines=False)(results[result])).size
+    ]
     count = sum(TABLE[row].outcome not in FEW for row in NUMBERED.values())
-    return (
-        f"Of the {count} rows in which the report saw no nines, so many draw one digit or two, too: {told or 'none'}."
-    )
+    rows = f"Of the {count} rows in which the report saw no nines, so many draw one digit or two, too"
+    return f"{rows}: {listed(told)}." if told else ""
 
 
 def floor_of_sigmoids(results: Results, facts: Facts) -> float:

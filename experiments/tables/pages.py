@@ -212,7 +212,9 @@ def cost_words(study: str) -> str:
         return "not measured"
     cores = "" if cost.where.startswith("2 cores") else f" on {cost.where}"
     memory = f", {cost.memory:.1f} GiB" if cost.memory else ""
-    return f"{duration(cost.seconds)}{cores}{memory}" + (f", with {' '.join(cost.others)}" if cost.others else "")
+    return f"{duration(cost.seconds)}{cores}{memory}" + (
+        f", by a run with {' '.join(cost.others)}" if cost.others else ""
+    )
 
 
 def within(text: str, block: str, content: str) -> str:

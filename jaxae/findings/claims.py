@@ -83,7 +83,8 @@ class Row:
     - `values`: one per seed, those of `excluded` seeds left out
     - `excluded`: seeds left out because they died (constant output); a row with all seeds stands beside it
     - `dead`: seeds among the values that died: two outcomes, which have no mean
-    - `slow`: seeds among the values that show one picture so far, which may be dead: two outcomes as well
+    - `slow`: seeds among the values that show one picture so far, which may be dead, where others don't: two outcomes
+      as well
     - `primary`: whether a claim's reading is the one that decides
     - `margin`: the widest half width of `pi95` on the scale that decides; 0 where a rival of the number is unknown
     - `deciding`: how many seeds would decide an inconclusive number, at the spread of these; 0: none up to 1,000;

@@ -15,7 +15,7 @@ class Contrast(NamedTuple):
 
     - `ends`: the 95% interval of the difference: Student's over pairs where both runs have the same living seeds, which
       share initial draws, data order and noise, else Welch's; None where there are too few, or values that aren't
-      finite
+      finite, and where seeds of an arm show one picture so far
     - `paired`: whether it is of pairs
     - `shared`: whether the number is one for all seeds, such as how many parameters there are
     """
@@ -60,7 +60,8 @@ def _contrast(one: Findings, other: Findings, arm: str, metric: str) -> Contrast
     with np.errstate(invalid="ignore"):  # infinities, as the PSNR of a perfect image
         difference = float(values[0].mean() - values[1].mean())
         ends = interval(values[0] - values[1]) if paired else difference_interval(*values)
-    return Contrast(first, second, difference, None if shared else ends, paired, shared)
+    mixed = any(found.slow.get(arm) for found in (one, other))  # with a mean of two outcomes
+    return Contrast(first, second, difference, None if shared or mixed else ends, paired, shared)
 
 
 def _bits(row: Row) -> bytes:

@@ -127,7 +127,7 @@ class Findings:
         common: dict[str, Any] = {"seeds": self.seeds, "dead": self.dead}
         barred = [departure.words for departure in self.departures if departure.bars]
         missing = missing_images(self.origin.data)
-        rows = verdicts.judge(self.measures, claims, barred=barred, missing=missing, **common)
+        rows = verdicts.judge(self.measures, claims, slow=self.slow, barred=barred, missing=missing, **common)
         known = {(row.arm, row.metric) for row in rows}
         shown = verdicts.rows_of(self.measures, slow=self.slow, shares=shares, **common)
         rows += [row for row in shown if (row.arm, row.metric) not in known and not row.metric.endswith(UNLISTED)]

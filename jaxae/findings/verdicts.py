@@ -28,6 +28,7 @@ from jaxae.findings.claims import (
     between,
     dead_seeds,
     measured,
+    named_seeds,
 )
 from jaxae.findings.margins import Tried, brief, error_of_images, margin_of, over_seeds_alone, unknown_rivals
 from jaxae.findings.scales import on_scale
@@ -41,13 +42,14 @@ def judge(
     *,
     seeds: Sequence[int],
     dead: Mapping[str, Sequence[int]] | None = None,
+    slow: Mapping[str, Sequence[int]] = MappingProxyType({}),
     barred: Sequence[str] = (),
     missing: Mapping[str, float] | None = None,
 ) -> list[Row]:
     """A row for every claim, with its verdict; where seeds died, a second one without them.
 
-    `dead` names the seeds that died, by arm; `barred` the ways in which
-    this run departs from the reported settings that bar a comparison: with any, only exact claims are judged.
+    `dead` names the seeds that died, by arm, `slow` those that show one picture so far; `barred` the ways in which this
+    run departs from the reported settings that bar a comparison: with any, only exact claims are judged.
     `missing` is, by test set, 1 / n - 1 / N of the n images that were at hand of N.
     Raises UsageError for a claim on an arm that ran whose metric was not measured.
     """
@@ -64,10 +66,11 @@ def judge(
                 f"{', '.join(measures[claim.arm])}"
             )
         died = () if claim.exact else tried.dead.get(claim.arm, ())  # a count is the same, dead or alive
+        still = () if claim.exact else slow.get(claim.arm, ())
         values = measures[claim.arm][claim.metric]
         rows += [
             _judged(row, claim, tried)
-            for row in _with_and_without(claim.arm, claim.metric, values, seeds, died, **fields)
+            for row in _with_and_without(claim.arm, claim.metric, values, seeds, died, still, **fields)
         ]
     return [_explained(row, claims, rows) for row in rows]
 
@@ -120,7 +123,8 @@ def _with_and_without(arm, metric, values, seeds, dead, slow=(), **fields) -> li
     """A row of all seeds and, where some died, one of the others."""
     if np.ndim(values) == 0:
         return [measured(arm, metric, [values], **{"reading": SHARED, **fields})]
-    dead, slow = (tuple(seed for seed in seeds if seed in set(which)) for which in (dead, slow))
+    dead, slow = (tuple(seed for seed in seeds if seed in set(which)) for which in (dead, {*slow} - {*dead}))
+    slow = slow if len(slow) < len(seeds) - len(dead) else ()  # where all are, that is one outcome
     rows = [measured(arm, metric, values, dead=dead, slow=slow, **fields)]
     alive = [value for value, seed in zip(np.asarray(values), seeds, strict=True) if seed not in dead]
     return rows + ([measured(arm, metric, alive, excluded=dead, slow=slow, **fields)] if dead and alive else [])
@@ -136,6 +140,9 @@ def _judged(row: Row, claim: Claim, tried: Tried) -> Row:
     words = dead_seeds(died)
     if row.dead:  # an interval over the living and the dead is wide enough to hold any number
         return replace(row, verdict=NOT_COMPARABLE, reason=f"with {words}: two outcomes, not one distribution")
+    if row.slow:
+        words = f"with one picture so far of {named_seeds(row.slow)}"
+        return replace(row, verdict=NOT_COMPARABLE, reason=f"{words}: two outcomes, not one distribution")
     row = _verdict(row, claim, tried)
     return replace(row, reason=f"without {words}: {row.reason}") if died else row
 

@@ -42,7 +42,7 @@ def reproduced(row: Row) -> str:
     are whole numbers.
     """
     if row.dead or row.slow:
-        return by_seed(row.values)
+        return _one_by_one(row)
     if row.mean is None:
         return _without_mean(row)
     if row.categorical:
@@ -58,6 +58,14 @@ def reproduced(row: Row) -> str:
     if row.scale == "log":
         return _with_ends(row.mean, row.ci95)
     return rounded(row.values)
+
+
+def _one_by_one(row: Row) -> str:
+    """The values of a row that has no mean: "0.5, 0.21 and —"; of more than five the least and the most."""
+    unit, known = "%" * (row.scale == "percent"), [value for value in row.values if not math.isnan(value)]
+    if len(row.values) > 5 and known:
+        return f"{number(min(known))}{unit} to {number(max(known))}{unit}"
+    return listed([NONE if math.isnan(value) else f"{number(value)}{unit}" for value in row.values])
 
 
 def _each(values: Any) -> str:
@@ -191,7 +199,7 @@ def by_seed(values: Any) -> str:
 
 def signed(value: float, digits: int = 2) -> str:
     """A number with its sign."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}"
+    return f"{value:+.{digits}f}"
 
 
 def listed(words: Sequence[Any]) -> str:

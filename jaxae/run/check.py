@@ -174,9 +174,12 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 
 def _agree(row: Row, other: Row) -> bool:
-    """The intervals of the means overlap; without intervals, means within a thousandth; exact numbers equal."""
+    """The intervals of the means overlap; without intervals, means within a thousandth; exact numbers equal. Without
+    means, as of dead seeds among others, values as `of_first_seeds` has them."""
     if row.categorical:
         return True  # the verdicts are compared
+    if row.mean is None and other.mean is None:
+        return not _strangers(np.array(other.values), np.array(row.values))
     if row.mean is None or other.mean is None or row.exact:
         return row.mean == other.mean
     one, two = row.ci95, other.ci95

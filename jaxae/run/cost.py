@@ -36,6 +36,8 @@ class Cost(NamedTuple):
     seeds: int
     others: tuple[str, ...]
     platform: str
+    machine: tuple[Any, ...] = ()
+    """the platform, and how many cores"""
     told: bool = True
 
 
@@ -51,10 +53,11 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
     """What a run with these flags costs; None where the experiment names no saved result, or none that tells, and for
     other images than the results'.
 
-    By the quickest of the study's results with the same flags that tell of all its studies, for the others had a busy
-    machine, or older code; without one by the saved one. Seconds of an arm go with its epochs, settings, seeds and
-    images, and with an epoch's examples for each of these; of arms that the result hasn't, with the mean over its arms.
-    What isn't training, such as measuring, goes with lanes and images, as in the study's results (see `_rest`).
+    By the quickest of the study's results with the same flags that tell of all its studies, from as many cores as the
+    saved one, for the others had a busy or a slower machine, or older code; without one by the saved one. Seconds of an
+    arm go with its epochs, settings, seeds and images, and with an epoch's examples for each of these; of arms that the
+    result hasn't, with the mean over its arms. What isn't training, such as measuring, goes with lanes and images, as
+    in the study's results (see `_rest`).
     """
     if inside := experiment.inside(config):
         return _of_all({place: cost_of(*own) for place, own in inside.items()})
@@ -62,8 +65,8 @@ def cost_of(experiment: Experiment, config: flags.Flags) -> Cost | None:
         return None
     results = [*_results(experiment)]
     found = [cost for result in results if (cost := _by_result(experiment, config, result, results))]
-    whole = [cost for cost in found if not cost.others and cost.told]
     own = next((cost for cost in found if cost.source == Path(experiment.measured or "").name), None)
+    whole = [cost for cost in found if own and not cost.others and cost.told and cost.machine == own.machine]
     return min(whole, key=lambda cost: cost.seconds, default=own)
 
 
@@ -83,7 +86,8 @@ def _by_result(experiment: Experiment, config: flags.Flags, result: Result, resu
     rest = _rest(experiment, results, _images(made, config.limit)) * _lanes(experiment, config)
     return Cost(
         sum(now.values()) + rest, now, where(made), path.name, made.get("peak_memory_gib"), before.seeds,
-        _others(before, config), made["device"]["platform"], each.keys() >= now.keys(),
+        _others(before, config), made["device"]["platform"],
+        machine_of(made), each.keys() >= now.keys(),
     )  # fmt: skip
 
 
@@ -108,13 +112,13 @@ def _of_all(costs: Mapping[str, Cost | None]) -> Cost | None:
     """What runs cost that are made within one, one after another; None where it isn't known of each, on one machine."""
     known = {place: cost for place, cost in costs.items() if cost is not None}
     first, *others = known.values() if len(known) == len(costs) else (None,)
-    if first is None or any(cost.where != first.where for cost in others):
+    if first is None or any(cost.machine != first.machine for cost in others):
         return None
     studies = {inner_name(place, name): spent for place, cost in known.items() for name, spent in cost.studies.items()}
     return Cost(
         sum(cost.seconds for cost in known.values()), studies, first.where, "the results of its studies",
         max((cost.memory for cost in known.values() if cost.memory), default=None), first.seeds, (),
-        first.platform,
+        first.platform, first.machine,
     )  # fmt: skip
 
 
@@ -142,6 +146,11 @@ def where(made: Mapping[str, Any]) -> str:
     device = made["device"]
     cores = device.get("cores")
     return f"{cores} cores of {device['kind']}" if device["platform"] == "cpu" and cores else str(device["kind"])
+
+
+def machine_of(made: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The platform of a run with this manifest, and how many cores it had: what times are compared between."""
+    return tuple(made["device"].get(name) for name in ("platform", "cores"))
 
 
 def _rest(experiment: Experiment, results: Sequence[Result], images: int) -> float:

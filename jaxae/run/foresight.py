@@ -1,5 +1,5 @@
-"""Before a training begins: what would end it after hours is refused, and what it is of is noted. Nothing is computed:
-shapes, names and fingerprints suffice."""
+"""Before a training begins: what would end it after hours is refused, and what it is of is noted. Shapes, names
+and fingerprints suffice, and a batch of white images for the notice of those that nobody scales."""
 
 import hashlib
 from collections.abc import Mapping
@@ -76,7 +76,8 @@ def _trace(study: Study, key: jax.Array, there: Mapping[str, Any], hparams: Any)
 
     def objective(key, state, data):
         batch = study.batch(stream(key, "foresight"), data, any_index(study, data, study.batch_size))
-        return study.objective(evaluate.outputs(study, key, state, batch), batch, hparams)
+        outputs = evaluate.outputs(study, key, state, batch)
+        return study.objective(outputs, batch, study.scheduled(hparams, state.step))
 
     traced: dict[str, Any] = {
         "training": objective,

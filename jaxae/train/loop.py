@@ -104,7 +104,7 @@ def _objective(study, key, state, hparams, count=None):
     """(params, batch) -> the loss of a step, and: all that it logs, and the batch statistics after it; with `count`
     it is held against that."""
     rngs = {name: stream(key, f"train/{name}", state.step) for name in DRAWN}
-    hparams = hparams if study.schedule is None else study.schedule(hparams, state.step)
+    hparams = study.scheduled(hparams, state.step)
 
     def objective(params, batch):
         variables = {"params": params, "batch_stats": state.batch_stats}

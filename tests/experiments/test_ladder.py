@@ -132,6 +132,8 @@ def test_rows_of_the_table_count_as_often_as_the_report_has_them():
     np.testing.assert_allclose(others(rows_of_table(*pair)), [0, 0])
     np.testing.assert_allclose(others(rows_of_table(*none[:13], (0.0, 1.0))), [0, 100 / 5])
     assert not rungs.of_few_digits("balanced")(rows_of_table(*pair)).size
+    assert rungs.other_rows({"digit_addition_sum": rows_of_table(*pair)}, {}).endswith("too: 0% at rung 4.")
+    assert rungs.other_rows({}, {}) == ""
     assert not value(rows_of_table(*none, kind="generative")).size
     some = rows_of_table(*none)
     fewer = dataclasses.replace(some, measures=dict([*some.measures.items()][:4]))

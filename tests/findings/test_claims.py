@@ -74,7 +74,7 @@ def test_a_dead_seed_is_named_and_never_silently_averaged():
     both = row([0.50, 1.00, 0.51], dead={"fc": [1]})
     assert [(r.n_seeds, r.excluded) for r in both] == [(3, ()), (2, (1,))]
     assert (both[0].mean, both[0].ci95, both[0].dead) == (None, None, (1,))  # two outcomes have no mean
-    assert reproduced(both[0]) == "0.5, 1 and 0.51"
+    assert reproduced(both[0]) == "0.5000, 1.000 and 0.5100"
     assert both[1].mean == pytest.approx(0.505)
     assert [r.verdict for r in both] == ["not comparable", "reproduced"]  # the interval with it would hold any number
     assert "dead seed 1" in both[1].reason

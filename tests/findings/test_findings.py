@@ -136,7 +136,20 @@ def test_seeds_that_show_one_picture_too_early_to_be_dead_are_named_and_counted(
     assert row.reading == "seeds 0, 2: too short a training to call that dead, so nothing is left out"
     other, less = (next(row for row in rows if (row.arm, row.metric) == (arm, "m")) for arm in ("b", "a - b"))
     assert (other.n_seeds, other.slow, other.mean, less.ci95) == (3, (0, 2), None, None)  # two outcomes have no mean
-    assert (reproduced(less), without(less)) == ("0.5, -0.5 and -1.5", "one picture so far: seeds 0, 2")
+    assert (reproduced(less), without(less)) == (
+        "0.5000, -0.5000 and -1.500", "one picture so far: seeds 0, 2"
+    )  # fmt: skip
+    claimed, *_ = made(0, 1, 2, slow=(0, 2)).rows([Claim("a", "m", 1.5, "Results")])
+    assert (claimed.verdict, claimed.mean) == ("not comparable", None)
+    assert claimed.reason.startswith("with one picture so far of seeds 0, 2: two outcomes")
+    one_outcome = next(row for row in made(0, 1, slow=(0, 1)).rows() if (row.arm, row.metric) == ("b", "m"))
+    assert (one_outcome.mean, one_outcome.slow) == (1.0, ())
+
+
+def test_a_seed_that_died_in_one_arm_and_is_slow_in_the_other_is_left_out_once():
+    found = dataclasses.replace(made(0, 1, 2, 3, dead=(0,)), slow={"b": (0,)})
+    less = [row for row in found.rows() if (row.arm, row.metric) == ("a - b", "m")]
+    assert [(row.excluded, row.slow, row.mean) for row in less] == [((), (), None), ((0,), (), -1.5)]
 
 
 def test_a_claim_on_what_was_not_measured_is_refused_where_its_arm_ran():

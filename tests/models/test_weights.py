@@ -224,6 +224,14 @@ def test_what_is_saved_is_loaded_under_torchvisions_names(model, variables, tmp_
     assert "fc" not in weights.load(path, ResNet18(classes=None))["params"]
 
 
+def test_small_images_stem_is_saved_too(tmp_path):
+    model, path = ResNet18(classes=10, stem="cifar"), tmp_path / "saved.safetensors"
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    made = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), shapes)
+    weights.save(path, made)
+    jax.tree.map(np.testing.assert_array_equal, weights.load(path, model), made)
+
+
 def test_variables_of_another_model_are_not_saved_as_torchvisions(variables, tmp_path):
     path = tmp_path / "saved.safetensors"
     refused("variables of no ResNet18: its .*; save others by ae.save", weights.save, path, {"params": variables})

@@ -53,8 +53,10 @@ def test_of_results_with_the_same_flags_the_quickest_that_tells_of_all_studies_c
         ("quick", {"code 8": {"wall_seconds": 30.0}}, {"code_sizes": [8]}),
         ("slow", {"code 8": {"wall_seconds": 900.0}}, {"code_sizes": [8]}),
         ("other", {"code 8": {"wall_seconds": 3.0}}, {"code_sizes": [8], "batch_size": 4096}),
+        ("gpu", {"code 8": {"wall_seconds": 2.0}}, {"code_sizes": [8]}),
     ):
         made = SAVED | {"module": module, "arms": arms, "config": SAVED["config"] | flags, "wall_seconds": 1.0}
+        made |= {"device": {"platform": "gpu", "kind": "H200"}} if name == "gpu" else {}
         experiment.measured.with_name(f"bottleneck_{name}.json").write_text(json.dumps({"manifest": made}))
     found = cost.cost_of(experiment, bottleneck.Config(code_sizes=(8,), epochs=10, seeds=2))
     both = cost.cost_of(experiment, bottleneck.Config(code_sizes=(2, 8), epochs=10, seeds=2))
@@ -127,9 +129,9 @@ def test_jobs_are_cut_by_the_saved_result_whatever_the_images(experiment):
 
 def test_runs_within_one_cost_what_they_cost_together_on_one_machine(monkeypatch):
     config = precision.Config()
-    monkeypatch.setattr(cost, "where", lambda made: made["started"])  # each was measured elsewhere
-    assert cost.cost_of(precision.EXPERIMENT, config) is None
-    monkeypatch.setattr(cost, "where", lambda _: "2 cores of one")
+    with monkeypatch.context() as patched:
+        patched.setattr(cost, "machine_of", lambda made: (made["started"],))  # each was measured elsewhere
+        assert cost.cost_of(precision.EXPERIMENT, config) is None
     found = cost.cost_of(precision.EXPERIMENT, config)
     assert found is not None
     each = [cost.cost_of(*own) for own in precision.EXPERIMENT.inside(config).values()]

@@ -1,6 +1,6 @@
 """What can't be trained is refused in one sentence, before training is compiled."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import flax.linen as nn
 import jax
@@ -30,6 +30,16 @@ def fit_loss(wrong):
 
 def fit_tiny(**changes):
     return train.fit(study(**changes), roots(1), DATA)
+
+
+@dataclass
+class Unhashable:
+    """A loss with fields, which nobody froze."""
+
+    weight: float = 1.0
+
+    def __call__(self, outputs, batch, hparams):
+        return loss(outputs, batch, hparams)
 
 
 SGD = optax.sgd(0.1)
@@ -163,6 +173,18 @@ def evaluated(scores):
         (
             lambda: train.fit(replace(study(), model=LISTED), roots(1), DATA),
             "MLPAutoencoder can't be hashed; give tuples",
+        ),
+        (
+            lambda: fit_tiny(schedule=lambda hparams, step: {"rate": hparams["rate"]}),
+            "schedule of 'tiny' is a func",
+        ),
+        (
+            lambda: train.fit(study(schedule=lambda hparams, step: 0.1), roots(1), DATA, hparams={"a": np.ones(1)}),
+            r"the schedule of 'tiny' gets .*'a'.* and gives .*; let it give the same names",
+        ),
+        (
+            lambda: train.fit(replace(study(), loss=Unhashable()), roots(1), DATA),
+            "the loss of 'tiny' can't be hashed; give",
         ),
         (lambda: fit_tiny(optimizer=by_rate), r"and none are given \('NoneType'.*; give fit\(\.\.\., hparams=\.\.\.\)"),
         (lambda: fit_tiny(optimizer=lambda h: optax.sgd(h.rate)), "and none are given .*has no attribute 'rate'"),

@@ -83,7 +83,8 @@ def save(path: Path | str, variables: dict[str, Any]) -> None:
 def _refuse_others(flat: dict[tuple[str, ...], np.ndarray]) -> None:
     """Raise UsageError unless these are the variables of a ResNet18, with its classes or without."""
     classes = [leaf.shape[-1] for place, leaf in flat.items() if place == ("params", "fc", "kernel")]
-    model = ResNet18(classes=classes[0] if classes else None)
+    small = getattr(flat.get(("params", "conv1", "kernel")), "shape", ())[:1] == (3,)
+    model = ResNet18(classes=classes[0] if classes else None, stem="cifar" if small else "imagenet")
     found, wanted = ({place: leaf.shape for place, leaf in each.items()} for each in (flat, _flat(_shapes(model))))
     if wrong := sorted(found.items() ^ wanted.items()):
         raise UsageError(f"variables of no ResNet18: its {'/'.join(wrong[0][0])} differs; save others by ae.save")
